@@ -1,0 +1,62 @@
+# codingaxes in one command: `make` installs what is needed into .venv, runs the miniature and shows what it found.
+#
+#   make run      the whole workflow with the default configuration, then the report (the default)
+#   make test     the tests
+#   make lint     everything that a change must pass besides the tests
+#   make format   put the code into the one format
+#   make clean    remove results, logs and the miniature's data; .venv stays
+#
+# Settings, for instance `make run CORES=4`, `make PYTHON=/path/to/python3.12`:
+PYTHON ?= python3
+CORES ?= all
+
+UV_VERSION := 0.13.9
+# Looked up before .venv comes first on the path, so that an environment is never built out of itself.
+BASE_PYTHON := $(shell command -v $(PYTHON) 2>/dev/null)
+# With .venv first, `script:` and `shell:` of the workflow use the same Python.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := run
+.DELETE_ON_ERROR:
+.PHONY: run test lint format clean
+
+run: .venv/.installed
+	snakemake --cores $(CORES)
+	@if [ ! -e results/report.html ] || [ -n "$$(find results/figures -type f -newer results/report.html)" ]; then \
+		snakemake --report results/report.html; \
+	fi
+	@echo
+	@cat results/effects.txt
+	@echo
+	@echo "figures  results/figures/"
+	@echo "numbers  results/effects.csv"
+	@echo "report   results/report.html (open it in a browser; it needs no network)"
+
+test: .venv/.installed
+	python -m pytest
+
+lint: .venv/.installed
+	ruff check .
+	ruff format --check .
+	snakefmt --check .
+	snakemake --lint
+
+format: .venv/.installed
+	ruff check --fix-only .
+	ruff format .
+	snakefmt .
+
+# Only what the workflow can make again: a link at resources/nsd is removed, not what it points to.
+clean:
+	rm -rf logs resources/nsd
+	if [ -d results ]; then find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +; fi
+
+# An environment that is broken or half made is made anew; a sound one is only brought to the lock.
+.venv/.installed: requirements.lock
+	@test -n "$(BASE_PYTHON)" || { echo "There is no '$(PYTHON)' here: codingaxes needs Python 3.11 or newer;" \
+		"say where it is with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(BASE_PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "codingaxes needs Python 3.11 or newer, but $(BASE_PYTHON) is " + sys.version.split()[0] + "; choose another with: make PYTHON=/path/to/python3")'
+	.venv/bin/python -m pip --version >/dev/null 2>&1 || "$(BASE_PYTHON)" -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.venv/bin/uv pip sync --require-hashes --compile-bytecode --python .venv/bin/python requirements.lock
+	@touch $@

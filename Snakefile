@@ -1,0 +1,37 @@
+"""codingaxes: which image directions drive a network-based model of the brain, and whether models share them.
+
+    snakemake --cores 2                 the whole study, with config/config.yaml (the miniature)
+    snakemake --cores 2 figures         figures only
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/nsd.smk"
+include: "rules/networks.smk"
+include: "rules/features.smk"
+include: "rules/readouts.smk"
+include: "rules/attacks.smk"
+include: "rules/transfer.smk"
+include: "rules/eigenvectors.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    """Figures, and the numbers of the study as table and text."""
+    default_target: True
+    input:
+        expand("results/figures/{figure}.pdf", figure=FIGURES),
+        "results/effects.txt",
+
+
+rule figures:
+    """Every figure."""
+    input:
+        expand("results/figures/{figure}.pdf", figure=FIGURES),

@@ -1,0 +1,126 @@
+"""NSD: from files in NSD's own layout to stimuli, voxels and responses.
+
+reads   resources/nsd (the miniature, which is made here), or the folder nsd.folder
+makes   results/nsd/stimuli.parquet               one row per image that every subject saw three times
+        results/nsd/images/                       those images at the study's size
+        results/nsd/voxels/{subject}.parquet      one row per voxel of the regions
+        results/nsd/responses/{subject}.parquet   one row per image
+        results/nsd/regions/{subject}.parquet     one row per region
+"""
+
+ANATOMY = f"{NSD}/nsddata/ppdata/{{subject}}/{config['nsd']['space']}"
+BETAS = f"{NSD}/nsddata_betas/ppdata/{{subject}}/{config['nsd']['space']}/{config['nsd']['betas']}"
+LABELS = f"{NSD}/nsddata/freesurfer/{{subject}}/label"
+ATLASES = sorted({region["atlas"] for region in config["nsd"]["regions"].values()})
+
+
+def betas_of(wildcards):
+    """All sessions of one subject, in order."""
+    sessions = range(1, config["nsd"]["sessions"][wildcards.subject] + 1)
+    return [f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions]
+
+
+if config["nsd"]["source"] == "miniature":
+
+    rule simulate_nsd:
+        """A simulated brain, and its responses to procedural scenes in NSD's own files."""
+        output:
+            design=f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat",
+            stimuli=directory(f"{NSD}/nsddata/stimuli/nsd/shared1000"),
+            atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", subject=SUBJECTS, atlas=ATLASES),
+            labels=expand(f"{LABELS}/{{atlas}}.mgz.ctab", subject=SUBJECTS, atlas=ATLASES),
+            betas=[
+                f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=subject)
+                for subject in SUBJECTS
+                for session in range(1, config["nsd"]["sessions"][subject] + 1)
+            ],
+            ncsnr=expand(f"{BETAS}/ncsnr.nii.gz", subject=SUBJECTS),
+            brain="resources/simulated_brain.npz",
+        log:
+            "logs/simulate_nsd.log",
+        benchmark:
+            "results/benchmarks/simulate_nsd.tsv"
+        conda:
+            "../envs/torch.yaml"
+        threads: 1
+        priority: 20
+        resources:
+            mem="2GB",
+            runtime="10m",
+        params:
+            seed=config["seed"],
+            image_size=config["image_size"],
+            simulation=config["simulation"],
+            space=config["nsd"]["space"],
+            betas=config["nsd"]["betas"],
+            sessions=config["nsd"]["sessions"],
+            trials_per_session=config["nsd"]["trials_per_session"],
+            repeats=config["nsd"]["repeats"],
+            code=code_of("simulate_nsd.py"),
+        script:
+            "../workflow/scripts/simulate_nsd.py"
+
+
+rule prepare_stimuli:
+    """The images that every subject saw three times, derived from the design, and their split."""
+    input:
+        design=f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat",
+        stimuli=f"{NSD}/nsddata/stimuli/nsd/shared1000",
+    output:
+        stimuli="results/nsd/stimuli.parquet",
+        images=directory("results/nsd/images"),
+    log:
+        "logs/prepare_stimuli.log",
+    benchmark:
+        "results/benchmarks/prepare_stimuli.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    priority: 20
+    resources:
+        mem="1GB",
+        runtime="10m",
+    params:
+        seed=config["seed"],
+        image_size=config["image_size"],
+        sessions=config["nsd"]["sessions"],
+        trials_per_session=config["nsd"]["trials_per_session"],
+        repeats=config["nsd"]["repeats"],
+        test_fraction=config["nsd"]["test_fraction"],
+        probes=config["nsd"]["probes"],
+        code=code_of("prepare_stimuli.py"),
+    script:
+        "../workflow/scripts/prepare_stimuli.py"
+
+
+rule prepare_responses:
+    """Responses of one subject's regions: z-scored per voxel and session, repetitions averaged."""
+    input:
+        design=f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat",
+        stimuli="results/nsd/stimuli.parquet",
+        atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True),
+        labels=expand(f"{LABELS}/{{atlas}}.mgz.ctab", atlas=ATLASES, allow_missing=True),
+        betas=betas_of,
+        ncsnr=f"{BETAS}/ncsnr.nii.gz",
+    output:
+        voxels="results/nsd/voxels/{subject}.parquet",
+        responses="results/nsd/responses/{subject}.parquet",
+        regions="results/nsd/regions/{subject}.parquet",
+    log:
+        "logs/prepare_responses/{subject}.log",
+    benchmark:
+        "results/benchmarks/prepare_responses/{subject}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    priority: 20
+    resources:
+        mem="4GB",
+        runtime="2h",
+    params:
+        regions=config["nsd"]["regions"],
+        trials_per_session=config["nsd"]["trials_per_session"],
+        repeats=config["nsd"]["repeats"],
+        code=code_of("prepare_responses.py"),
+    script:
+        "../workflow/scripts/prepare_responses.py"

@@ -1,0 +1,69 @@
+"""Readouts: linear maps from features to responses, and how well they predict held-out images.
+
+reads   results/nsd, results/features/{network}.parquet
+makes   results/readouts/targets.parquet          one row per region mean: units and noise ceiling
+        results/readouts/measurements.parquet     one row per region mean and image
+        results/readouts/{network}.parquet        one row per target: layer, penalty, weights
+        results/layer_scores/{network}.parquet    one row per region and candidate layer
+        results/scores/{network}.parquet          one row per target: r with its interval and ceiling
+        results/predictions/{network}.parquet     one row per region mean and test image
+"""
+
+
+rule average_regions:
+    """Region means of each subject and of the group, in SD of the training images."""
+    input:
+        stimuli="results/nsd/stimuli.parquet",
+        voxels=expand("results/nsd/voxels/{subject}.parquet", subject=SUBJECTS),
+        responses=expand("results/nsd/responses/{subject}.parquet", subject=SUBJECTS),
+        regions=expand("results/nsd/regions/{subject}.parquet", subject=SUBJECTS),
+    output:
+        targets="results/readouts/targets.parquet",
+        measurements="results/readouts/measurements.parquet",
+    log:
+        "logs/average_regions.log",
+    benchmark:
+        "results/benchmarks/average_regions.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    priority: 20
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("average_regions.py"),
+    script:
+        "../workflow/scripts/average_regions.py"
+
+
+rule fit_readouts:
+    """Ridge readouts of one network for every voxel, every subject's region means and the group's."""
+    input:
+        stimuli="results/nsd/stimuli.parquet",
+        voxels=expand("results/nsd/voxels/{subject}.parquet", subject=SUBJECTS),
+        responses=expand("results/nsd/responses/{subject}.parquet", subject=SUBJECTS),
+        targets="results/readouts/targets.parquet",
+        measurements="results/readouts/measurements.parquet",
+        features="results/features/{network}.parquet",
+    output:
+        readouts="results/readouts/{network}.parquet",
+        scores="results/scores/{network}.parquet",
+        predictions="results/predictions/{network}.parquet",
+        layer_scores="results/layer_scores/{network}.parquet",
+    log:
+        "logs/fit_readouts/{network}.log",
+    benchmark:
+        "results/benchmarks/fit_readouts/{network}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem="8GB",
+        runtime="2h",
+    params:
+        **config["readouts"],
+        seed=config["seed"],
+        code=code_of("fit_readouts.py"),
+    script:
+        "../workflow/scripts/fit_readouts.py"

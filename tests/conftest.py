@@ -1,0 +1,19 @@
+"""Fixtures that several test files share."""
+
+import numpy as np
+import pytest
+import torch
+
+from codingaxes import simulation
+
+
+@pytest.fixture(scope="session")
+def brain():
+    """The simulated brain of the default configuration, with two subjects."""
+    torch.set_num_threads(1)
+    return simulation.SimulatedBrain.grow(64, 2025, ["subj01", "subj02", "subj03", "subj04"], 24)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

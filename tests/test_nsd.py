@@ -1,0 +1,169 @@
+"""Reading NSD's layout, on a miniature of two subjects that is written here."""
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import loadmat, savemat
+
+from codingaxes import miniature, nsd, scenes
+
+SESSIONS = {"subj01": 4, "subj02": 3}
+TRIALS = 30
+SPACE, VERSION = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
+
+
+@pytest.fixture(scope="module")
+def folder(brain, tmp_path_factory):
+    """A miniature NSD: 40 shared and 0 own images, 120 trials planned, of which subj02 completed 90."""
+    path = tmp_path_factory.mktemp("nsd")
+    design = miniature.make_design(np.random.default_rng(1), n_subjects=2, n_shared=35, n_own=5)
+    images = scenes.render_many(4, int(design["subjectim"].max()), 64)[0]
+    small = type(brain)(brain.energies, brain.mean, brain.sd, {name: brain.subjects[name] for name in SESSIONS})
+    miniature.simulate(
+        path, small, design, images, space=SPACE, version=VERSION, sessions=SESSIONS, n_trials=TRIALS, seed=7
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def design(folder):
+    return nsd.read_design(folder / "nsddata/experiments/nsd/nsd_expdesign.mat")
+
+
+def betas_file(folder, subject, session):
+    return folder / f"nsddata_betas/ppdata/{subject}/{SPACE}/{VERSION}/betas_session{session:02d}.nii.gz"
+
+
+def region(folder, subject, atlas, names):
+    mask = folder / f"nsddata/ppdata/{subject}/{SPACE}/roi/{atlas}.nii.gz"
+    return nsd.region_mask(mask, folder / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab", names)
+
+
+def test_the_miniature_has_the_types_and_conventions_of_nsd(folder):
+    content = loadmat(folder / "nsddata/experiments/nsd/nsd_expdesign.mat")
+    assert content["masterordering"].dtype == np.uint16 and content["masterordering"].min() == 1
+    assert content["subjectim"].dtype == np.int32 and content["subjectim"].min() == 1
+    assert (np.diff(content["sharedix"].ravel()) > 0).all()
+    assert np.array_equal(content["subjectim"][0, :35], content["sharedix"].ravel())
+    betas = nibabel.load(betas_file(folder, "subj01", 1))
+    assert betas.get_data_dtype() == np.int16 and betas.shape == (*miniature.SHAPE, TRIALS)
+    brain = nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/brainmask.nii.gz") > 0
+    assert (np.asanyarray(betas.dataobj)[~brain] == 0).all()
+    atlas = nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/floc-faces.nii.gz")
+    assert {-1, 0, 1, 2, 3} <= set(np.unique(atlas))
+    left, right = (
+        nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/{side}.floc-faces.nii.gz") for side in ("lh", "rh")
+    )
+    assert np.array_equal(np.maximum(left, right), atlas)
+    assert (folder / "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab").read_text().startswith("0 Unknown\n")
+
+
+def test_shared_images_carry_their_rank_and_their_one_based_id(folder, design):
+    for rank, image in enumerate(design.shared, start=1):
+        file = folder / f"nsddata/stimuli/nsd/shared1000/shared{rank:04d}_nsd{image + 1:05d}.png"
+        assert nsd.stimulus_file(file.parent, rank, image) == file and file.is_file()
+    with Image.open(file) as png:
+        assert np.array_equal(np.asarray(png), scenes.render_many(4, int(image) + 1, 64)[0][-1])
+
+
+def test_images_seen_by_all_are_those_that_counting_by_hand_finds(folder, design):
+    content = loadmat(folder / "nsddata/experiments/nsd/nsd_expdesign.mat")
+    expected = None
+    for subject, sessions in enumerate(SESSIONS.values()):
+        shown = [
+            int(content["subjectim"][subject, int(i) - 1]) for i in content["masterordering"][0, : TRIALS * sessions]
+        ]
+        often = {image for image in shown if shown.count(image) == 3}
+        expected = often if expected is None else expected & often
+    found = nsd.images_seen_by_all(design, {0: TRIALS * 4, 1: TRIALS * 3}, 3)
+    assert list(found + 1) == sorted(expected)
+    assert 0 < len(found) < len(design.shared)
+
+
+def test_a_region_is_read_by_label_and_holds_the_planted_voxels(folder, brain):
+    for roi, (atlas, names) in miniature.LABELS.items():
+        assert region(folder, "subj01", atlas, names).sum() == (brain.subjects["subj01"].roi == roi).sum()
+
+
+def test_an_unknown_label_is_refused_with_the_labels_that_exist(folder):
+    with pytest.raises(ValueError, match=r"FFA-9.*FFA-1"):
+        region(folder, "subj01", "floc-faces", ["FFA-9"])
+
+
+def test_betas_are_percent_signal_change_in_the_order_of_the_voxels(folder):
+    where = np.argwhere(region(folder, "subj01", "floc-bodies", ["EBA"]))[::-1]
+    betas = nsd.read_betas(betas_file(folder, "subj01", 2), where, TRIALS)
+    volume = nibabel.load(betas_file(folder, "subj01", 2)).get_fdata()
+    expected = np.array([[volume[i, j, k, t] / 300 for i, j, k in where] for t in range(TRIALS)])
+    np.testing.assert_allclose(betas, expected, rtol=1e-6)
+
+
+def test_a_session_of_another_length_or_type_is_refused(folder, tmp_path):
+    where = np.zeros((1, 3), int)
+    with pytest.raises(ValueError, match="31 trials"):
+        nsd.read_betas(betas_file(folder, "subj01", 1), where, 31)
+    file = tmp_path / "betas_session01.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2, 4), np.float32), np.eye(4)), file)
+    with pytest.raises(ValueError, match="int16"):
+        nsd.read_betas(file, where, 4)
+    with pytest.raises(FileNotFoundError, match="betas_session99"):
+        nsd.read_betas(betas_file(folder, "subj01", 99), where, TRIALS)
+
+
+def test_a_constant_or_nan_voxel_is_missing_and_others_are_standard(rng):
+    betas = rng.normal(3, 2, (50, 4))
+    betas[:, 1], betas[7, 2] = 1.5, np.nan
+    z, sd = nsd.standardise(betas)
+    assert np.isnan(z[:, 1:3]).all() and np.isnan(sd[1:3]).all()
+    np.testing.assert_allclose(z[:, [0, 3]].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(z[:, [0, 3]].std(axis=0), 1)
+
+
+def test_repeats_are_grouped_by_image_whatever_their_order(rng):
+    shown = rng.permutation(np.repeat(np.arange(10), 3))
+    shown = np.append(shown, 10)  # seen once: left out
+    z = shown[:, None] * np.array([[1.0, 10.0]])
+    repeated, ids = nsd.group_repeats(z, shown, 3)
+    assert np.array_equal(ids, np.arange(10)) and repeated.shape == (10, 3, 2)
+    assert np.array_equal(repeated[:, :, 0], np.repeat(np.arange(10)[:, None], 3, axis=1))
+
+
+def test_the_noise_ceiling_of_planted_voxels_is_recovered(rng):
+    planted = np.array([0.2, 0.4, 0.6])
+    signal = rng.standard_normal((3000, 3))
+    trials = signal[:, None] + rng.standard_normal((3000, 3, 3)) / planted
+    z = trials / trials.reshape(-1, 3).std(axis=0)
+    found = nsd.ncsnr(nsd.noise_sd(z))
+    np.testing.assert_allclose(found, planted, atol=0.03)
+    # and the ceiling is what an ideal model reaches: squared correlation of signal and mean of three trials
+    ideal = [np.corrcoef(signal[:, v], z.mean(axis=1)[:, v])[0, 1] ** 2 for v in range(3)]
+    np.testing.assert_allclose(nsd.noise_ceiling(found, 3), ideal, atol=0.03)
+
+
+def test_a_split_is_fixed_and_keeps_its_order_in_a_longer_list():
+    test, rank = nsd.split(np.arange(100), 1, 0.2)
+    assert test.sum() == 20 and np.array_equal(np.sort(rank), np.arange(100))
+    _, longer = nsd.split(np.arange(150), 1, 0.2)
+    assert np.array_equal(np.argsort(longer[:100]), np.argsort(rank))
+    with pytest.raises(ValueError, match="test_fraction"):
+        nsd.split(np.arange(10), 1, 1.0)
+
+
+def test_a_design_with_an_index_out_of_range_or_a_missing_variable_is_refused(tmp_path):
+    file = tmp_path / "nsd_expdesign.mat"
+    good = miniature.make_design(np.random.default_rng(1), n_subjects=2, n_shared=5, n_own=1)
+    savemat(file, good | {"masterordering": good["masterordering"] + np.uint16(1)})
+    with pytest.raises(ValueError, match=r"1\.\.6"):
+        nsd.read_design(file)
+    savemat(file, {name: good[name] for name in ("masterordering", "subjectim")})
+    with pytest.raises(ValueError, match="sharedix"):
+        nsd.read_design(file)
+    with pytest.raises(FileNotFoundError, match=r"nsd\.folder"):
+        nsd.read_design(tmp_path / "absent.mat")
+
+
+def test_subjects_are_named_as_in_nsd():
+    assert nsd.position("subj03") == 2
+    with pytest.raises(ValueError, match="subj01"):
+        nsd.position("sub-03")

@@ -1,0 +1,22 @@
+"""Fresh scenes to train and to test the zoo on (rule render_scenes)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from codingaxes import job, scenes
+
+
+def main(run):
+    """The seeds differ from those of the stimuli and of the simulated brain's calibration."""
+    n = {"train": run.params["train_images"], "test": run.params["test_images"]}
+    content = {}
+    for part, count in run.track(n.items(), unit="set"):
+        seed = run.seed(part)
+        content[f"{part}_images"], content[f"{part}_labels"] = scenes.render_many(seed, count, run.params["image_size"])
+    Path(run.output["scenes"]).parent.mkdir(parents=True, exist_ok=True)
+    np.savez(run.output["scenes"], **content)
+
+
+if __name__ == "__main__":
+    job.start(main, globals())

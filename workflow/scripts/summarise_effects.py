@@ -1,0 +1,149 @@
+"""The numbers of the study, with intervals, as a table and as text (rule summarise_effects)."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from codingaxes import job, statistics, tables
+
+SIGN = {"increase": 1.0, "decrease": -1.0}
+HEADINGS = {
+    "sensitivity": "Change of a model's own response under its own attack, and under noise of the same size",
+    "relative transfer": "Change of another model, as a share of the change of the attacked one",
+    "subspace similarity": "Mean squared cosine of the principal angles between leading axes",
+    "gradient cosine": "Cosine of the gradient with that of the simulated brain",
+}
+
+
+def main(run):
+    """Everything is averaged over images last, so that images can be resampled."""
+    networks = tables.read(run.input["networks"], "networks").set_index("network")
+    transfer = tables.read(run.input["transfer"], "transfer")
+    transfer["change"] = transfer.change_target * transfer.direction.map(SIGN).fillna(1.0)
+    transfer["own"] = transfer.change_source * transfer.direction.map(SIGN).fillna(1.0)
+    similarity = tables.read(run.input["similarity"], "similarity")
+    rng, draws = np.random.default_rng(run.seed()), run.params["bootstrap"]
+    rows = []
+    for effect, group, unit, frame in [
+        *sensitivity(transfer, networks),
+        *relative_transfer(transfer, networks),
+        *subspace_similarity(similarity, networks),
+        *gradient_cosine(similarity, networks),
+    ]:
+        for radius, part in frame.groupby("radius"):
+            for roi in ["all", *dict.fromkeys(part.roi)]:
+                chosen = part if roi == "all" else part[part.roi == roi]
+                estimate, low, high = estimate_mean(chosen, rng, draws)
+                rows.append(
+                    {
+                        "effect": effect,
+                        "group": group,
+                        "roi": roi,
+                        "radius": radius,
+                        "estimate": estimate,
+                        "ci_low": low,
+                        "ci_high": high,
+                        "n": chosen.pair.nunique(),
+                        "n_images": chosen.image_id.nunique(),
+                        "unit": unit,
+                    }
+                )
+    effects = pd.DataFrame(rows)
+    tables.write(run.output["effects"], "effects", effects)
+    effects.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    Path(run.output["text"]).write_text(as_text(effects))
+
+
+def estimate_mean(frame, rng, draws):
+    """Mean over pairs and regions of top / bottom, with an interval over images; images with gaps are left out."""
+    top, bottom = (frame.pivot_table(index=["pair", "roi"], columns="image_id", values=v) for v in ("top", "bottom"))
+    whole = top.notna().all() & bottom.notna().all()
+    if not whole.any():
+        return np.nan, np.nan, np.nan
+    return statistics.bootstrap_mean_ratio(top.loc[:, whole].to_numpy(), bottom.loc[:, whole].to_numpy(), rng, draws)
+
+
+def sensitivity(transfer, networks):
+    """Own attacks and random noise, by family, in SD of the measured training responses."""
+    own = transfer[transfer.source == transfer.target]
+    noise = transfer[transfer.attack == "random"]
+    family = {**networks.family.to_dict(), tables.BRAIN: tables.BRAIN}
+    for name in dict.fromkeys(family.values()):
+        members = [model for model, kind in family.items() if kind == name]
+        for label, part, values in (("own attack", own, own.change), ("random noise", noise, noise.change.abs())):
+            mine = part.target.isin(members)
+            if mine.any():
+                frame = part[mine].assign(pair=part.target, top=values[mine], bottom=1.0)
+                yield "sensitivity", f"{name}, {label}", "SD", frame
+
+
+def relative_transfer(transfer, networks):
+    """Attacks shown to other models: within and between families, and to the simulated brain."""
+    other = transfer[(transfer.source != transfer.target) & (transfer.attack != "random")]
+    other = other[other.source != tables.BRAIN]
+    other = other.assign(pair=other.source + " > " + other.target, top=other.change, bottom=other.own)
+    for label, part in _by_pair(other, "source", "target", networks):
+        yield "relative transfer", label, "ratio", part
+
+
+def subspace_similarity(similarity, networks):
+    """Within families, and with the simulated brain; chance is the last group."""
+    for k, frame in similarity.groupby("k"):
+        effect = f"subspace similarity, k = {k}"
+        frame = frame.assign(pair=frame.network_i + " & " + frame.network_j, top=frame.similarity, bottom=1.0, radius=0.0)
+        for label, part in _by_pair(frame, "network_i", "network_j", networks):
+            yield effect, label.replace(" to ", " and "), "ratio", part
+        yield effect, "chance", "ratio", frame.assign(top=frame.chance)
+
+
+def gradient_cosine(similarity, networks):
+    """Between each network and the simulated brain."""
+    frame = similarity[(similarity.k == similarity.k.min()) & (similarity.network_j == tables.BRAIN)]
+    frame = frame.assign(pair=frame.network_i, top=frame.gradient_cosine, bottom=1.0, radius=0.0)
+    for family in dict.fromkeys(networks.family):
+        part = frame[frame.network_i.map(networks.family) == family]
+        if len(part):
+            yield "gradient cosine with the simulated brain", family, "cosine", part
+
+
+def _by_pair(frame, one, other, networks):
+    """Label each pair by the families of both, and by whether the architecture is the same."""
+    first, second = frame[one].map(networks.family), frame[other].map(networks.family)
+    same = frame[one].map(networks.architecture) == frame[other].map(networks.architecture)
+    families = list(dict.fromkeys(networks.family))
+    for family in families:
+        within = (first == family) & (second == family)
+        for label, chosen in (("same architecture", same), ("different architecture", ~same)):
+            if (within & chosen).any():
+                yield f"within {family}, {label}", frame[within & chosen]
+    for family in families:
+        for partner in families:
+            chosen = (first == family) & (second == partner)
+            if family != partner and chosen.any():
+                yield f"{family} to {partner}", frame[chosen]
+        chosen = (first == family) & (frame[other] == tables.BRAIN)
+        if chosen.any():
+            yield f"{family} to {tables.BRAIN}", frame[chosen]
+
+
+def as_text(effects):
+    """The rows for all regions together, at the largest radius, as the run prints them."""
+    shown = effects[effects.roi == "all"]
+    largest = shown.groupby("effect").radius.transform("max")
+    lines = []
+    for effect, part in shown[shown.radius == largest].groupby("effect", sort=False):
+        radius = part.radius.iloc[0]
+        heading = next(text for name, text in HEADINGS.items() if effect.startswith(name))
+        lines += ["", f"{effect}{f', l2 radius {radius:g}' if radius else ''}", f"  {heading}"]
+        for row in part.itertuples():
+            lines.append(
+                f"  {row.group:48s} {row.estimate:8.4f}  [{row.ci_low:8.4f}, {row.ci_high:8.4f}] {row.unit:6s} n = {row.n}"
+            )
+    images = int(shown.n_images.max())
+    lines += ["", f"Means over regions and pairs; 95% intervals by bootstrap over {images} held-out images."]
+    return "\n".join(lines).lstrip() + "\n"
+
+
+if __name__ == "__main__":
+    job.start(main, globals())
