@@ -1,7 +1,7 @@
 """codingaxes: which image directions drive a network-based model of the brain, and whether models share them.
 
-    snakemake --cores 2                 the whole study, with config/config.yaml (the miniature)
-    snakemake --cores 2 figures         figures only
+snakemake --cores 2                 the whole study, with config/config.yaml (the miniature)
+snakemake --cores 2 figures         figures only
 """
 
 from snakemake.utils import min_version

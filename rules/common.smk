@@ -42,7 +42,10 @@ def read_networks(path):
     found, seeds = {}, {}
     with open(path, newline="") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
-            row = {key: yaml.safe_load(value) if key in ("training_radius", "seed") else value for key, value in row.items()}
+            row = {
+                key: yaml.safe_load(value) if key in ("training_radius", "seed") else value
+                for key, value in row.items()
+            }
             check(row, "networks", f"{path}, line {number}")
             name = row.pop("name")
             if name in found or name in ("simulated_brain", "none"):

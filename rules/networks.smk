@@ -15,10 +15,10 @@ rule render_scenes:
         "logs/render_scenes.log",
     benchmark:
         "results/benchmarks/render_scenes.tsv"
+    priority: 30
     conda:
         "../envs/data.yaml"
     threads: 1
-    priority: 30
     resources:
         mem="1GB",
         runtime="10m",
@@ -43,10 +43,10 @@ rule train_network:
         "logs/train_network/{network}.log",
     benchmark:
         "results/benchmarks/train_network/{network}.tsv"
+    priority: 10
     conda:
         "../envs/torch.yaml"
     threads: 1
-    priority: 10
     resources:
         mem="2GB",
         runtime="30m",

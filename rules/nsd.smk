@@ -17,7 +17,9 @@ ATLASES = sorted({region["atlas"] for region in config["nsd"]["regions"].values(
 def betas_of(wildcards):
     """All sessions of one subject, in order."""
     sessions = range(1, config["nsd"]["sessions"][wildcards.subject] + 1)
-    return [f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions]
+    return [
+        f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions
+    ]
 
 
 if config["nsd"]["source"] == "miniature":
@@ -40,10 +42,10 @@ if config["nsd"]["source"] == "miniature":
             "logs/simulate_nsd.log",
         benchmark:
             "results/benchmarks/simulate_nsd.tsv"
+        priority: 20
         conda:
             "../envs/torch.yaml"
         threads: 1
-        priority: 20
         resources:
             mem="2GB",
             runtime="10m",
@@ -73,10 +75,10 @@ rule prepare_stimuli:
         "logs/prepare_stimuli.log",
     benchmark:
         "results/benchmarks/prepare_stimuli.tsv"
+    priority: 20
     conda:
         "../envs/data.yaml"
     threads: 1
-    priority: 20
     resources:
         mem="1GB",
         runtime="10m",
@@ -110,10 +112,10 @@ rule prepare_responses:
         "logs/prepare_responses/{subject}.log",
     benchmark:
         "results/benchmarks/prepare_responses/{subject}.tsv"
+    priority: 20
     conda:
         "../envs/data.yaml"
     threads: 1
-    priority: 20
     resources:
         mem="4GB",
         runtime="2h",

@@ -24,10 +24,10 @@ rule average_regions:
         "logs/average_regions.log",
     benchmark:
         "results/benchmarks/average_regions.tsv"
+    priority: 20
     conda:
         "../envs/torch.yaml"
     threads: 1
-    priority: 20
     resources:
         mem="2GB",
         runtime="10m",

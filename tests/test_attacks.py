@@ -1,5 +1,7 @@
 """Attacks: closed-form optima, the budget, independence of images, rounding."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -31,7 +33,9 @@ def norms(x):
 def test_a_linear_response_is_increased_to_its_optimum_in_one_step():
     weights, images = randn(3, 8, 8), 0.5 + 0 * rand(4, 3, 8, 8)
     found = attacks.increase(linear(weights), images, 0.3, steps=1, tolerance=1e-6)
-    torch.testing.assert_close(found.change, torch.full((4,), 0.3 * float(weights.norm())).double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        found.change, torch.full((4,), 0.3 * float(weights.norm())).double(), rtol=1e-6, atol=0
+    )
     found = attacks.increase(linear(weights), images, 0.3, steps=3, tolerance=1e-6)
     assert found.converged.all() and (found.gap <= 1e-6 * found.change).all()
 
@@ -81,8 +85,10 @@ def test_an_attack_beats_one_gradient_step_and_random_noise_of_its_size():
 
 def test_more_steps_never_give_less():
     respond, images = curved(), rand(6, 3, 8, 8)
-    changes = [attacks.increase(respond, images, 1.0, steps=n, tolerance=0.01).change for n in (1, 2, 4, 8, 16)]
-    for fewer, more in zip(changes, changes[1:], strict=False):
+    changes = [
+        attacks.increase(respond, images, 1.0, steps=n, tolerance=0.01).change for n in (1, 2, 4, 8, 16)
+    ]
+    for fewer, more in itertools.pairwise(changes):
         assert (more >= fewer - 1e-12).all()
 
 
@@ -104,7 +110,9 @@ def test_a_constant_or_undefined_response_gives_flagged_rows_of_zeros():
 def test_images_outside_the_pixel_range_and_bad_budgets_are_refused():
     respond = linear(randn(3, 8, 8))
     with pytest.raises(ValueError, match=r"\[0, 1\], found 0 to 2"):
-        attacks.increase(respond, torch.tensor([0.0, 2.0]).double().expand(3, 8, 2)[None], 1.0, steps=1, tolerance=0.1)
+        attacks.increase(
+            respond, torch.tensor([0.0, 2.0]).double().expand(3, 8, 2)[None], 1.0, steps=1, tolerance=0.1
+        )
     with pytest.raises(ValueError, match="radius"):
         attacks.increase(respond, rand(1, 3, 8, 8), 0.0, steps=1, tolerance=0.1)
     with pytest.raises(ValueError, match="steps"):

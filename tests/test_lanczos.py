@@ -33,7 +33,9 @@ def test_planted_eigenpairs_are_found():
 def test_a_stated_residual_is_the_true_one_also_before_convergence():
     A, _, apply = operators([[1.0 + i / 200 for i in range(200)]])
     found = lanczos.top_eigenpairs(apply, start(1, 200), 3, tolerance=1e-6, max_steps=8)
-    true = (torch.einsum("nij,nkj->nki", A, found.vectors) - found.values[..., None] * found.vectors).norm(dim=2)
+    true = (torch.einsum("nij,nkj->nki", A, found.vectors) - found.values[..., None] * found.vectors).norm(
+        dim=2
+    )
     torch.testing.assert_close(found.residuals, true, rtol=1e-6, atol=1e-12)
     assert not found.converged.any() and found.steps.tolist() == [8]
 
@@ -71,7 +73,9 @@ def test_a_result_does_not_depend_on_the_rest_of_the_batch():
 
 
 def test_the_jacobian_product_is_that_of_the_whole_jacobian():
-    first, second = (torch.randn(s, generator=torch.Generator().manual_seed(2)).double() for s in ((20, 48), (7, 20)))
+    first, second = (
+        torch.randn(s, generator=torch.Generator().manual_seed(2)).double() for s in ((20, 48), (7, 20))
+    )
 
     def respond(images):
         return torch.tanh(images.flatten(1) @ first.T) @ second.T

@@ -19,7 +19,9 @@ def folder(brain, tmp_path_factory):
     path = tmp_path_factory.mktemp("nsd")
     design = miniature.make_design(np.random.default_rng(1), n_subjects=2, n_shared=35, n_own=5)
     images = scenes.render_many(4, int(design["subjectim"].max()), 64)[0]
-    small = type(brain)(brain.energies, brain.mean, brain.sd, {name: brain.subjects[name] for name in SESSIONS})
+    small = type(brain)(
+        brain.energies, brain.mean, brain.sd, {name: brain.subjects[name] for name in SESSIONS}
+    )
     miniature.simulate(
         path, small, design, images, space=SPACE, version=VERSION, sessions=SESSIONS, n_trials=TRIALS, seed=7
     )
@@ -53,10 +55,13 @@ def test_the_miniature_has_the_types_and_conventions_of_nsd(folder):
     atlas = nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/floc-faces.nii.gz")
     assert {-1, 0, 1, 2, 3} <= set(np.unique(atlas))
     left, right = (
-        nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/{side}.floc-faces.nii.gz") for side in ("lh", "rh")
+        nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/{side}.floc-faces.nii.gz")
+        for side in ("lh", "rh")
     )
     assert np.array_equal(np.maximum(left, right), atlas)
-    assert (folder / "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab").read_text().startswith("0 Unknown\n")
+    assert (
+        (folder / "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab").read_text().startswith("0 Unknown\n")
+    )
 
 
 def test_shared_images_carry_their_rank_and_their_one_based_id(folder, design):
@@ -72,7 +77,8 @@ def test_images_seen_by_all_are_those_that_counting_by_hand_finds(folder, design
     expected = None
     for subject, sessions in enumerate(SESSIONS.values()):
         shown = [
-            int(content["subjectim"][subject, int(i) - 1]) for i in content["masterordering"][0, : TRIALS * sessions]
+            int(content["subjectim"][subject, int(i) - 1])
+            for i in content["masterordering"][0, : TRIALS * sessions]
         ]
         often = {image for image in shown if shown.count(image) == 3}
         expected = often if expected is None else expected & often

@@ -22,7 +22,9 @@ def test_the_solution_satisfies_the_normal_equations_with_more_features_than_ima
     y = responses - responses.mean(axis=0)
     for target in range(3):
         expected = np.linalg.solve(x.T @ x + found.alpha[target] * np.eye(80), x.T @ y[:, target])
-        np.testing.assert_allclose(found.weight[target] * features.std(axis=0) * np.sqrt(80), expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(
+            found.weight[target] * features.std(axis=0) * np.sqrt(80), expected, rtol=1e-6, atol=1e-9
+        )
         predicted = x @ expected + responses[:, target].mean()
         np.testing.assert_allclose(found.predict(features)[:, target], predicted, atol=1e-9)
 
@@ -79,9 +81,9 @@ def test_pure_noise_is_predicted_at_chance_and_its_intervals_cover_zero():
 
 def test_numbers_that_are_not_finite_and_shapes_that_disagree_are_refused(rng):
     features = rng.standard_normal((20, 4))
+    responses = rng.standard_normal((20, 2))
+    responses[3, 1] = np.nan
     with pytest.raises(ValueError, match="1 response values are not finite"):
-        responses = rng.standard_normal((20, 2))
-        responses[3, 1] = np.nan
         readouts.fit(features, responses, ALPHAS)
     with pytest.raises(ValueError, match=r"\(20, 4\), \(19, 1\)"):
         readouts.fit(features, np.zeros((19, 1)), ALPHAS)

@@ -20,7 +20,9 @@ def test_an_interval_of_r_covers_the_truth_about_as_often_as_it_says():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         x = rng.standard_normal((80, 1))
-        low, high = statistics.bootstrap_correlation(x, 0.5 * x + np.sqrt(0.75) * rng.standard_normal((80, 1)), rng, 200)
+        low, high = statistics.bootstrap_correlation(
+            x, 0.5 * x + np.sqrt(0.75) * rng.standard_normal((80, 1)), rng, 200
+        )
         covered.append(low[0] <= 0.5 <= high[0])
     assert 0.88 <= np.mean(covered) <= 0.99
 

@@ -31,7 +31,9 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path, lengths):
     tables.write(path, "readouts", frame)
     again = tables.read(path, "readouts")
     assert [list(weight) for weight in again.weight] == [list(weight) for weight in frame.weight]
-    pd.testing.assert_frame_equal(again.drop(columns="weight"), frame.drop(columns="weight"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        again.drop(columns="weight"), frame.drop(columns="weight"), check_dtype=False
+    )
 
 
 def test_units_and_meanings_travel_with_the_file(tmp_path):

@@ -19,17 +19,23 @@ def main(run):
         values, noise = {}, {}
         for subject in subjects:
             mine = voxels[voxels.subject == subject].sort_values("voxel_id")
-            matrix = tables.matrix(responses[responses.subject == subject].set_index("image_id").response[stimuli.image_id])
+            matrix = tables.matrix(
+                responses[responses.subject == subject].set_index("image_id").response[stimuli.image_id]
+            )
             raw = matrix[:, (mine.roi == roi).to_numpy()].mean(axis=1)
             target, values[subject] = standardise(raw, train)
-            noise[subject] = regions.noise_sd[subject, roi] / np.sqrt(regions.repeats[subject, roi]) / target["sd"]
+            noise[subject] = (
+                regions.noise_sd[subject, roi] / np.sqrt(regions.repeats[subject, roi]) / target["sd"]
+            )
             targets.append({"subject": subject, "roi": roi, **target, "ceiling": ceiling(noise[subject])})
         # noise is independent between subjects, so that of their mean is smaller
         target, values[tables.GROUP] = standardise(np.mean([values[s] for s in subjects], axis=0), train)
         together = np.sqrt(np.sum(np.square(list(noise.values())))) / len(subjects) / target["sd"]
         targets.append({"subject": tables.GROUP, "roi": roi, **target, "ceiling": ceiling(together)})
         for subject, value in values.items():
-            measured.append(pd.DataFrame({"subject": subject, "roi": roi, "image_id": stimuli.image_id, "value": value}))
+            measured.append(
+                pd.DataFrame({"subject": subject, "roi": roi, "image_id": stimuli.image_id, "value": value})
+            )
     tables.write(run.output["targets"], "targets", pd.DataFrame(targets))
     tables.write(run.output["measurements"], "measurements", pd.concat(measured, ignore_index=True))
 

@@ -1,4 +1,4 @@
-"""Leading eigenvectors of JᵀJ, and gradients, of one model for every probe image (rule compute_eigenvectors)."""
+"""Leading eigenvectors of JᵀJ, and gradients, of one model (rule compute_eigenvectors)."""
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,17 @@ def main(run):
     for roi, start in run.track(axes.missing(parts), unit="batch"):
         batch = probes.iloc[start : start + BATCH]
         images = pixels.read(batch.file, run.params["image_size"]).to(device)
-        axes.save((roi, start), eigenvectors(run, model.voxels[roi], images, batch.image_id).assign(network=name, roi=roi))
+        axes.save(
+            (roi, start),
+            eigenvectors(run, model.voxels[roi], images, batch.image_id).assign(network=name, roi=roi),
+        )
     for roi, respond in model.group.items():
         images = pixels.read(probes.file, run.params["image_size"]).to(device)
         slopes.append(gradients(respond, images, probes.image_id).assign(network=name, roi=roi))
     found = axes.concat(parts)
-    job.log.info(f"{found.converged.mean():.1%} of {len(found)} pairs converged, at most {found.steps.max()} products")
+    job.log.info(
+        f"{found.converged.mean():.1%} of {len(found)} pairs converged, at most {found.steps.max()} products"
+    )
     tables.write(run.output["eigenvectors"], "eigenvectors", found)
     tables.write(run.output["gradients"], "gradients", pd.concat(slopes, ignore_index=True))
     axes.remove()
@@ -37,7 +42,9 @@ def eigenvectors(run, respond, images, image_ids):
     rank, size = run.params["rank"], images[0].numel()
     start = torch.stack(
         [
-            torch.randn(size, generator=torch.Generator().manual_seed(run.seed(image_id)), dtype=torch.float64)
+            torch.randn(
+                size, generator=torch.Generator().manual_seed(run.seed(image_id)), dtype=torch.float64
+            )
             for image_id in image_ids
         ]
     )

@@ -18,7 +18,9 @@ def main(run):
         with torch.no_grad():
             features = network.features(images)
         for layer, values in features.items():
-            part = pd.DataFrame({"network": run.wildcards["network"], "layer": layer, "image_id": batch.image_id})
+            part = pd.DataFrame(
+                {"network": run.wildcards["network"], "layer": layer, "image_id": batch.image_id}
+            )
             part["feature"] = list(values.cpu().numpy())
             parts.append(part)
     tables.write(run.output["features"], "features", pd.concat(parts, ignore_index=True))

@@ -27,9 +27,13 @@ def main(run):
         chosen += [{"network": network, "roi": roi, "layer": layer, "error": error, "chosen": layer == best}
                    for layer, error in errors.items()]  # fmt: skip
         readout = readouts.fit(layers[best][train], responses[train], run.params["alphas"])
-        job.log.info(f"{roi}: layer {best}, {len(about)} targets, {readout.at_edge.sum()} penalties at an edge")
+        job.log.info(
+            f"{roi}: layer {best}, {len(about)} targets, {readout.at_edge.sum()} penalties at an edge"
+        )
         keys = about[["subject", "roi", "target"]].assign(network=network)
-        part = keys.assign(layer=best, alpha=readout.alpha, alpha_at_edge=readout.at_edge, intercept=readout.intercept)
+        part = keys.assign(
+            layer=best, alpha=readout.alpha, alpha_at_edge=readout.at_edge, intercept=readout.intercept
+        )
         part["weight"] = list(readout.weight.astype(np.float32))
         fitted.append(part)
         predicted, measured = readout.predict(layers[best][~train]), responses[~train]
@@ -67,7 +71,12 @@ def collect_targets(run, stimuli):
             values.append(mine.set_index("image_id").value[stimuli.image_id].to_numpy()[:, None])
         for subject, mine in voxels[voxels.roi == roi].groupby("subject", sort=False):
             about += [
-                {"subject": subject, "roi": roi, "target": str(voxel.voxel_id), "ceiling": voxel.noise_ceiling**0.5}
+                {
+                    "subject": subject,
+                    "roi": roi,
+                    "target": str(voxel.voxel_id),
+                    "ceiling": voxel.noise_ceiling**0.5,
+                }
                 for voxel in mine.itertuples()
             ]
             rows = responses[responses.subject == subject].set_index("image_id").response[stimuli.image_id]

@@ -36,7 +36,9 @@ def changes(respond, images, deltas, before, batch=64):
     found = []
     for start in range(0, len(images), batch):
         part = slice(start, start + batch)
-        delta = torch.from_numpy(tables.matrix(deltas.iloc[part])).float().view_as(images[part]).to(images.device)
+        delta = (
+            torch.from_numpy(tables.matrix(deltas.iloc[part])).float().view_as(images[part]).to(images.device)
+        )
         found.append(respond(images[part] + delta).squeeze(1) - before[part])
     return torch.cat(found).double().cpu().numpy()
 

@@ -17,10 +17,14 @@ def main(run):
     networks = tables.read(run.input["networks"], "networks")
     names, looks = networks.network.to_list(), plots.look(networks)
     pairs = with_brain(tables.read(run.input["similarity"], "similarity"))
-    moved, radius = plots.strongest(tables.read(run.input["transfer"], "transfer", filters=[("attack", "=", "l2")]))
+    moved, radius = plots.strongest(
+        tables.read(run.input["transfer"], "transfer", filters=[("attack", "=", "l2")])
+    )
     regions, k, chance = pairs.roi.unique(), pairs.k.iloc[0], pairs.chance.iloc[0]
     values = pd.concat([*compare_axes(pairs, run), compare_attacks(moved[moved.source.isin(names)], run)])
-    values = plots.in_order(values, measure=LABELS, roi=regions, network=names).assign(k=k, chance=chance, radius=radius)
+    values = plots.in_order(values, measure=LABELS, roi=regions, network=names).assign(
+        k=k, chance=chance, radius=radius
+    )
     figure, axes = plots.grid(3, len(regions), 6.3, sharex=True, sharey="row")
     for letter, measure, row in zip("ABC", LABELS, axes, strict=True):
         for roi, axis in zip(regions, row, strict=True):
@@ -33,6 +37,8 @@ def main(run):
         bottom.axhline(0, color="black", linewidth=0.5, zorder=0)
         middle.axhline(chance, color=plots.COLORS["random"], linestyle=(0, (4, 2)), zorder=1)
         plots.name_axis(bottom, names, looks)
+    axes[1, 0].set_ylim(bottom=0)
+    figure.align_ylabels(axes[:, 0])
     handles = plots.key_of(looks, names)
     handles.append(plots.dashed(f"B: chance, {plots.number(chance, 2)}", plots.COLORS["random"]))
     note = f"n = {values.n_images.min()} probe images; bars: 95% bootstrap intervals over images; "
@@ -45,12 +51,14 @@ def with_brain(pairs):
     pairs = pairs[pairs.k == pairs.k.max()]
     pairs = pairs[(pairs.network_i == plots.BRAIN) | (pairs.network_j == plots.BRAIN)]
     if pairs.empty:
-        raise ValueError(f"the similarity table has no row with {plots.BRAIN}: this figure needs the miniature")
+        raise ValueError(
+            f"the similarity table has no row with {plots.BRAIN}: this figure needs the miniature"
+        )
     return pairs.assign(network=pairs.network_i.where(pairs.network_j == plots.BRAIN, pairs.network_j))
 
 
 def compare_axes(pairs, run):
-    """Means over images of the gradients' cosine and of the axes' similarity; images without one are dropped."""
+    """Means over images of the gradients' cosine and of the axes' similarity; images without are dropped."""
     for measure in ("gradient_cosine", "similarity"):
         rows = []
         for (roi, name), group in pairs.dropna(subset=[measure]).groupby(["roi", "network"], sort=False):
@@ -68,14 +76,18 @@ def compare_attacks(moved, run):
     rows = []
     for (roi, name), group in moved.groupby(["roi", "source"], sort=False):
         images = group.groupby("image_id")[["brain", "own"]].mean()
-        rows.append(estimate("relative_change", roi, name, images.brain.to_numpy(), images.own.to_numpy(), run))
+        rows.append(
+            estimate("relative_change", roi, name, images.brain.to_numpy(), images.own.to_numpy(), run)
+        )
     return pd.DataFrame(rows)
 
 
 def estimate(measure, roi, name, numerator, denominator, run):
     """One row: a mean over images, or a ratio of two, with its bootstrap interval."""
     rng = np.random.default_rng(run.seed(measure, roi, name))
-    value, low, high = statistics.bootstrap_mean_ratio(numerator[None], denominator[None], rng, run.params["bootstrap"])
+    value, low, high = statistics.bootstrap_mean_ratio(
+        numerator[None], denominator[None], rng, run.params["bootstrap"]
+    )
     row = {"measure": measure, "roi": roi, "network": name, "value": value}
     return row | {"ci_low": low, "ci_high": high, "n_images": len(numerator)}
 

@@ -1,4 +1,4 @@
-"""What attacks do to their own network, to the others, and what noise of equal size does (rule plot_attack_effects)."""
+"""What attacks do to their own network and to others, and what noise does (rule plot_attack_effects)."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,9 @@ def main(run):
     changes = changes[changes.source.isin([*names, plots.RANDOM]) & changes.target.isin(names)]
     changes = changes.assign(change=plots.signed(changes.change_target, changes.direction))
     regions, radii = changes.roi.unique(), sorted(changes.radius.unique())
-    values = plots.in_order(summarise(changes, names, run), roi=regions, radius=radii, network=names, effect=KINDS)
+    values = plots.in_order(
+        summarise(changes, names, run), roi=regions, radius=radii, network=names, effect=KINDS
+    )
     figure, axes = plots.grid(len(radii), len(regions), 1.9 + 1.5 * len(radii), sharex=True, sharey=True)
     for radius, row in zip(radii, axes, strict=True):
         for roi, axis in zip(regions, row, strict=True):
@@ -31,13 +33,13 @@ def main(run):
         plots.mark("o", "on the other networks, mean", filled=False),
         plots.mark("_", "random noise of equal size, |change|", color=plots.COLORS["random"]),
     ]
-    note = f"n = {values.n_images.min()} probe images; bars: 95% intervals; marker: architecture; linear scale below 0.01 SD"
-    plots.legend_below(figure, handles, 3, note)
+    note = f"n = {values.n_images.min()} probe images; bars: 95% intervals; marker: architecture; "
+    plots.legend_below(figure, handles, 3, f"{note}linear scale below 0.01 SD")
     plots.save(run, figure, values)
 
 
 def summarise(changes, names, run):
-    """Mean over images of each effect, and its bootstrap interval; directions and targets are averaged first."""
+    """Mean over images of each effect, and its bootstrap interval; directions and targets averaged first."""
     own = changes[changes.source == changes.target].assign(network=lambda part: part.source, effect="own")
     others = changes[(changes.source != changes.target) & (changes.source != plots.RANDOM)]
     others = others.assign(network=others.source, effect="other networks")
@@ -49,7 +51,9 @@ def summarise(changes, names, run):
     for key, group in images.groupby(keys, sort=False):
         change = group.change.to_numpy()[None]
         rng = np.random.default_rng(run.seed(*map(str, key)))
-        mean, low, high = statistics.bootstrap_mean_ratio(change, np.ones_like(change), rng, run.params["bootstrap"])
+        mean, low, high = statistics.bootstrap_mean_ratio(
+            change, np.ones_like(change), rng, run.params["bootstrap"]
+        )
         rows.append([*key, mean, low, high, change.shape[1]])
     return pd.DataFrame(rows, columns=[*keys, "change", "ci_low", "ci_high", "n_images"])
 
@@ -63,7 +67,15 @@ def draw(axis, values, names, looks):
         looked = looks.loc[[plots.RANDOM]].set_axis([row.network]) if noise else looks
         place = names.index(row.network) + KINDS[row.effect]
         plots.point(
-            axis, place, row.change, looked, row.network, row.ci_low, row.ci_high, filled=row.effect == "own", size=4
+            axis,
+            place,
+            row.change,
+            looked,
+            row.network,
+            row.ci_low,
+            row.ci_high,
+            filled=row.effect == "own",
+            size=4,
         )
     plots.families(axis, names, looks)
     axis.yaxis.set_major_formatter(lambda value, _: plots.number(value))

@@ -1,4 +1,4 @@
-"""What a perturbation looks like, on a standard network, a robust one and the brain (rule plot_example_perturbations)."""
+"""One image and its perturbations for two networks and the brain (rule plot_example_perturbations)."""
 
 import matplotlib.image
 import numpy as np
@@ -23,7 +23,9 @@ def main(run):
     attacks, radius = plots.strongest(attacks)
     picture = open_picture(probe.file, size)
     regions = attacks.roi.unique()
-    attacks = attacks.assign(change=attacks.response_after - attacks.response_before).set_index(["roi", "network"])
+    attacks = attacks.assign(change=attacks.response_after - attacks.response_before).set_index(
+        ["roi", "network"]
+    )
     names = [name for name in wanted if name in attacks.index.get_level_values("network")]
     deltas = {key: delta.astype(float).reshape(3, size, size) for key, delta in attacks.delta.items()}
     factor = amplification(deltas.values())
@@ -38,8 +40,10 @@ def main(run):
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(roi, fontsize=8.5)
     title(axes[0], names, looks, robust or standard)
-    note = f"n = 1 image, the first probe; attacks that increase the response, radius {plots.number(radius)}; "
-    plots.footnote(figure, f"{note}perturbations × {plots.number(factor)} about grey; SD: change in the model's own response")
+    note = f"n = 1 image, the first probe; response increased, radius {plots.number(radius)}; "
+    plots.footnote(
+        figure, f"{note}perturbations × {plots.number(factor)} about grey; SD: change in the attacked model"
+    )
     values = attacks.reset_index()[[*KEYS, "size", "response_before", "response_after", "change"]]
     plots.save(run, figure, pd.DataFrame(values).assign(amplification=factor))
 
@@ -58,7 +62,9 @@ def open_picture(file, size):
     """A stimulus (size, size, 3) in [0, 1]."""
     picture = matplotlib.image.imread(file)[..., :3].astype(float)
     if picture.shape != (size, size, 3):
-        raise ValueError(f"{file}: expected a PNG of {size} x {size} x 3 (image_size), found shape {picture.shape}")
+        raise ValueError(
+            f"{file}: expected a PNG of {size} x {size} x 3 (image_size), found shape {picture.shape}"
+        )
     return picture
 
 

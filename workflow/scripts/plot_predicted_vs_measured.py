@@ -21,9 +21,19 @@ def main(run):
         for roi, axis in zip(regions, row, strict=True):
             these = points[(points.network == name) & (points.roi == roi)]
             axis.axline((0, 0), slope=1, color="black", linewidth=0.6, linestyle=(0, (4, 3)), zorder=1)
-            axis.plot(these.predicted, these.measured, "o", color=looks.color[name], markersize=2.6, alpha=0.7, mew=0)
+            axis.plot(
+                these.predicted,
+                these.measured,
+                "o",
+                color=looks.color[name],
+                markersize=2.6,
+                alpha=0.7,
+                mew=0,
+            )
             axis.set(xlim=(low - 0.2, high + 0.2), ylim=(low - 0.2, high + 0.2), aspect="equal")
-            axis.text(0.03, 0.98, facts(scores.loc[(name, roi)]), transform=axis.transAxes, va="top", fontsize=7)
+            axis.text(
+                0.03, 0.98, facts(scores.loc[(name, roi)]), transform=axis.transAxes, va="top", fontsize=7
+            )
         row[0].set_ylabel(f"{looks.label[name]}\n{LABEL['y']}")
         row[0].yaxis.label.set_color(looks.ink[name])
     for roi, top, bottom in zip(regions, axes[0], axes[-1], strict=True):

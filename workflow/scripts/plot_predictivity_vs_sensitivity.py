@@ -12,7 +12,7 @@ def main(run):
     looks = plots.look(networks)
     attacks, radius = plots.strongest(tables.read(run.input["attacks"], "perturbations", columns=COLUMNS))
     change = plots.signed(attacks.response_after - attacks.response_before, attacks.direction)
-    missed = int((~attacks.converged).sum())
+    missed = (~attacks.converged).groupby(attacks.network.map(looks.family), sort=False).mean()
     pushed = attacks.assign(sensitivity=change).groupby(["roi", "network"], sort=False)
     pushed = pushed.agg(sensitivity=("sensitivity", "median"), n_probes=("image_id", "nunique"))
     scores = tables.read(
@@ -38,7 +38,8 @@ def main(run):
         handles.append(plots.dashed("Simulated brain's own sensitivity", plots.COLORS[plots.BRAIN]))
     tested, probes = values.n_test.min(), values.n_probes.min()
     note = f"n = {tested} held-out images for r, {probes} probe images for sensitivity; "
-    plots.legend_below(figure, handles, 4, f"{note}{missed} of {len(attacks)} attacks not converged (kept)")
+    shares = ", ".join(f"{share:.0%} {family.replace('_', ' ')}" for family, share in missed.items())
+    plots.legend_below(figure, handles, 4, f"{note}attacks not converged (kept): {shares}")
     plots.save(run, figure, values)
 
 

@@ -31,8 +31,12 @@ def main(run):
         image = plots.heatmap(axis, matrix.reindex(index=names, columns=names), looks, norm, rows=column == 0)
         axis.set_title(roi)
     label = f"Similarity of {k} leading axes (0 to 1); the lowest colour is chance, {plots.number(chance, 2)}"
-    plots.color_bar(figure, image, axes, label, plots.root_ticks(norm), low=(values.similarity < chance).any())
-    note = f"n = {values.n_images.min()} probe images; similarity: mean squared cosine of the principal angles"
+    plots.color_bar(
+        figure, image, axes, label, plots.root_ticks(norm), low=(values.similarity < chance).any()
+    )
+    note = (
+        f"n = {values.n_images.min()} probe images; similarity: mean squared cosine of the principal angles"
+    )
     plots.footnote(figure, note + (f"; {missing} of {len(pairs)} pairs × images missing" if missing else ""))
     plots.save(run, figure, values)
 

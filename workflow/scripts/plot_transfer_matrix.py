@@ -4,7 +4,17 @@ import numpy as np
 
 from codingaxes import job, plots, tables
 
-COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id", "change_source", "change_target"]
+COLUMNS = [
+    "attack",
+    "source",
+    "target",
+    "roi",
+    "direction",
+    "radius",
+    "image_id",
+    "change_source",
+    "change_target",
+]
 TICKS = [0, 0.01, 0.05, 0.1, 0.2, 0.5, 1]
 
 
@@ -16,7 +26,9 @@ def main(run):
     names = [name for name in [*networks.network, plots.BRAIN] if name in set(changes.target)]
     regions = changes.roi.unique()
     values = relate(changes)
-    values = plots.in_order(values, roi=regions, source=[*names, plots.RANDOM], target=names).assign(radius=radius)
+    values = plots.in_order(values, roi=regions, source=[*names, plots.RANDOM], target=names).assign(
+        radius=radius
+    )
     ratios = {"height_ratios": [len(names), 1]}
     figure, axes = plots.grid(2, len(regions), 2.1 + 0.17 * len(names), gridspec_kw=ratios)
     norm = plots.root_scale(0, 1)
@@ -29,24 +41,33 @@ def main(run):
         below.set_xlabel("Target")
     figure.get_layout_engine().set(hspace=0.01)
     axes[0, 0].set_ylabel("Source of the attack")
-    label = "Mean change in the target, relative to the source's own (random noise: |change|, to the target's own attack)"
-    plots.color_bar(figure, image, axes, label, TICKS, (values.relative < 0).any(), (values.relative > 1 + 1e-6).any())
+    label = "Change in target ÷ source's own change (noise: |change| ÷ target's own attack)"
+    plots.color_bar(
+        figure, image, axes, label, TICKS, (values.relative < 0).any(), (values.relative > 1 + 1e-6).any()
+    )
     n = values.n_images.min()
-    plots.footnote(figure, f"n = {n} probe images, both directions; radius {plots.number(radius)}; colours clipped to 0 to 1")
+    plots.footnote(
+        figure,
+        f"n = {n} probe images, both directions; radius {plots.number(radius)}; colours clipped to 0 to 1",
+    )
     plots.save(run, figure, values)
 
 
 def relate(changes):
-    """Mean change in the target over mean change in the source; for noise, over that of the target's own attack."""
+    """Mean change in the target over mean change in the source; for noise, over the target's own attack."""
     directed = changes.assign(
         in_target=plots.signed(changes.change_target, changes.direction),
         in_source=plots.signed(changes.change_source, changes.direction),
     )
     grouped = directed.groupby(["roi", "source", "target"], sort=False)
     means = grouped.agg(
-        change_target=("in_target", "mean"), change_source=("in_source", "mean"), n_images=("image_id", "nunique")
+        change_target=("in_target", "mean"),
+        change_source=("in_source", "mean"),
+        n_images=("image_id", "nunique"),
     ).reset_index()
-    own = means[means.source == means.target].set_index(["roi", "target"]).change_target.rename("own_of_target")
+    own = (
+        means[means.source == means.target].set_index(["roi", "target"]).change_target.rename("own_of_target")
+    )
     means = means.join(own, on=["roi", "target"])
     noise = means.source == plots.RANDOM
     means["relative"] = means.change_target / np.where(noise, means.own_of_target, means.change_source)

@@ -15,7 +15,9 @@ def main(run):
     z, mean, sd = read_sessions(run, where)
     usable = np.isfinite(z).all(axis=0)
     if not usable.all():
-        job.log.warning(f"{(~usable).sum()} of {len(usable)} voxels are constant or NaN in a session: dropped")
+        job.log.warning(
+            f"{(~usable).sum()} of {len(usable)} voxels are constant or NaN in a session: dropped"
+        )
         where, roi, z, mean, sd = where[usable], roi[usable], z[:, usable], mean[:, usable], sd[:, usable]
     for region in run.params["regions"]:
         if region not in roi:

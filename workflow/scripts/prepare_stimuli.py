@@ -17,7 +17,9 @@ def main(run):
     n_trials = {nsd.position(subject): n * per_session for subject, n in sessions.items()}
     ids = nsd.images_seen_by_all(design, n_trials, run.params["repeats"])
     test, rank = nsd.split(ids, run.params["seed"], run.params["test_fraction"])
-    job.log.info(f"{len(ids)} of {len(design.shared)} shared images were seen by all, {test.sum()} are held out")
+    job.log.info(
+        f"{len(ids)} of {len(design.shared)} shared images were seen by all, {test.sum()} are held out"
+    )
     if run.params["probes"] > test.sum():
         raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
     files = [

@@ -13,7 +13,9 @@ def main(run):
     content = {}
     for part, count in run.track(n.items(), unit="set"):
         seed = run.seed(part)
-        content[f"{part}_images"], content[f"{part}_labels"] = scenes.render_many(seed, count, run.params["image_size"])
+        content[f"{part}_images"], content[f"{part}_labels"] = scenes.render_many(
+            seed, count, run.params["image_size"]
+        )
     Path(run.output["scenes"]).parent.mkdir(parents=True, exist_ok=True)
     np.savez(run.output["scenes"], **content)
 

@@ -56,12 +56,16 @@ def main(run):
 
 
 def estimate_mean(frame, rng, draws):
-    """Mean over pairs and regions of top / bottom, with an interval over images; images with gaps are left out."""
-    top, bottom = (frame.pivot_table(index=["pair", "roi"], columns="image_id", values=v) for v in ("top", "bottom"))
+    """Mean over pairs and regions of top / bottom, and its interval; images with gaps are left out."""
+    top, bottom = (
+        frame.pivot_table(index=["pair", "roi"], columns="image_id", values=v) for v in ("top", "bottom")
+    )
     whole = top.notna().all() & bottom.notna().all()
     if not whole.any():
         return np.nan, np.nan, np.nan
-    return statistics.bootstrap_mean_ratio(top.loc[:, whole].to_numpy(), bottom.loc[:, whole].to_numpy(), rng, draws)
+    return statistics.bootstrap_mean_ratio(
+        top.loc[:, whole].to_numpy(), bottom.loc[:, whole].to_numpy(), rng, draws
+    )
 
 
 def sensitivity(transfer, networks):
@@ -71,7 +75,10 @@ def sensitivity(transfer, networks):
     family = {**networks.family.to_dict(), tables.BRAIN: tables.BRAIN}
     for name in dict.fromkeys(family.values()):
         members = [model for model, kind in family.items() if kind == name]
-        for label, part, values in (("own attack", own, own.change), ("random noise", noise, noise.change.abs())):
+        for label, part, values in (
+            ("own attack", own, own.change),
+            ("random noise", noise, noise.change.abs()),
+        ):
             mine = part.target.isin(members)
             if mine.any():
                 frame = part[mine].assign(pair=part.target, top=values[mine], bottom=1.0)
@@ -91,7 +98,9 @@ def subspace_similarity(similarity, networks):
     """Within families, and with the simulated brain; chance is the last group."""
     for k, frame in similarity.groupby("k"):
         effect = f"subspace similarity, k = {k}"
-        frame = frame.assign(pair=frame.network_i + " & " + frame.network_j, top=frame.similarity, bottom=1.0, radius=0.0)
+        frame = frame.assign(
+            pair=frame.network_i + " & " + frame.network_j, top=frame.similarity, bottom=1.0, radius=0.0
+        )
         for label, part in _by_pair(frame, "network_i", "network_j", networks):
             yield effect, label.replace(" to ", " and "), "ratio", part
         yield effect, "chance", "ratio", frame.assign(top=frame.chance)
@@ -137,9 +146,8 @@ def as_text(effects):
         heading = next(text for name, text in HEADINGS.items() if effect.startswith(name))
         lines += ["", f"{effect}{f', l2 radius {radius:g}' if radius else ''}", f"  {heading}"]
         for row in part.itertuples():
-            lines.append(
-                f"  {row.group:48s} {row.estimate:8.4f}  [{row.ci_low:8.4f}, {row.ci_high:8.4f}] {row.unit:6s} n = {row.n}"
-            )
+            interval = f"[{row.ci_low:8.4f}, {row.ci_high:8.4f}]"
+            lines.append(f"  {row.group:48s} {row.estimate:8.4f}  {interval} {row.unit:6s} n = {row.n}")
     images = int(shown.n_images.max())
     lines += ["", f"Means over regions and pairs; 95% intervals by bootstrap over {images} held-out images."]
     return "\n".join(lines).lstrip() + "\n"

@@ -31,7 +31,8 @@ def main(run):
     images, labels = scenes["test_images"], scenes["test_labels"]
     radius, steps = settings["attack_radius"], settings["attack_steps"]
     clean, attacked = (
-        training.balanced_accuracy(network, images, labels, size, steps, run.seed("attack")) for size in (0, radius)
+        training.balanced_accuracy(network, images, labels, size, steps, run.seed("attack"))
+        for size in (0, radius)
     )
     job.log.info(f"balanced accuracy {clean:.3f}, under attack {attacked:.3f}")
     about = {key: row[key] for key in ("display_name", "family", "architecture", "training_radius", "seed")}

@@ -23,8 +23,8 @@ def increase(respond, images, radius, *, steps, tolerance):
     """Perturbations of l2 size at most `radius` that increase the response most.
 
     Projected gradient ascent: the gradient at the current point, a unit step along it, then back to the
-    farthest point of ball and box in that direction (`stretch`). The first step is thus the exact optimum of a
-    linear response. A step that lowers an image's response is undone and its length halved, so the result is
+    farthest point of ball and box in that direction (`stretch`). The first step is thus the optimum of a linear
+    response. A step that lowers an image's response is undone and its length halved, so the result is
     the best point seen. Images do not influence each other.
 
     Parameters
@@ -81,8 +81,8 @@ def stretch(direction, images, radius):
     """The perturbation that a linear response with gradient `direction` would choose.
 
     It is clip(s * direction) to the box, with the s for which its l2 norm is `radius`; found exactly by
-    fixing, in turn, the pixels that meet the box. Where the whole box is smaller than the ball, it is a corner
-    of the box.
+    fixing, in turn, the pixels that meet the box. Where the whole box is smaller than the ball, it is a
+    corner of the box.
 
     Parameters
     ----------
@@ -96,20 +96,25 @@ def stretch(direction, images, radius):
     -------
     tensor (n, 3, h, w)
     """
-    wanted = torch.nan_to_num(direction.double(), 0.0, 0.0, 0.0)
+    wanted = torch.nan_to_num(direction, 0.0, 0.0, 0.0).double()
     wanted = wanted / wanted.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-300)
-    low, high = -images.double(), 1 - images.double()
-    wall = torch.where(wanted > 0, high, torch.where(wanted < 0, low, torch.zeros_like(low)))
-    fixed = torch.zeros_like(wanted, dtype=torch.bool)
+    room = torch.where(wanted > 0, 1 - images, images).double()  # from the image to the wall on its way
+    length, square, fixed = wanted.abs(), wanted.square(), None
     while True:
-        left = radius**2 - _sum(torch.where(fixed, wall, 0.0).square())
-        free = _sum(torch.where(fixed, 0.0, wanted).square())
-        scale = torch.sqrt(left.clamp_min(0) / free.clamp_min(1e-300))
-        meets = fixed | ((scale * wanted).abs() >= wall.abs()) & (wanted != 0)
-        if torch.equal(meets, fixed):
+        left, free = radius**2, square
+        if fixed is not None:
+            left, free = left - _sum(torch.where(fixed, room, 0.0).square()), torch.where(fixed, 0.0, square)
+        scale = torch.sqrt(torch.clamp(torch.as_tensor(left), min=0) / _sum(free).clamp_min(1e-300))
+        meets = (scale * length >= room) & (length > 0)
+        if fixed is not None:
+            meets |= fixed
+        if not meets.any() or (fixed is not None and torch.equal(meets, fixed)):
             break
         fixed = meets
-    return torch.where(fixed, wall, scale * wanted).to(images.dtype)
+    delta = scale * wanted
+    if fixed is not None:
+        delta = torch.where(fixed, room.copysign(wanted), delta)
+    return delta.to(images.dtype)
 
 
 def random_direction(generator, images):
@@ -129,7 +134,9 @@ def _value_and_gradient(respond, images):
     images = images.detach().requires_grad_(True)
     value = respond(images)
     if value.shape != images.shape[:1]:
-        raise ValueError(f"respond must give one number for each of {len(images)} images, not {tuple(value.shape)}")
+        raise ValueError(
+            f"respond must give one number for each of {len(images)} images, not {tuple(value.shape)}"
+        )
     (gradient,) = torch.autograd.grad(value.sum(), images)
     finite = torch.isfinite(gradient).flatten(1).all(dim=1)
     return value.detach(), torch.where(_wide(finite), gradient, torch.zeros_like(gradient))
@@ -157,7 +164,9 @@ def _check(images, radius, steps):
     if images.ndim != 4:
         raise ValueError(f"images must be (n, 3, h, w), not {tuple(images.shape)}")
     if not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(f"images must lie in [0, 1], found {float(images.min()):.3g} to {float(images.max()):.3g}")
+        raise ValueError(
+            f"images must lie in [0, 1], found {float(images.min()):.3g} to {float(images.max()):.3g}"
+        )
     if not radius > 0:
         raise ValueError(f"radius must be above 0 (l2, pixels in [0, 1]), not {radius}")
     if steps < 1:

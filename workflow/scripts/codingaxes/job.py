@@ -108,7 +108,9 @@ def choose_device(wanted):
     import torch
 
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("device: cuda, but torch sees no GPU here; set device: auto or cpu, or ask for a GPU")
+        raise RuntimeError(
+            "device: cuda, but torch sees no GPU here; set device: auto or cpu, or ask for a GPU"
+        )
     device = "cuda" if wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
     log.info(f"device {device} (asked for {wanted})")
     return torch.device(device)
@@ -151,7 +153,9 @@ def _from_snakemake(snakemake):
         wildcards=dict(snakemake.wildcards.items()),
         log=str(snakemake.log[0]),
         threads=snakemake.threads,
-        resources={name: value for name, value in snakemake.resources.items() if isinstance(value, int | str)},
+        resources={
+            name: value for name, value in snakemake.resources.items() if isinstance(value, int | str)
+        },
     )
 
 

@@ -22,7 +22,11 @@ ATLASES = {  # labels of NSD's own .ctab files
     "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
     "floc-places": ("OPA", "PPA", "RSC"),
 }
-LABELS = {"FFA": ("floc-faces", ("FFA-1", "FFA-2")), "EBA": ("floc-bodies", ("EBA",)), "PPA": ("floc-places", ("PPA",))}
+LABELS = {
+    "FFA": ("floc-faces", ("FFA-1", "FFA-2")),
+    "EBA": ("floc-bodies", ("EBA",)),
+    "PPA": ("floc-places", ("PPA",)),
+}
 AFFINE = np.diag([1.8, 1.8, 1.8, 1.0])
 
 

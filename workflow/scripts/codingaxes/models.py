@@ -11,6 +11,7 @@ import torch
 
 from codingaxes import job, networks, simulation, tables
 
+
 class LinearResponse(torch.nn.Module):
     """Images (n, 3, h, w) -> responses (n, v): one layer of a network, then one linear map.
 
@@ -25,8 +26,8 @@ class LinearResponse(torch.nn.Module):
     def __init__(self, network, layer, weight, intercept):
         super().__init__()
         self.network, self.layer = network, layer
-        self.register_buffer("weight", torch.as_tensor(np.asarray(weight), dtype=torch.float32))
-        self.register_buffer("intercept", torch.as_tensor(np.asarray(intercept), dtype=torch.float32))
+        self.register_buffer("weight", torch.tensor(np.asarray(weight), dtype=torch.float32))
+        self.register_buffer("intercept", torch.tensor(np.asarray(intercept), dtype=torch.float32))
 
     def forward(self, images):
         features = self.network.features(images, [self.layer])[self.layer]
@@ -88,10 +89,14 @@ def load_brain(brain_file, voxels, targets, device="cpu"):
     """
     brain = simulation.SimulatedBrain.load(brain_file).to(device)
     position = {name: i for i, name in enumerate(brain.subjects)}
-    voxels = voxels.sort_values(["subject", "voxel_id"], key=lambda c: c.map(position) if c.name == "subject" else c)
+    voxels = voxels.sort_values(
+        ["subject", "voxel_id"], key=lambda c: c.map(position) if c.name == "subject" else c
+    )
     grown = np.concatenate([part.roi for part in brain.subjects.values()])
     if list(grown) != list(voxels.roi):
-        raise ValueError(f"the voxels table does not list the voxels of {brain_file} in order; run both again")
+        raise ValueError(
+            f"the voxels table does not list the voxels of {brain_file} in order; run both again"
+        )
     group, single = {}, {}
     for roi in dict.fromkeys(voxels.roi):
         rows = np.flatnonzero(voxels.roi == roi)
@@ -125,9 +130,9 @@ class _Mixture(torch.nn.Module):
     def __init__(self, brain, rows, weight, offset):
         super().__init__()
         self.brain = brain
-        self.register_buffer("rows", torch.as_tensor(rows))
-        self.register_buffer("weight", torch.as_tensor(weight, dtype=torch.float32))
-        self.register_buffer("offset", torch.as_tensor(offset, dtype=torch.float32))
+        self.register_buffer("rows", torch.tensor(rows))
+        self.register_buffer("weight", torch.tensor(weight, dtype=torch.float32))
+        self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
 
     def forward(self, images):
         return self.brain(images)[:, self.rows] @ self.weight.T + self.offset
@@ -137,7 +142,10 @@ def load(run, name):
     """The model `name` from a job's inputs: networks, weights and readouts, or brain, voxels and targets."""
     device = job.choose_device(run.params["device"])
     if name == tables.BRAIN:
-        voxels, targets = tables.read(run.input["voxels"], "voxels"), tables.read(run.input["targets"], "targets")
+        voxels, targets = (
+            tables.read(run.input["voxels"], "voxels"),
+            tables.read(run.input["targets"], "targets"),
+        )
         return load_brain(run.input["brain"], voxels, targets, device)
     architecture = run.params["network"]["architecture"]
     return load_network(architecture, run.input["weights"], run.input["readouts"], device)

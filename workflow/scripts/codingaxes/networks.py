@@ -30,7 +30,7 @@ def _resnet():
 
 
 def _densenet():
-    return DenseNet(12, (2, 3, 3, 2), N_CLASSES, bn_size=4, stem_type="deep")
+    return DenseNet(12, (2, 2, 2, 2), N_CLASSES, bn_size=4, stem_type="deep")
 
 
 def _vgg():

@@ -47,7 +47,9 @@ def read_design(path):
     ordering, images, shared = (content[name].astype(np.int64) - 1 for name in wanted)
     ordering, shared = ordering.ravel(), shared.ravel()
     if ordering.min() < 0 or ordering.max() >= images.shape[1]:
-        raise ValueError(f"{path}: masterordering must be in 1..{images.shape[1]}, found up to {ordering.max() + 1}")
+        raise ValueError(
+            f"{path}: masterordering must be in 1..{images.shape[1]}, found up to {ordering.max() + 1}"
+        )
     if images.min() < 0 or shared.min() < 0:
         raise ValueError(f"{path}: subjectim and sharedix must count from 1")
     return Design(ordering, images, shared)
@@ -90,8 +92,8 @@ def stimulus_file(folder, rank, image):
 def split(images, seed, test_fraction):
     """A fixed split into training and test images.
 
-    Images are ordered by a digest of the seed and their id, so an image's place among others does not depend on
-    which others there are.
+    Images are ordered by a digest of the seed and their id, so an image's place among others does not
+    depend on which others there are.
 
     Parameters
     ----------
@@ -174,7 +176,9 @@ def read_betas(path, where, n_trials):
     if image.get_data_dtype() != np.int16:
         raise ValueError(f"{path}: expected int16 betas, found {image.get_data_dtype()}")
     if (where.max(axis=0) >= image.shape[:3]).any():
-        raise ValueError(f"{path}: a mask has voxels up to {where.max(axis=0)}, the betas only {image.shape[:3]}")
+        raise ValueError(
+            f"{path}: a mask has voxels up to {where.max(axis=0)}, the betas only {image.shape[:3]}"
+        )
     stored = np.asanyarray(image.dataobj)[tuple(where.T)]
     return stored.T.astype(np.float32) / PERCENT
 
@@ -202,7 +206,7 @@ def standardise(betas):
 
 
 def group_repeats(z, shown, repeats):
-    """Trials sorted by image: (images, repeats, v) for the images shown exactly `repeats` times, and their ids."""
+    """Trials by image: (images, repeats, v) for images shown exactly `repeats` times, and their ids."""
     ids, counts = np.unique(shown, return_counts=True)
     ids = ids[counts == repeats]
     chosen = np.flatnonzero(np.isin(shown, ids))
@@ -216,7 +220,7 @@ def noise_sd(repeated):
 
 
 def ncsnr(noise):
-    """Noise ceiling signal-to-noise ratio of z-scored voxels, as NSD computes it: sqrt(max(0, 1 - noise²)) / noise."""
+    """Noise ceiling SNR of z-scored voxels, as NSD computes it: sqrt(max(0, 1 - noise²)) / noise."""
     return np.sqrt(np.clip(1 - noise**2, 0, None)) / noise
 
 

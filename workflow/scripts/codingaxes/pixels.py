@@ -22,7 +22,8 @@ def read(files, size):
             raise FileNotFoundError(f"stimulus {file} is not there; run prepare_stimuli again") from None
         if content.shape != (size, size, 3) or content.dtype != np.uint8:
             raise ValueError(
-                f"stimulus {file}: expected 8-bit RGB of {size} x {size}, found {content.shape} {content.dtype}"
+                f"stimulus {file}: expected 8-bit RGB of {size} x {size}, "
+                f"found {content.shape} {content.dtype}"
             )
         found.append(content)
     return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255

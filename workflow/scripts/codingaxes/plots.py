@@ -85,8 +85,8 @@ def look(networks):
     Returns
     -------
     DataFrame, indexed by network, simulated_brain and none (the random control)
-        label, family, architecture, training_radius, color, ink (for text), marker. A robust network is darker the larger
-        the radius that it was trained with.
+        label, family, architecture, training_radius, color, ink (for text), marker. A robust network
+        is darker the larger the radius that it was trained with.
     """
     found = networks[["network", "display_name", "family", "architecture", "training_radius"]]
     found = found.rename(columns={"display_name": "label"}).set_index("network")
@@ -148,7 +148,9 @@ def point(axis, x, y, looks, name, low=None, high=None, filled=True, size=4.5, *
     face = color if filled else "white"
     size = size * 1.6 if marker == "*" else size
     options = {"zorder": 3} | options
-    axis.plot([x], [y], marker, color=color, markerfacecolor=face, markersize=size, markeredgewidth=0.9, **options)
+    axis.plot(
+        [x], [y], marker, color=color, markerfacecolor=face, markersize=size, markeredgewidth=0.9, **options
+    )
 
 
 def heatmap(axis, matrix, looks, norm, rows=True, columns=True, color_map=SCALE):
@@ -170,9 +172,10 @@ def heatmap(axis, matrix, looks, norm, rows=True, columns=True, color_map=SCALE)
     -------
     the image, for a colour bar
     """
-    color_map = color_map.copy()
-    color_map.set_bad("#b9b9b9")
-    image = axis.imshow(np.ma.masked_invalid(matrix.to_numpy(float)), cmap=color_map, norm=norm, aspect="auto")
+    color_map = color_map.with_extremes(bad="#b9b9b9")
+    image = axis.imshow(
+        np.ma.masked_invalid(matrix.to_numpy(float)), cmap=color_map, norm=norm, aspect="auto"
+    )
     name_axis(axis, list(matrix.columns), looks, show=columns)
     name_axis(axis, list(matrix.index), looks, show=rows, which="y")
     families(axis, list(matrix.columns), looks)
@@ -183,7 +186,7 @@ def heatmap(axis, matrix, looks, norm, rows=True, columns=True, color_map=SCALE)
 
 
 def root_scale(low, high):
-    """Colours that follow the square root above `low`, so that small values stay apart; clipped at the ends."""
+    """Colours that follow the square root above `low`, so that small values differ; clipped at the ends."""
     return PowerNorm(0.5, vmin=low, vmax=high, clip=True)
 
 
@@ -240,7 +243,9 @@ def key_of(looks, names):
 def mark(marker, label, filled=True, color="black"):
     """A legend handle that is one marker."""
     face = color if filled else "white"
-    return Line2D([], [], color=color, marker=marker, linestyle="", markersize=5, markerfacecolor=face, label=label)
+    return Line2D(
+        [], [], color=color, marker=marker, linestyle="", markersize=5, markerfacecolor=face, label=label
+    )
 
 
 def dashed(label, color):
@@ -261,14 +266,18 @@ def footnote(figure, note):
 
 
 def per_image(frame, value, keys):
-    """Mean of `value` for each image within `keys`: images are what is sampled, the rest is averaged first."""
+    """Mean of `value` for each image within `keys`: images are sampled, the rest is averaged first."""
     return frame.groupby([*keys, "image_id"], sort=False)[value].mean().reset_index()
 
 
 def in_order(frame, **orders):
     """Rows sorted by the given order of the values of each column, first column first."""
-    sorted_by = {name: pd.Categorical(frame[name], list(values), ordered=True) for name, values in orders.items()}
-    return frame.iloc[pd.DataFrame(sorted_by).sort_values(list(orders), kind="stable").index].reset_index(drop=True)
+    sorted_by = {
+        name: pd.Categorical(frame[name], list(values), ordered=True) for name, values in orders.items()
+    }
+    return frame.iloc[pd.DataFrame(sorted_by).sort_values(list(orders), kind="stable").index].reset_index(
+        drop=True
+    )
 
 
 def _shade(color, place, count):

@@ -50,7 +50,9 @@ def fit(features, responses, alphas):
     """
     features, responses = np.asarray(features, np.float64), np.asarray(responses, np.float64)
     if features.ndim != 2 or responses.ndim != 2 or len(features) != len(responses):
-        raise ValueError(f"expected features (n, d) and responses (n, t), found {features.shape}, {responses.shape}")
+        raise ValueError(
+            f"expected features (n, d) and responses (n, t), found {features.shape}, {responses.shape}"
+        )
     for name, values in {"feature": features, "response": responses}.items():
         if not np.isfinite(values).all():
             raise ValueError(f"{(~np.isfinite(values)).sum()} {name} values are not finite")

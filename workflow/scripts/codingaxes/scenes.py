@@ -34,9 +34,7 @@ def render(rng, size):
     else:
         side = rng.choice([-1.0, 1.0])
         shift = rng.uniform(0.42, 0.55)
-        places = [
-            (sign * shift, rng.uniform(-0.4, 0.4), rng.uniform(0.42, 0.55)) for sign in (side, -side)
-        ]
+        places = [(sign * shift, rng.uniform(-0.4, 0.4), rng.uniform(0.42, 0.55)) for sign in (side, -side)]
     for category, (x, y, scale) in zip(chosen, places, strict=True):
         draw(canvas, rng, CATEGORIES[category], x, y, scale)
     labels = np.zeros(len(CATEGORIES), bool)
@@ -80,7 +78,7 @@ def background(rng, size):
 
 
 def draw(canvas, rng, category, x, y, scale):
-    """Paint one object into `canvas` (3, h, w), centred at (x, y) in [-1, 1], `scale` times half the width."""
+    """Paint one object into `canvas` (3, h, w), centred at (x, y) in [-1, 1], `scale` half widths large."""
     DRAW[category](_Brush(canvas, rng, x, y, scale), rng)
 
 
@@ -215,7 +213,9 @@ def _corridor(brush, rng):
             top, bottom = np.array(between(corner, depth)), np.array(between(3 - corner, depth))
             brush.capsule(top + 0.25 * (bottom - top), bottom, 0.06 * (1.2 - depth), wall * 0.4)
         left, right = np.array(between(0, depth)), np.array(between(1, depth))
-        brush.capsule(left + 0.35 * (right - left), left + 0.65 * (right - left), 0.05 * (1.2 - depth), (1, 1, 0.95))
+        brush.capsule(
+            left + 0.35 * (right - left), left + 0.65 * (right - left), 0.05 * (1.2 - depth), (1, 1, 0.95)
+        )
 
 
 def _vehicle(brush, rng):
@@ -223,7 +223,9 @@ def _vehicle(brush, rng):
     roof, front = rng.uniform(-0.55, -0.4), rng.uniform(0.25, 0.45)
     brush.polygon([(-0.7, -0.02), (-0.5, roof), (front - 0.1, roof), (front + 0.2, -0.02)], paint * 0.9)
     brush.polygon([(-0.58, -0.04), (-0.45, roof + 0.09), (-0.12, roof + 0.09), (-0.12, -0.04)], glass)
-    brush.polygon([(-0.02, -0.04), (-0.02, roof + 0.09), (front - 0.14, roof + 0.09), (front + 0.06, -0.04)], glass)
+    brush.polygon(
+        [(-0.02, -0.04), (-0.02, roof + 0.09), (front - 0.14, roof + 0.09), (front + 0.06, -0.04)], glass
+    )
     brush.box(0, 0.16, 0.95, 0.22, paint)
     brush.ellipse(0.88, 0.1, 0.07, 0.08, (0.98, 0.95, 0.7))
     brush.box(-0.9, 0.1, 0.05, 0.08, (0.7, 0.1, 0.1))

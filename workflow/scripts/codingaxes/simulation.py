@@ -3,10 +3,10 @@
 The brain is defined here and nowhere else. The miniature NSD is measured on it, and later rooms ask
 how well a network's coding axes agree with its own, because its gradient is known.
 
-An image becomes three opponent channels (light, red-green, blue-yellow) at half resolution, which drops
-the highest spatial frequencies. They are divided by their local contrast and matched, at every
-position, to templates of the six categories in several poses and sizes. Matches are rectified, squared,
-pooled over positions and divided by the mean over all templates (the normalisation model: Carandini &
+An image becomes three opponent channels (light, red-green, blue-yellow), blurred and sampled at a quarter of
+the resolution, so that only low spatial frequencies are left. They are divided by their local contrast and
+matched, at every position, to templates of the six categories in several poses and sizes. Matches are
+rectified, squared, pooled over positions and divided by the mean over all templates (the normalisation model: Carandini &
 Heeger, Nature Reviews Neuroscience 2012). A voxel is a weighted sum of these template energies: partly
 the weights that tell its region's category from all others, partly weights of its subject and its own.
 """
@@ -15,19 +15,21 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import nn
 from torch.nn import functional as F
 
 from codingaxes import scenes
 
 OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
+BLUR = 1.5  # pixels; with the sampling it leaves frequencies up to about 8 cycles an image
 SCALES = (0.4, 0.5, 0.62, 0.76)  # of half the width: spans the sizes at which scenes show objects
 POSES = 12  # templates of a category and size; one mean template would miss bodies, whose poses vary
 EXAMPLES = 150  # objects of a category and size that its templates are made of
 SHRINKAGE = 0.5  # of the templates' covariance towards a multiple of the identity
-CALIBRATION = 2500  # scenes on which energies are standardised and regions learn their preference
-NOISE_CORRELATION = 0.2  # of trial noise between voxels of a region, so that averaging helps as it does in NSD
+CALIBRATION = 2000  # scenes on which energies are standardised and regions learn their preference
+NOISE_CORRELATION = (
+    0.2  # of trial noise between voxels of a region, so that averaging helps as it does in NSD
+)
 
 
 class TemplateEnergies(nn.Module):
@@ -52,12 +54,14 @@ class TemplateEnergies(nn.Module):
     def forward(self, images):
         """Raises ValueError for images of another shape than (n, 3, size, size)."""
         if images.shape[1:] != (3, self.size, self.size):
-            raise ValueError(f"the simulated brain sees (n, 3, {self.size}, {self.size}), not {tuple(images.shape)}")
+            raise ValueError(
+                f"the simulated brain sees (n, 3, {self.size}, {self.size}), not {tuple(images.shape)}"
+            )
         seen = early_vision(images)
         energies = []
         for i in range(self.n_kernels):
             kernel = getattr(self, f"kernel_{i}")
-            match = F.relu(F.conv2d(seen, kernel, stride=2, padding=kernel.shape[-1] // 2)).square()
+            match = F.relu(F.conv2d(seen, kernel, padding=kernel.shape[-1] // 2)).square()
             # the fourth-power mean of squared matches: a soft maximum over positions
             energies.append(match.square().square().mean(dim=(2, 3)).add(1e-8).pow(0.25))
         energies = torch.cat(energies, dim=1)
@@ -65,18 +69,18 @@ class TemplateEnergies(nn.Module):
 
 
 def early_vision(images):
-    """Opponent channels at half resolution over their local contrast: (n, 3, h, w) -> (n, 3, h/2, w/2)."""
+    """Opponent channels over local contrast, coarse: (n, 3, h, w) -> (n, 3, h/4, w/4)."""
     opponent = torch.einsum("oc,nchw->nohw", torch.tensor(OPPONENT).to(images), images)
-    maps = F.avg_pool2d(opponent, 2)
-    deviation = maps - _blur(maps)
-    contrast = _blur(deviation.square()).sum(dim=1, keepdim=True)
+    maps = F.avg_pool2d(_blur(opponent, BLUR), 4)
+    neighbourhood = maps.shape[-1] / 8
+    deviation = maps - _blur(maps, neighbourhood)
+    contrast = _blur(deviation.square(), neighbourhood).sum(dim=1, keepdim=True)
     return deviation / torch.sqrt(contrast + 0.05**2)
 
 
-def _blur(maps):
-    """Gaussian blur with a standard deviation of an eighth of the width, edges repeated."""
-    sigma = maps.shape[-1] / 8
-    reach = int(2 * sigma)
+def _blur(maps, sigma):
+    """Gaussian blur with a standard deviation of `sigma` pixels, edges repeated."""
+    reach = int(2.5 * sigma)
     kernel = torch.exp(-(torch.arange(-reach, reach + 1).to(maps) ** 2) / (2 * sigma**2))
     rows = (kernel / kernel.sum()).view(1, 1, 1, -1).expand(maps.shape[1], 1, 1, -1)
     maps = F.pad(maps, (reach,) * 4, mode="replicate")
@@ -90,10 +94,12 @@ def make_templates(size, seed):
     alike (k-means); whitening by the objects' covariance within categories leaves in a template what
     sets it apart from the others.
     """
+    from sklearn.cluster import KMeans  # here, because most jobs that see the brain never grow it
+
     kernels = []
     for number, scale in enumerate(SCALES):
-        width = int(0.75 * scale * size / 2) // 2 * 2 + 1
-        start = (size // 2 - width) // 2
+        width = int(0.75 * scale * size / 4) // 2 * 2 + 1
+        start = (size // 4 - width) // 2
         crops = []
         for i, category in enumerate(scenes.CATEGORIES):
             rng = np.random.default_rng([seed, number, i])
@@ -104,7 +110,9 @@ def make_templates(size, seed):
         within = torch.cat([crop - crop.mean(dim=0) for crop in crops])
         covariance = within.T @ within / len(within)
         covariance += SHRINKAGE * covariance.diagonal().mean() * torch.eye(len(covariance))
-        poses = [KMeans(POSES, n_init=1, random_state=i).fit(crop).cluster_centers_ for i, crop in enumerate(crops)]
+        poses = [
+            KMeans(POSES, n_init=1, random_state=i).fit(crop).cluster_centers_ for i, crop in enumerate(crops)
+        ]
         templates = torch.linalg.solve(covariance, (torch.from_numpy(np.concatenate(poses)) - mean).T).T
         templates /= templates.norm(dim=1, keepdim=True)
         kernels.append(templates.reshape(-1, 3, width, width).float())
@@ -253,7 +261,9 @@ class SimulatedBrain(nn.Module):
     def load(cls, path):
         """Read what `save` wrote. No code is executed: the file holds arrays only."""
         with np.load(path, allow_pickle=False) as content:
-            kernels = [torch.from_numpy(content[name]) for name in content.files if name.startswith("kernel/")]
+            kernels = [
+                torch.from_numpy(content[name]) for name in content.files if name.startswith("kernel/")
+            ]
             names = [name.split("/")[0] for name in content.files if name.endswith("/roi")]
             subjects = {
                 name: Voxels(*(content[f"{name}/{part.name}"] for part in fields(Voxels))) for name in names

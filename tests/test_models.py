@@ -1,0 +1,63 @@
+"""Models: the simulated brain in the units of the measurements."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from codingaxes import models, scenes, simulation, tables
+
+
+@pytest.fixture
+def units(brain, tmp_path, rng):
+    """The brain's file, and tables voxels and targets with units that are planted here."""
+    brain.save(tmp_path / "brain.npz")
+    rows = [
+        {"subject": subject, "voxel_id": i, "roi": roi, "mean": rng.normal(), "sd": rng.uniform(1, 3)}
+        for subject, voxels in brain.subjects.items()
+        for i, roi in enumerate(voxels.roi)
+    ]
+    targets = [
+        {"subject": subject, "roi": roi, "mean": rng.normal(), "sd": rng.uniform(0.5, 2)}
+        for subject in [*brain.subjects, tables.GROUP]
+        for roi in scenes.PREFERRED
+    ]
+    return tmp_path / "brain.npz", pd.DataFrame(rows), pd.DataFrame(targets)
+
+
+def test_the_brains_group_response_is_the_chain_of_averages_of_the_measurements(brain, units):
+    file, voxels, targets = units
+    model = models.load_brain(file, voxels, targets)
+    shown, _ = scenes.render_many(12, 4, 64)
+    percent = simulation.evaluate(brain, shown)
+    z = (percent - voxels["mean"].to_numpy()) / voxels.sd.to_numpy()
+    unit = targets.set_index(["subject", "roi"])
+    images = torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255
+    for roi in scenes.PREFERRED:
+        of_subjects = []
+        for subject in brain.subjects:
+            mean = z[:, ((voxels.subject == subject) & (voxels.roi == roi)).to_numpy()].mean(axis=1)
+            of_subjects.append((mean - unit["mean"][subject, roi]) / unit.sd[subject, roi])
+        expected = (np.mean(of_subjects, axis=0) - unit["mean"]["group", roi]) / unit.sd["group", roi]
+        np.testing.assert_allclose(model.group[roi](images).squeeze(1), expected, rtol=1e-3, atol=1e-3)
+        rows = (voxels.roi == roi).to_numpy()
+        np.testing.assert_allclose(model.voxels[roi](images), z[:, rows], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(model.scalar(roi, -1.0)(images), -model.group[roi](images).squeeze(1))
+
+
+def test_voxels_that_are_not_those_of_the_brain_are_refused(units):
+    file, voxels, targets = units
+    with pytest.raises(ValueError, match="in order"):
+        models.load_brain(file, voxels.iloc[1:], targets)
+
+
+def test_the_brain_is_driven_by_low_spatial_frequencies(units):
+    model = models.load_brain(*units)
+    shown, _ = scenes.render_many(13, 8, 64)
+    images = (torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255).requires_grad_()
+    cycles = torch.fft.fftfreq(64) * 64
+    low = torch.hypot(cycles[:, None], cycles[None]) <= 8
+    for roi in scenes.PREFERRED:
+        (gradient,) = torch.autograd.grad(model.group[roi](images).sum(), images)
+        power = torch.fft.fft2(gradient).abs().square().sum(dim=(0, 1))
+        assert power[low].sum() / power.sum() > 0.8

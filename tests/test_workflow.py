@@ -1,0 +1,272 @@
+"""The workflow as its user runs it: end to end on a micro configuration, and what reruns when."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from codingaxes import models, pixels, statistics, tables
+
+ROOT = Path(__file__).parents[1]
+PARTS = ["Snakefile", "rules", "workflow", "config", "profiles", "envs", "docs", "tests/data"]
+NETWORKS = ["resnet_standard", "densenet_standard", "resnet_robust"]
+MODELS = [*NETWORKS, tables.BRAIN]
+
+
+def copy_to(folder):
+    for part in PARTS:
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, folder / part)
+
+
+def snakemake(folder, *arguments):
+    command = [sys.executable, "-m", "snakemake", "--configfile", "tests/data/micro.yaml", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+
+
+def listed(folder):
+    """The rules that a dry run lists, without the target."""
+    done = snakemake(folder, "-n")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    if "Nothing to be done" in text:
+        return set()
+    return set(re.findall(r"^(\w+) +\d+$", text, re.MULTILINE)) - {"total", "all"}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A finished micro study."""
+    folder = tmp_path_factory.mktemp("study")
+    copy_to(folder)
+    done = snakemake(folder, "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def read(study, path, name):
+    return tables.read(study / path, name)
+
+
+def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
+    figures = study / "results/figures"
+    names = {file.stem for file in figures.iterdir()}
+    assert len(names) == 7
+    for name in names:
+        assert (figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (figures / f"{name}.png").stat().st_size > 10_000
+        assert len(pd.read_csv(figures / f"{name}.csv")) > 1
+    text = (study / "results/effects.txt").read_text()
+    for heading in ("sensitivity", "relative transfer", "subspace similarity, k = 2", "gradient cosine"):
+        assert heading in text
+
+
+def test_attacks_stay_in_ball_and_box_and_random_noise_has_their_size(study):
+    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
+    noise = read(study, "results/attacks/random.parquet", "perturbations")
+    for model in MODELS:
+        made = read(study, f"results/attacks/{model}.parquet", "perturbations")
+        assert (made["size"] <= made.radius * (1 + 1e-9)).all()
+        images = pixels.read([study / file for file in stimuli.file[made.image_id]], 64).flatten(1).numpy()
+        shown = images + tables.matrix(made.delta).astype(np.float32)
+        assert shown.min() >= 0 and shown.max() <= 1
+        sizes = made.groupby(["radius", "image_id"])["size"].max()
+        np.testing.assert_allclose(
+            noise.set_index(["radius", "image_id"])["size"][sizes.index], sizes, rtol=1e-3
+        )
+        signed = (made.response_after - made.response_before) * made.direction.map(
+            {"increase": 1, "decrease": -1}
+        )
+        assert (signed >= -1e-5).all() and (signed > 1e-4).any()
+
+
+def test_every_model_is_shown_every_perturbation_and_its_own_give_its_own_change(study):
+    for target in MODELS:
+        transfer = read(study, f"results/transfer/{target}.parquet", "transfer")
+        assert set(transfer.source) == {*MODELS, "none"} and set(transfer.roi) == {"FFA", "EBA", "PPA"}
+        own = transfer[transfer.source == target]
+        np.testing.assert_allclose(own.change_target, own.change_source, atol=1e-5)
+
+
+def test_the_readout_answers_an_image_as_the_table_of_predictions_says(study):
+    predictions = [read(study, f"results/predictions/{name}.parquet", "predictions") for name in NETWORKS]
+    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
+    for name, architecture, predicted in zip(
+        NETWORKS, ("resnet", "densenet", "resnet"), predictions, strict=True
+    ):
+        model = models.load_network(
+            architecture,
+            study / f"resources/zoo/{name}.safetensors",
+            study / f"results/readouts/{name}.parquet",
+        )
+        for roi, rows in predicted[predicted.subject == tables.GROUP].groupby("roi"):
+            images = pixels.read([study / file for file in stimuli.file[rows.image_id]], 64)
+            np.testing.assert_allclose(model.scalar(roi)(images).numpy(), rows.predicted, atol=1e-4)
+
+
+def test_scores_are_the_correlations_of_the_predictions_on_held_out_images(study):
+    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
+    for name in NETWORKS:
+        predicted = read(study, f"results/predictions/{name}.parquet", "predictions")
+        scores = read(study, f"results/scores/{name}.parquet", "scores")
+        assert (stimuli.split[predicted.image_id] == "test").all()
+        means = scores[scores.target == "mean"].set_index(["subject", "roi"])
+        for key, rows in predicted.groupby(["subject", "roi"]):
+            found = statistics.correlation(rows.predicted.to_numpy(), rows.measured.to_numpy())
+            assert means.r[key] == pytest.approx(float(found))
+        assert {"mean"} < set(scores.target) and set(scores.subject) == {"subj01", "subj02", "group"}
+
+
+def test_axes_are_orthonormal_and_ordered_and_state_their_residuals(study):
+    for model in MODELS:
+        axes = read(study, f"results/eigenvectors/{model}.parquet", "eigenvectors")
+        for _, rows in axes.groupby(["roi", "image_id"]):
+            basis = tables.matrix(rows.sort_values("rank").vector).astype(float)
+            np.testing.assert_allclose(basis @ basis.T, np.eye(2), atol=5e-3)
+            assert rows.sort_values("rank").eigenvalue.is_monotonic_decreasing
+        assert (
+            axes.converged
+            == (axes.residual <= 1e-3 * axes.groupby(["roi", "image_id"]).eigenvalue.transform("max"))
+        ).all()
+
+
+def test_a_second_run_has_nothing_to_do_and_a_deleted_figure_is_drawn_alone(study):
+    assert listed(study) == set()
+    figure = study / "results/figures/transfer_matrix.pdf"
+    kept = figure.read_bytes()
+    figure.unlink()
+    assert listed(study) == {"plot_transfer_matrix"}
+    assert snakemake(study, "--cores", "1").returncode == 0
+    assert figure.read_bytes() == kept
+
+
+def test_an_edited_function_reruns_what_can_reach_it_and_an_edited_comment_nothing(study):
+    module = study / "workflow/scripts/codingaxes/lanczos.py"
+    source = module.read_text()
+    script = study / "workflow/scripts/compute_eigenvectors.py"
+    original = script.read_text()
+    opening = '"""operator -> leading'
+    assert opening in source
+    try:
+        module.write_text(source.replace(opening, '"""Reworded: operator -> leading') + "\n# a remark\n")
+        script.write_text(original + "\n# another remark\n")
+        assert listed(study) == set()
+        module.write_text(source.replace("noise = 10 *", "noise = 20 *"))
+        assert "noise = 20 *" in module.read_text()
+        assert listed(study) == {
+            "compute_eigenvectors",
+            "compare_subspaces",
+            "summarise_effects",
+            "plot_similarity_matrix",
+            "plot_agreement",
+        }
+    finally:
+        module.write_text(source)
+        script.write_text(original)
+    assert listed(study) == set()
+
+
+def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(study, tmp_path):
+    name = "resnet_robust"
+    kept = {}
+    for table, path in {
+        "perturbations": f"results/attacks/{name}.parquet",
+        "eigenvectors": f"results/eigenvectors/{name}.parquet",
+        "features": f"results/features/{name}.parquet",
+    }.items():
+        kept[table] = read(study, path, table)
+        (study / path).unlink()
+    weights = study / f"resources/zoo/{name}.safetensors"
+    first = weights.read_bytes()
+    weights.unlink()
+    done = snakemake(study, "--cores", "1")
+    assert done.returncode == 0, done.stderr
+    assert weights.read_bytes() == first
+    for table, before in kept.items():
+        folder = {"perturbations": "attacks"}.get(table, table)
+        after = read(study, f"results/{folder}/{name}.parquet", table)
+        pd.testing.assert_frame_equal(before, after, check_exact=False, rtol=1e-6, atol=1e-9)
+
+
+def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study, tmp_path):
+    broken = study / "results/nsd/images"
+    image = sorted(broken.iterdir())[0]
+    content = image.read_bytes()
+    try:
+        image.unlink()
+        replay = subprocess.run(
+            [sys.executable, "workflow/scripts/extract_features.py", "logs/extract_features/resnet_robust.json"],
+            cwd=study, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    finally:
+        image.write_bytes(content)
+    assert replay.returncode == 1
+    assert (
+        f"stimulus results/nsd/images/{image.name} is not there; run prepare_stimuli again" in replay.stderr
+    )
+    assert (
+        "python workflow/scripts/extract_features.py logs/extract_features/resnet_robust.json"
+        in replay.stderr
+    )
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tree")
+    copy_to(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("attacks={radius: 1}", "attacks: unknown key radius; allowed are radii, steps, tolerance"),
+        ("atacks={radii: [1]}", "top level: unknown key atacks; allowed are seed, device"),
+        ("nsd={regoins: {}}", "nsd: unknown key regoins; allowed are source, folder"),
+        ("attacks={radii: [-1]}", "attacks.radii.0: -1 is less than or equal to the minimum of 0"),
+        ("similarity={k: [3]}", "similarity.k: at most eigenvectors.rank axes are kept"),
+        ("networks=config/absent.tsv", "networks: config/absent.tsv is not there"),
+        ("nsd={source: local, folder: nowhere}", "nsd.folder: 'nowhere' is no folder"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_by_name(tree, setting, expected):
+    done = snakemake(tree, "-n", "--config", setting)
+    assert done.returncode != 0
+    assert expected in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            "new\tNew\tstandard\tresnett\t0\t9",
+            "architecture: 'resnett' is not one of ['resnet', 'densenet', 'vgg']",
+        ),
+        ("resnet_robust\tNew\tstandard\tvgg\t0\t9", "the name resnet_robust is taken"),
+        ("new\tNew\tstandard\tvgg\t0\t3", "new has the seed of resnet_robust"),
+        ("new\tNew\tstandard\tvgg\t-1\t9", "training_radius: -1 is less than the minimum of 0"),
+    ],
+)
+def test_a_wrong_row_of_the_networks_table_is_refused_with_its_line(tree, row, expected):
+    path = tree / "tests/data/networks.tsv"
+    kept = path.read_text()
+    try:
+        path.write_text(kept + row + "\n")
+        done = snakemake(tree, "-n")
+    finally:
+        path.write_text(kept)
+    assert done.returncode != 0
+    assert "line 5" in done.stdout + done.stderr and expected in done.stdout + done.stderr
+
+
+def test_an_unknown_network_is_refused_when_asked_for(tree):
+    done = snakemake(tree, "-n", "results/features/alexnet.parquet")
+    assert done.returncode != 0 and "results/features/alexnet.parquet" in done.stdout + done.stderr
