@@ -82,6 +82,10 @@ GPU = int(config["device"] == "cuda")
 REGIONS = list(config["nsd"]["regions"])
 SUBJECTS = list(config["nsd"]["sessions"])
 NSD = "resources/nsd" if config["nsd"]["source"] == "miniature" else config["nsd"]["folder"].rstrip("/")
+ANATOMY = f"{NSD}/nsddata/ppdata/{{subject}}/{config['nsd']['space']}"
+BETAS = f"{NSD}/nsddata_betas/ppdata/{{subject}}/{config['nsd']['space']}/{config['nsd']['betas']}"
+LABELS = f"{NSD}/nsddata/freesurfer/{{subject}}/label"
+ATLASES = sorted({region["atlas"] for region in config["nsd"]["regions"].values()})
 FIGURES = [
     "predicted_vs_measured",
     "predictivity_vs_sensitivity",
@@ -96,6 +100,12 @@ wildcard_constraints:
     network="|".join(NETWORKS),
     model="|".join(MODELS),
     subject="|".join(SUBJECTS),
+
+
+def betas_of(wildcards):
+    """All sessions of one subject, in order."""
+    sessions = range(1, config["nsd"]["sessions"][wildcards.subject] + 1)
+    return [f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions]
 
 
 def row_of(wildcards):

@@ -8,20 +8,6 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
         results/nsd/regions/{subject}.parquet     one row per region
 """
 
-ANATOMY = f"{NSD}/nsddata/ppdata/{{subject}}/{config['nsd']['space']}"
-BETAS = f"{NSD}/nsddata_betas/ppdata/{{subject}}/{config['nsd']['space']}/{config['nsd']['betas']}"
-LABELS = f"{NSD}/nsddata/freesurfer/{{subject}}/label"
-ATLASES = sorted({region["atlas"] for region in config["nsd"]["regions"].values()})
-
-
-def betas_of(wildcards):
-    """All sessions of one subject, in order."""
-    sessions = range(1, config["nsd"]["sessions"][wildcards.subject] + 1)
-    return [
-        f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions
-    ]
-
-
 if config["nsd"]["source"] == "miniature":
 
     rule simulate_nsd:

@@ -18,13 +18,12 @@ def test_planted_weights_are_recovered_without_noise(rng):
 def test_the_solution_satisfies_the_normal_equations_with_more_features_than_images(rng):
     features, responses = rng.normal(1, 2, (30, 80)), rng.standard_normal((30, 3))
     found = readouts.fit(features, responses, ALPHAS)
-    x = (features - features.mean(axis=0)) / features.std(axis=0) / np.sqrt(80)
+    scale = np.sqrt(features.var(axis=0).sum())
+    x = (features - features.mean(axis=0)) / scale
     y = responses - responses.mean(axis=0)
     for target in range(3):
         expected = np.linalg.solve(x.T @ x + found.alpha[target] * np.eye(80), x.T @ y[:, target])
-        np.testing.assert_allclose(
-            found.weight[target] * features.std(axis=0) * np.sqrt(80), expected, rtol=1e-6, atol=1e-9
-        )
+        np.testing.assert_allclose(found.weight[target] * scale, expected, rtol=1e-6, atol=1e-9)
         predicted = x @ expected + responses[:, target].mean()
         np.testing.assert_allclose(found.predict(features)[:, target], predicted, atol=1e-9)
 
@@ -33,7 +32,7 @@ def test_the_penalty_is_the_one_with_the_smallest_leave_one_out_error(rng):
     features, planted = rng.standard_normal((40, 15)), rng.standard_normal(15)
     responses = (features @ planted + 4 * rng.standard_normal(40))[:, None]
     found = readouts.fit(features, responses, ALPHAS)
-    x = (features - features.mean(axis=0)) / features.std(axis=0) / np.sqrt(15)
+    x = (features - features.mean(axis=0)) / np.sqrt(features.var(axis=0).sum())
     errors = []
     for alpha in ALPHAS:
         left_out = []
@@ -94,3 +93,13 @@ def test_a_constant_feature_does_no_harm(rng):
     features[:, 2] = 7.0
     found = readouts.fit(features, features[:, :1], ALPHAS)
     assert np.isfinite(found.weight).all() and found.weight[0, 2] == 0
+
+
+def test_a_unit_that_is_silent_in_training_does_not_explode_when_it_wakes_up(rng):
+    features = rng.standard_normal((60, 4))
+    features[:, 3] = 0
+    features[7, 3] = 1e-3
+    found = readouts.fit(features, rng.standard_normal((60, 1)), ALPHAS)
+    awake = np.zeros((1, 4))
+    awake[0, 3] = 3.0
+    assert abs(found.predict(awake) - found.intercept)[0, 0] < 3

@@ -197,15 +197,19 @@ def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(
 
 
 def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study, tmp_path):
-    broken = study / "results/nsd/images"
+    script, broken = "workflow/scripts/extract_features.py", study / "results/nsd/images"
     image = sorted(broken.iterdir())[0]
     content = image.read_bytes()
     try:
         image.unlink()
         replay = subprocess.run(
-            [sys.executable, "workflow/scripts/extract_features.py", "logs/extract_features/resnet_robust.json"],
-            cwd=study, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            [sys.executable, script, "logs/extract_features/resnet_robust.json"],
+            cwd=study,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     finally:
         image.write_bytes(content)
     assert replay.returncode == 1

@@ -23,9 +23,9 @@ def increase(respond, images, radius, *, steps, tolerance):
     """Perturbations of l2 size at most `radius` that increase the response most.
 
     Projected gradient ascent: the gradient at the current point, a unit step along it, then back to the
-    farthest point of ball and box in that direction (`stretch`). The first step is thus the optimum of a linear
-    response. A step that lowers an image's response is undone and its length halved, so the result is
-    the best point seen. Images do not influence each other.
+    farthest point of ball and box in that direction (`stretch`). The first step is thus the optimum of
+    a linear response. A step that lowers an image's response is undone and its length halved, so the
+    result is the best point seen. Images do not influence each other.
 
     Parameters
     ----------
@@ -96,15 +96,16 @@ def stretch(direction, images, radius):
     -------
     tensor (n, 3, h, w)
     """
-    wanted = torch.nan_to_num(direction, 0.0, 0.0, 0.0).double()
-    wanted = wanted / wanted.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-300)
-    room = torch.where(wanted > 0, 1 - images, images).double()  # from the image to the wall on its way
+    wanted = torch.nan_to_num(direction, 0.0, 0.0, 0.0)
+    wanted = wanted / wanted.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-30)
+    room = torch.where(wanted > 0, 1 - images, images)  # from the image to the wall on its way
     length, square, fixed = wanted.abs(), wanted.square(), None
     while True:
-        left, free = radius**2, square
+        left, free = torch.tensor(radius**2, dtype=torch.float64), square
         if fixed is not None:
-            left, free = left - _sum(torch.where(fixed, room, 0.0).square()), torch.where(fixed, 0.0, square)
-        scale = torch.sqrt(torch.clamp(torch.as_tensor(left), min=0) / _sum(free).clamp_min(1e-300))
+            left = (left - _sum(torch.where(fixed, room.square(), 0.0))).clamp_min(0)
+            free = torch.where(fixed, 0.0, square)
+        scale = torch.sqrt(left / _sum(free).clamp_min(1e-30)).to(images.dtype)
         meets = (scale * length >= room) & (length > 0)
         if fixed is not None:
             meets |= fixed
@@ -112,9 +113,7 @@ def stretch(direction, images, radius):
             break
         fixed = meets
     delta = scale * wanted
-    if fixed is not None:
-        delta = torch.where(fixed, room.copysign(wanted), delta)
-    return delta.to(images.dtype)
+    return delta if fixed is None else torch.where(fixed, room.copysign(wanted), delta)
 
 
 def random_direction(generator, images):
@@ -144,7 +143,7 @@ def _value_and_gradient(respond, images):
 
 def _gap(gradient, delta, images, radius):
     farthest = stretch(gradient, images, radius)
-    return _sum(gradient.double() * (farthest - delta).double()).flatten().to(gradient.dtype)
+    return _sum(gradient * (farthest - delta)).flatten().to(gradient.dtype)
 
 
 def _scaled(gradient, length):
@@ -153,7 +152,7 @@ def _scaled(gradient, length):
 
 
 def _sum(x):
-    return x.sum(dim=(1, 2, 3), keepdim=True)
+    return x.sum(dim=(1, 2, 3), keepdim=True, dtype=torch.float64)
 
 
 def _wide(x):

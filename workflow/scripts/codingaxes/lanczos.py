@@ -50,8 +50,9 @@ def top_eigenpairs(matvec, start, k, *, tolerance, max_steps=None):
     """Leading eigenpairs of n symmetric positive semidefinite operators of the same size, by Lanczos.
 
     Every new direction is made orthogonal, twice, to all earlier ones, so that rounding cannot make a
-    converged eigenvalue appear a second time. An operator's result rests on the first step at which all of its k pairs
-    have converged, so it does not depend on the rest of the batch. Memory: (steps, n, size) in float64.
+    converged eigenvalue appear a second time. An operator's result rests on the first step at which all
+    of its k pairs have converged, so it does not depend on the rest of the batch. Memory: (steps, n,
+    size) in float64.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ def _densenet():
 
 
 def _vgg():
-    cfg = [16, "M", 32, "M", 48, "M", 64, "M"]
+    cfg = [8, "M", 24, "M", 48, "M", 64, "M"]
     return VGG(cfg, N_CLASSES, mlp_ratio=0.04, norm_layer=nn.BatchNorm2d)
 
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import RidgeCV
 class Readouts:
     """Ridge readouts of several targets from the same features."""
 
-    weight: np.ndarray  # (targets, d) on features as they are: standardisation is folded in
+    weight: np.ndarray  # (targets, d) on features as they are: centring and scale are folded in
     intercept: np.ndarray  # (targets,)
     alpha: np.ndarray  # (targets,) chosen penalty
     error: np.ndarray  # (targets,) leave-one-out mean squared error at that penalty
@@ -24,8 +24,10 @@ class Readouts:
 def fit(features, responses, alphas):
     """Ridge regression with the penalty of each target chosen by leave-one-out error.
 
-    Features are standardised by their mean and SD over these images and divided by sqrt(d), so that one
-    grid of penalties serves layers of any size. Give training images only.
+    Features are centred and divided by one number for the whole layer, so that one grid of penalties serves
+    all layers: their Gram matrix has a mean diagonal of 1. Each feature on its own is not standardised: that would
+    lift a unit that is silent on nearly all training images to the variance of the others, and an image that
+    wakes it up would then get a response of hundreds of SD. Give training images only.
 
     Parameters
     ----------
@@ -56,8 +58,8 @@ def fit(features, responses, alphas):
     for name, values in {"feature": features, "response": responses}.items():
         if not np.isfinite(values).all():
             raise ValueError(f"{(~np.isfinite(values)).sum()} {name} values are not finite")
-    mean, sd = features.mean(axis=0), features.std(axis=0)
-    scale = np.where(sd > 0, sd, 1) * np.sqrt(features.shape[1])
+    mean = features.mean(axis=0)
+    scale = np.sqrt(np.square(features - mean).sum() / len(features)) or 1.0
     alphas = np.sort(np.asarray(alphas, np.float64))
     ridge = RidgeCV(alphas, alpha_per_target=True).fit((features - mean) / scale, responses)
     weight = np.atleast_2d(ridge.coef_) / scale

@@ -150,10 +150,14 @@ TABLES = {
             "layer": Column(
                 "string", "", "layer that predicts the group mean of the region best in training"
             ),
-            "alpha": Column("float64", "", "ridge penalty on standardised features"),
+            "alpha": Column(
+                "float64", "", "ridge penalty; the Gram matrix of the features has a mean diagonal of 1"
+            ),
             "alpha_at_edge": Column("bool", "", "alpha is the smallest or the largest of the grid"),
             "intercept": Column("float64", "target's unit", "prediction for a feature of zeros"),
-            "weight": Column("list[float32]", "target's unit per feature unit", "standardisation folded in"),
+            "weight": Column(
+                "list[float32]", "target's unit per feature unit", "centring and scale folded in"
+            ),
         },
     ),
     "layer_scores": Table(

@@ -6,9 +6,10 @@ how well a network's coding axes agree with its own, because its gradient is kno
 An image becomes three opponent channels (light, red-green, blue-yellow), blurred and sampled at a quarter of
 the resolution, so that only low spatial frequencies are left. They are divided by their local contrast and
 matched, at every position, to templates of the six categories in several poses and sizes. Matches are
-rectified, squared, pooled over positions and divided by the mean over all templates (the normalisation model: Carandini &
-Heeger, Nature Reviews Neuroscience 2012). A voxel is a weighted sum of these template energies: partly
-the weights that tell its region's category from all others, partly weights of its subject and its own.
+rectified, squared, pooled over positions and divided by the mean over all templates (the normalisation
+model: Carandini & Heeger, Nature Reviews Neuroscience 2012). A voxel is a weighted sum of these
+template energies: partly the weights that tell its region's category from all others, partly weights of
+its subject and its own.
 """
 
 from dataclasses import dataclass, fields
