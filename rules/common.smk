@@ -105,7 +105,9 @@ wildcard_constraints:
 def betas_of(wildcards):
     """All sessions of one subject, in order."""
     sessions = range(1, config["nsd"]["sessions"][wildcards.subject] + 1)
-    return [f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions]
+    return [
+        f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions
+    ]
 
 
 def row_of(wildcards):

@@ -77,7 +77,7 @@ rule summarise_effects:
     benchmark:
         "results/benchmarks/summarise_effects.tsv"
     conda:
-        "../envs/torch.yaml"
+        "../envs/statistics.yaml"
     threads: 1
     resources:
         mem="4GB",

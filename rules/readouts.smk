@@ -26,7 +26,7 @@ rule average_regions:
         "results/benchmarks/average_regions.tsv"
     priority: 20
     conda:
-        "../envs/torch.yaml"
+        "../envs/statistics.yaml"
     threads: 1
     resources:
         mem="2GB",
@@ -56,7 +56,7 @@ rule fit_readouts:
     benchmark:
         "results/benchmarks/fit_readouts/{network}.tsv"
     conda:
-        "../envs/torch.yaml"
+        "../envs/statistics.yaml"
     threads: 1
     resources:
         mem="8GB",

@@ -2,11 +2,13 @@
 
 import nibabel
 import numpy as np
+import prepare_responses
+import prepare_stimuli
 import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from codingaxes import miniature, nsd, scenes
+from codingaxes import job, miniature, nsd, scenes, tables
 
 SESSIONS = {"subj01": 4, "subj02": 3}
 TRIALS = 30
@@ -137,11 +139,12 @@ def test_repeats_are_grouped_by_image_whatever_their_order(rng):
 
 def test_the_noise_ceiling_of_planted_voxels_is_recovered(rng):
     planted = np.array([0.2, 0.4, 0.6])
-    signal = rng.standard_normal((3000, 3))
-    trials = signal[:, None] + rng.standard_normal((3000, 3, 3)) / planted
+    signal = rng.standard_normal((30000, 3))
+    trials = signal[:, None] + rng.standard_normal((30000, 3, 3)) / planted
     z = trials / trials.reshape(-1, 3).std(axis=0)
     found = nsd.ncsnr(nsd.noise_sd(z))
-    np.testing.assert_allclose(found, planted, atol=0.03)
+    # the noise variance has a relative error of sqrt(2 / 60000), which at 0.2 is 0.015 in the ratio
+    np.testing.assert_allclose(found, planted, atol=0.045)
     # and the ceiling is what an ideal model reaches: squared correlation of signal and mean of three trials
     ideal = [np.corrcoef(signal[:, v], z.mean(axis=1)[:, v])[0, 1] ** 2 for v in range(3)]
     np.testing.assert_allclose(nsd.noise_ceiling(found, 3), ideal, atol=0.03)
@@ -173,3 +176,99 @@ def test_subjects_are_named_as_in_nsd():
     assert nsd.position("subj03") == 2
     with pytest.raises(ValueError, match="subj01"):
         nsd.position("sub-03")
+
+
+@pytest.fixture
+def prepare(folder, tmp_path, monkeypatch):
+    """Runs the two reading scripts on the miniature, as the rules would."""
+    monkeypatch.chdir(tmp_path)
+    design = str(folder / "nsddata/experiments/nsd/nsd_expdesign.mat")
+    common = {"sessions": SESSIONS, "trials_per_session": TRIALS, "repeats": 3, "seed": 1, "image_size": 64}
+    regions = {
+        roi: {"atlas": atlas, "labels": list(names)} for roi, (atlas, names) in miniature.LABELS.items()
+    }
+
+    def run(subject, betas):
+        prepare_stimuli.main(
+            job.Run(
+                rule="prepare_stimuli",
+                input={"design": design, "stimuli": str(folder / "nsddata/stimuli/nsd/shared1000")},
+                output={"stimuli": "stimuli.parquet", "images": "images"},
+                params=common | {"test_fraction": 0.2, "probes": 1},
+                wildcards={},
+                log="log",
+            )
+        )
+        anatomy = folder / f"nsddata/ppdata/{subject}/{SPACE}"
+        prepare_responses.main(
+            job.Run(
+                rule="prepare_responses",
+                input={
+                    "design": design,
+                    "stimuli": "stimuli.parquet",
+                    "atlases": [str(anatomy / f"roi/{atlas}.nii.gz") for atlas in miniature.ATLASES],
+                    "labels": [
+                        str(folder / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab")
+                        for atlas in miniature.ATLASES
+                    ],
+                    "betas": [str(file) for file in betas],
+                    "ncsnr": str(betas_file(folder, subject, 1).parent / "ncsnr.nii.gz"),
+                },
+                output={name: f"{name}.parquet" for name in ("voxels", "responses", "regions")},
+                params=common | {"regions": regions},
+                wildcards={"subject": subject},
+                log="log",
+            )
+        )
+        return {
+            name: tables.read(f"{name}.parquet", name)
+            for name in ("stimuli", "voxels", "responses", "regions")
+        }
+
+    return run
+
+
+def all_betas(folder, subject):
+    return [betas_file(folder, subject, session + 1) for session in range(SESSIONS[subject])]
+
+
+def test_the_tables_equal_what_a_short_independent_reading_gives(folder, prepare):
+    found = prepare("subj02", all_betas(folder, "subj02"))
+    content = loadmat(folder / "nsddata/experiments/nsd/nsd_expdesign.mat")
+    shown = content["subjectim"][1, content["masterordering"][0, :90].astype(int) - 1] - 1
+    voxels = found["voxels"]
+    series = []
+    for file in all_betas(folder, "subj02"):
+        volume = nibabel.load(file).get_fdata() / 300
+        session = np.array([volume[row.i, row.j, row.k] for row in voxels.itertuples()]).T
+        series.append((session - session.mean(axis=0)) / session.std(axis=0))
+    series = np.concatenate(series)
+    for row, image in zip(found["responses"].itertuples(), found["stimuli"].nsd_id, strict=True):
+        assert (shown == image).sum() == row.repeats == 3
+        np.testing.assert_allclose(row.response, series[shown == image].mean(axis=0), atol=1e-5)
+    often = [image for image in np.unique(shown) if (shown == image).sum() == 3]
+    noise = np.sqrt(np.mean([series[shown == image].var(axis=0, ddof=1) for image in often], axis=0))
+    np.testing.assert_allclose(voxels.ncsnr, np.sqrt(np.clip(1 - noise**2, 0, None)) / noise, atol=1e-4)
+    mine = (voxels.roi == "EBA").to_numpy()
+    means = [series[shown == image][:, mine].mean(axis=1).var(ddof=1) for image in often]
+    regions = found["regions"].set_index("roi")
+    assert regions.noise_sd["EBA"] == pytest.approx(np.sqrt(np.mean(means)), abs=1e-5)
+    assert regions.n_voxels["EBA"] == mine.sum()
+
+
+def test_a_voxel_that_is_zero_in_a_session_is_dropped_with_a_count_and_a_place(
+    folder, prepare, tmp_path, caplog
+):
+    betas = all_betas(folder, "subj01")
+    where = np.argwhere(region(folder, "subj01", "floc-bodies", ["EBA"]))[0]
+    image = nibabel.load(betas[2])
+    stored = np.asanyarray(image.dataobj).copy()
+    stored[tuple(where)] = 0
+    nibabel.save(nibabel.Nifti1Image(stored, image.affine), tmp_path / "betas_session03.nii.gz")
+    whole = len(prepare("subj01", betas)["voxels"])
+    betas[2] = tmp_path / "betas_session03.nii.gz"
+    with caplog.at_level("WARNING", logger="codingaxes"):
+        found = prepare("subj01", betas)
+    assert len(found["voxels"]) == whole - 1 == len(found["responses"].response[0])
+    assert f"1 of {whole} voxels" in caplog.text and str(tuple(map(int, where))) in caplog.text
+    assert not (found["voxels"][["i", "j", "k"]] == where).all(axis=1).any()

@@ -15,8 +15,10 @@ def main(run):
     z, mean, sd = read_sessions(run, where)
     usable = np.isfinite(z).all(axis=0)
     if not usable.all():
+        places = ", ".join(str(tuple(map(int, voxel))) for voxel in where[~usable][:5])
         job.log.warning(
-            f"{(~usable).sum()} of {len(usable)} voxels are constant or NaN in a session: dropped"
+            f"{(~usable).sum()} of {len(usable)} voxels are constant or NaN in a session: dropped, "
+            f"the first at (i, j, k) = {places}"
         )
         where, roi, z, mean, sd = where[usable], roi[usable], z[:, usable], mean[:, usable], sd[:, usable]
     for region in run.params["regions"]:

@@ -25,9 +25,9 @@ def fit(features, responses, alphas):
     """Ridge regression with the penalty of each target chosen by leave-one-out error.
 
     Features are centred and divided by one number for the whole layer, so that one grid of penalties serves
-    all layers: their Gram matrix has a mean diagonal of 1. Each feature on its own is not standardised: that would
-    lift a unit that is silent on nearly all training images to the variance of the others, and an image that
-    wakes it up would then get a response of hundreds of SD. Give training images only.
+    all layers: their Gram matrix has a mean diagonal of 1. They are not standardised one by one: that
+    would lift a unit that is silent on nearly all training images to the variance of the others, and an
+    image that wakes it up would then get a response of hundreds of SD. Give training images only.
 
     Parameters
     ----------

@@ -25,9 +25,9 @@ OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
 BLUR = 1.5  # pixels; with the sampling it leaves frequencies up to about 8 cycles an image
 SCALES = (0.4, 0.5, 0.62, 0.76)  # of half the width: spans the sizes at which scenes show objects
 POSES = 12  # templates of a category and size; one mean template would miss bodies, whose poses vary
-EXAMPLES = 150  # objects of a category and size that its templates are made of
+EXAMPLES = 100  # objects of a category and size that its templates are made of
 SHRINKAGE = 0.5  # of the templates' covariance towards a multiple of the identity
-CALIBRATION = 2000  # scenes on which energies are standardised and regions learn their preference
+CALIBRATION = 1500  # scenes on which energies are standardised and regions learn their preference
 NOISE_CORRELATION = (
     0.2  # of trial noise between voxels of a region, so that averaging helps as it does in NSD
 )
