@@ -67,6 +67,8 @@ def check_together(config):
         raise WorkflowError("similarity.k: at most eigenvectors.rank axes are kept")
     if config["eigenvectors"]["max_steps"] < config["eigenvectors"]["rank"]:
         raise WorkflowError("eigenvectors.max_steps: at least eigenvectors.rank products are needed")
+    if not any(config["nsd"]["sessions"].values()):
+        raise WorkflowError("nsd.sessions: at least one subject must have completed a session")
     if config["nsd"]["source"] == "local" and not Path(config["nsd"]["folder"]).is_dir():
         raise WorkflowError(f"nsd.folder: {config['nsd']['folder']!r} is no folder; nsd.source is local")
 
@@ -80,7 +82,8 @@ BRAIN = ["simulated_brain"] if config["nsd"]["source"] == "miniature" else []
 MODELS = NETWORKS + BRAIN
 GPU = int(config["device"] == "cuda")
 REGIONS = list(config["nsd"]["regions"])
-SUBJECTS = list(config["nsd"]["sessions"])
+SESSIONS = {subject: n for subject, n in config["nsd"]["sessions"].items() if n > 0}
+SUBJECTS = list(SESSIONS)
 NSD = "resources/nsd" if config["nsd"]["source"] == "miniature" else config["nsd"]["folder"].rstrip("/")
 ANATOMY = f"{NSD}/nsddata/ppdata/{{subject}}/{config['nsd']['space']}"
 BETAS = f"{NSD}/nsddata_betas/ppdata/{{subject}}/{config['nsd']['space']}/{config['nsd']['betas']}"
@@ -104,7 +107,7 @@ wildcard_constraints:
 
 def betas_of(wildcards):
     """All sessions of one subject, in order."""
-    sessions = range(1, config["nsd"]["sessions"][wildcards.subject] + 1)
+    sessions = range(1, SESSIONS[wildcards.subject] + 1)
     return [
         f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions
     ]

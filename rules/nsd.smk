@@ -20,7 +20,7 @@ if config["nsd"]["source"] == "miniature":
             betas=[
                 f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=subject)
                 for subject in SUBJECTS
-                for session in range(1, config["nsd"]["sessions"][subject] + 1)
+                for session in range(1, SESSIONS[subject] + 1)
             ],
             ncsnr=expand(f"{BETAS}/ncsnr.nii.gz", subject=SUBJECTS),
             brain="resources/simulated_brain.npz",
@@ -41,7 +41,7 @@ if config["nsd"]["source"] == "miniature":
             simulation=config["simulation"],
             space=config["nsd"]["space"],
             betas=config["nsd"]["betas"],
-            sessions=config["nsd"]["sessions"],
+            sessions=SESSIONS,
             trials_per_session=config["nsd"]["trials_per_session"],
             repeats=config["nsd"]["repeats"],
             code=code_of("simulate_nsd.py"),
@@ -71,7 +71,7 @@ rule prepare_stimuli:
     params:
         seed=config["seed"],
         image_size=config["image_size"],
-        sessions=config["nsd"]["sessions"],
+        sessions=SESSIONS,
         trials_per_session=config["nsd"]["trials_per_session"],
         repeats=config["nsd"]["repeats"],
         test_fraction=config["nsd"]["test_fraction"],

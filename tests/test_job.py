@@ -70,7 +70,7 @@ def test_parts_made_with_other_parameters_or_inputs_are_not_taken(tmp_path, monk
 def test_progress_says_how_far_and_how_long(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="codingaxes"):
         assert list(run(tmp_path).track([1, 2, 3], unit="image", every=0)) == [1, 2, 3]
-    assert "1/3 images" in caplog.text and "3/3 images" in caplog.text and "s left" in caplog.text
+    assert "image 1 of 3" in caplog.text and "image 3 of 3" in caplog.text and "s left" in caplog.text
 
 
 def test_a_gpu_that_is_not_there_is_an_error_not_a_cpu():

@@ -27,8 +27,9 @@ def copy_to(folder):
             shutil.copy(ROOT / part, folder / part)
 
 
-def snakemake(folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--configfile", "tests/data/micro.yaml", *arguments]
+def snakemake(folder, *arguments, overlays=()):
+    files = ["tests/data/micro.yaml", *overlays]
+    command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", *files]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
 
 
@@ -174,31 +175,31 @@ def test_an_edited_function_reruns_what_can_reach_it_and_an_edited_comment_nothi
     assert listed(study) == set()
 
 
-def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(study, tmp_path):
+def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(study):
     name = "resnet_robust"
-    kept = {}
-    for table, path in {
+    files = {
+        "features": f"results/features/{name}.parquet",
         "perturbations": f"results/attacks/{name}.parquet",
         "eigenvectors": f"results/eigenvectors/{name}.parquet",
-        "features": f"results/features/{name}.parquet",
-    }.items():
-        kept[table] = read(study, path, table)
-        (study / path).unlink()
+        "gradients": f"results/gradients/{name}.parquet",
+    }
+    before = {table: read(study, path, table) for table, path in files.items()}
     weights = study / f"resources/zoo/{name}.safetensors"
-    first = weights.read_bytes()
-    weights.unlink()
-    done = snakemake(study, "--cores", "1")
+    kept = weights.read_bytes()
+    for path in [weights, *(study / path for path in files.values())]:
+        path.unlink()
+    done = snakemake(study, "--cores", "1", f"resources/zoo/{name}.safetensors", *files.values())
     assert done.returncode == 0, done.stderr
-    assert weights.read_bytes() == first
-    for table, before in kept.items():
-        folder = {"perturbations": "attacks"}.get(table, table)
-        after = read(study, f"results/{folder}/{name}.parquet", table)
-        pd.testing.assert_frame_equal(before, after, check_exact=False, rtol=1e-6, atol=1e-9)
+    assert weights.read_bytes() == kept
+    for table, path in files.items():
+        pd.testing.assert_frame_equal(
+            before[table], read(study, path, table), check_exact=False, rtol=1e-6, atol=1e-9
+        )
 
 
-def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study, tmp_path):
+def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study):
     script, broken = "workflow/scripts/extract_features.py", study / "results/nsd/images"
-    image = sorted(broken.iterdir())[0]
+    image = sorted(broken.glob("*.png"))[0]
     content = image.read_bytes()
     try:
         image.unlink()
@@ -232,17 +233,18 @@ def tree(tmp_path_factory):
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("attacks={radius: 1}", "attacks: unknown key radius; allowed are radii, steps, tolerance"),
-        ("atacks={radii: [1]}", "top level: unknown key atacks; allowed are seed, device"),
-        ("nsd={regoins: {}}", "nsd: unknown key regoins; allowed are source, folder"),
-        ("attacks={radii: [-1]}", "attacks.radii.0: -1 is less than or equal to the minimum of 0"),
-        ("similarity={k: [3]}", "similarity.k: at most eigenvectors.rank axes are kept"),
-        ("networks=config/absent.tsv", "networks: config/absent.tsv is not there"),
-        ("nsd={source: local, folder: nowhere}", "nsd.folder: 'nowhere' is no folder"),
+        ("attacks: {radius: 1}", "attacks: unknown key radius; allowed are radii, steps, tolerance"),
+        ("atacks: {radii: [1]}", "top level: unknown key atacks; allowed are seed, device"),
+        ("nsd: {regoins: {}}", "nsd: unknown key regoins; allowed are source, folder"),
+        ("attacks: {radii: [-1]}", "attacks.radii.0: -1 is less than or equal to the minimum of 0"),
+        ("similarity: {k: [3]}", "similarity.k: at most eigenvectors.rank axes are kept"),
+        ("networks: config/absent.tsv", "networks: config/absent.tsv is not there"),
+        ("nsd: {source: local, folder: nowhere}", "nsd.folder: 'nowhere' is no folder"),
     ],
 )
 def test_a_wrong_configuration_is_refused_by_name(tree, setting, expected):
-    done = snakemake(tree, "-n", "--config", setting)
+    (tree / "wrong.yaml").write_text(setting)
+    done = snakemake(tree, "-n", overlays=["wrong.yaml"])
     assert done.returncode != 0
     assert expected in done.stdout + done.stderr
 

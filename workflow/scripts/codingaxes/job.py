@@ -52,7 +52,7 @@ class Run:
             if now - said >= every or done == len(items):
                 said, rate = now, done / max(now - begin, 1e-9)
                 left = (len(items) - done) / rate
-                log.info(f"{done}/{len(items)} {unit}s, {rate:.2g} {unit}s/s, {left:.0f} s left")
+                log.info(f"{unit} {done} of {len(items)}, {rate:.2g} a second, {left:.0f} s left")
 
     def shards(self, table):
         """Finished parts of this job's table, kept until it is written, so that a killed job resumes."""
