@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from codingaxes import job, miniature, nsd, scenes, tables
+from codingaxes import job, miniature, nsd, pixels, scenes, simulation, tables
 
 SESSIONS = {"subj01": 4, "subj02": 3}
 TRIALS = 30
@@ -254,6 +254,21 @@ def test_the_tables_equal_what_a_short_independent_reading_gives(folder, prepare
     regions = found["regions"].set_index("roi")
     assert regions.noise_sd["EBA"] == pytest.approx(np.sqrt(np.mean(means)), abs=1e-5)
     assert regions.n_voxels["EBA"] == mine.sum()
+
+
+def test_voxels_are_read_in_the_order_in_which_the_brain_knows_them(folder, prepare, brain):
+    found = prepare("subj01", all_betas(folder, "subj01"))
+    images = pixels.read(found["stimuli"].file, 64).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
+    mine = brain.subjects["subj01"]
+    noiseless = simulation.evaluate(brain, images)[:, : len(mine.gain)]
+    assert list(found["voxels"].roi) == list(mine.roi)
+    # a session's mean is the mean signal, and its SD that of signal and noise: both differ between voxels
+    expected = np.hypot(mine.gain, mine.noise)
+    assert np.corrcoef(found["voxels"].sd, expected)[0, 1] > 0.95
+    assert np.corrcoef(found["voxels"]["mean"], mine.baseline)[0, 1] > 0.5
+    measured = tables.matrix(found["responses"].response)
+    agreement = [np.corrcoef(measured[:, v], noiseless[:, v])[0, 1] for v in range(len(mine.gain))]
+    assert np.mean(agreement) > 0.4
 
 
 def test_a_voxel_that_is_zero_in_a_session_is_dropped_with_a_count_and_a_place(

@@ -78,6 +78,9 @@ def place_voxels(rng, roi):
     free = rng.permutation(np.argwhere(cortex))
     atlases = {name: np.where(cortex, 0, -1).astype(np.int16) for name in ATLASES}
     where = free[: len(roi)]
+    for region in LABELS:  # the order in which a reader meets them, so that voxel ids are those of the brain
+        mine = where[roi == region]
+        where[roi == region] = mine[np.lexsort(mine.T[::-1])]
     rest = iter(free[len(roi) :])
     for region, (atlas, names) in LABELS.items():
         mine = where[roi == region]
