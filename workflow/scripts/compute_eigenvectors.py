@@ -59,10 +59,10 @@ def eigenvectors(run, respond, images, image_ids):
         {
             "image_id": np.repeat(image_ids.to_numpy(), rank),
             "rank": np.tile(np.arange(1, rank + 1), len(image_ids)),
-            "eigenvalue": spectrum.values.flatten(),
-            "residual": spectrum.residuals.flatten(),
-            "converged": spectrum.converged.flatten(),
-            "steps": np.repeat(spectrum.steps.numpy(), rank),
+            "eigenvalue": spectrum.values.flatten().cpu(),
+            "residual": spectrum.residuals.flatten().cpu(),
+            "converged": spectrum.converged.flatten().cpu(),
+            "steps": np.repeat(spectrum.steps.cpu().numpy(), rank),
         }
     )
     frame["vector"] = list(spectrum.vectors.flatten(0, 1).half().cpu().numpy())

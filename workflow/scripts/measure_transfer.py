@@ -22,7 +22,7 @@ def main(run):
         made = tables.read(file, "perturbations")
         for roi in model.group:
             rows = made[made.roi.isin([roi, "none"])].copy()
-            chosen = position[rows.image_id].to_numpy()
+            chosen = position[rows.image_id].to_numpy(copy=True)
             rows["roi"], rows["target"], rows["source"] = roi, target, rows.network
             rows["change_source"] = rows.response_after - rows.response_before
             rows["change_target"] = changes(model.group[roi], images[chosen], rows.delta, before[roi][chosen])

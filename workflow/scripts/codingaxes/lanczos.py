@@ -90,10 +90,10 @@ def top_eigenpairs(matvec, start, k, *, tolerance, max_steps=None):
     limit = min(size, 10 * k + 20 if max_steps is None else max_steps)
     if limit < k:
         raise ValueError(f"max_steps must be at least k = {k}, not {max_steps}")
-    basis = torch.empty(limit, n, size, dtype=torch.float64)
-    diagonal, beside = (torch.zeros(n, limit, dtype=torch.float64) for _ in range(2))
-    final = torch.full((n,), limit)
     current = _unit(start.double())
+    basis = current.new_empty(limit, n, size)
+    diagonal, beside = (current.new_zeros(n, limit) for _ in range(2))
+    final = torch.full((n,), limit, device=start.device)
     for step in range(limit):
         basis[step] = current
         product = matvec(current)
@@ -129,7 +129,7 @@ def _orthogonal(vectors, basis):
 
 def _fresh(start, step):
     """New directions from the old ones alone, so that no further random state is needed."""
-    return torch.roll(start.double(), step + 1, dims=1) * torch.linspace(0.5, 1.5, start.shape[1]).double()
+    return torch.roll(start.double(), step + 1, dims=1) * torch.linspace(0.5, 1.5, start.shape[1]).to(start)
 
 
 def _unit(vectors):
@@ -147,15 +147,15 @@ def _ritz(diagonal, beside, steps, k):
 
 def _all_converged(diagonal, beside, steps, k, tolerance):
     if steps < k:
-        return torch.zeros(len(diagonal), dtype=torch.bool)
+        return torch.zeros(len(diagonal), dtype=torch.bool, device=diagonal.device)
     values, _, residuals = _ritz(diagonal, beside, steps, k)
     return (residuals <= tolerance * values[:, :1].abs()).all(dim=1)
 
 
 def _assemble(basis, diagonal, beside, final, k, tolerance):
     n, size = basis.shape[1:]
-    values, residuals = (torch.zeros(n, k, dtype=torch.float64) for _ in range(2))
-    vectors = torch.zeros(n, k, size, dtype=torch.float64)
+    values, residuals = (basis.new_zeros(n, k) for _ in range(2))
+    vectors = basis.new_zeros(n, k, size)
     for i in range(n):
         steps = int(final[i])
         value, weight, residual = _ritz(diagonal[i : i + 1], beside[i : i + 1], steps, k)
