@@ -12,6 +12,9 @@ min_version("9.0")
 configfile: "config/config.yaml"
 
 
+report: "docs/captions/report.rst"
+
+
 include: "rules/common.smk"
 include: "rules/nsd.smk"
 include: "rules/networks.smk"

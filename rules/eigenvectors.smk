@@ -70,7 +70,7 @@ rule summarise_effects:
         similarity="results/similarity.parquet",
     output:
         effects="results/effects.parquet",
-        csv="results/effects.csv",
+        csv=report("results/effects.csv", caption="../docs/captions/effects.rst", category="Numbers"),
         text="results/effects.txt",
     log:
         "logs/summarise_effects.log",

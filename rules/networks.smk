@@ -65,7 +65,7 @@ rule collect_networks:
         networks=expand("results/networks/{network}.parquet", network=NETWORKS),
     output:
         networks="results/networks.parquet",
-        csv="results/networks.csv",
+        csv=report("results/networks.csv", caption="../docs/captions/networks.rst", category="Numbers"),
     log:
         "logs/collect_networks.log",
     benchmark:
