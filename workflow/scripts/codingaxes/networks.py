@@ -4,7 +4,6 @@ The miniature's zoo: narrow versions of timm's own classes for images of 64 x 64
 normalisation happens inside, so that perturbations of different networks live in the same pixels.
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from timm.models.vgg import VGG
 from torch import nn
 
 from codingaxes import scenes
-
-log = logging.getLogger("codingaxes")
 
 N_CLASSES = len(scenes.CATEGORIES)
 

@@ -28,9 +28,7 @@ POSES = 12  # templates of a category and size; one mean template would miss bod
 EXAMPLES = 100  # objects of a category and size that its templates are made of
 SHRINKAGE = 0.5  # of the templates' covariance towards a multiple of the identity
 CALIBRATION = 1500  # scenes on which energies are standardised and regions learn their preference
-NOISE_CORRELATION = (
-    0.2  # of trial noise between voxels of a region, so that averaging helps as it does in NSD
-)
+NOISE_CORRELATION = 0.2  # of trial noise between voxels of a region, so that averaging cannot remove it all
 
 
 class TemplateEnergies(nn.Module):
@@ -50,7 +48,6 @@ class TemplateEnergies(nn.Module):
         for i, kernel in enumerate(kernels):
             self.register_buffer(f"kernel_{i}", kernel)
         self.n_kernels = len(kernels)
-        self.n_templates = sum(len(kernel) for kernel in kernels)
 
     def forward(self, images):
         """Raises ValueError for images of another shape than (n, 3, size, size)."""
