@@ -67,6 +67,8 @@ def check_together(config):
         raise WorkflowError("similarity.k: at most eigenvectors.rank axes are kept")
     if config["eigenvectors"]["max_steps"] < config["eigenvectors"]["rank"]:
         raise WorkflowError("eigenvectors.max_steps: at least eigenvectors.rank products are needed")
+    if config["readouts"]["alphas"]["smallest"] >= config["readouts"]["alphas"]["largest"]:
+        raise WorkflowError("readouts.alphas: smallest must be below largest")
     if not any(config["nsd"]["sessions"].values()):
         raise WorkflowError("nsd.sessions: at least one subject must have completed a session")
     if config["nsd"]["source"] == "local" and not Path(config["nsd"]["folder"]).is_dir():
@@ -91,7 +93,9 @@ LABELS = f"{NSD}/nsddata/freesurfer/{{subject}}/label"
 ATLASES = sorted({region["atlas"] for region in config["nsd"]["regions"].values()})
 FIGURES = [
     "predicted_vs_measured",
+    "predictivity_vs_accuracy",
     "predictivity_vs_sensitivity",
+    "sensitivity_vs_representation",
     "attack_effects",
     "transfer_matrix",
     "similarity_matrix",
@@ -129,4 +133,5 @@ def parts_of_model(wildcards):
     return {
         "weights": f"resources/zoo/{wildcards.model}.safetensors",
         "readouts": f"results/readouts/{wildcards.model}.parquet",
+        "bases": f"results/bases/{wildcards.model}.parquet",
     }

@@ -1,7 +1,7 @@
 """Figures: every figure as PDF and PNG, and what it plots as CSV.
 
-reads   results/networks.parquet (names, order, colours), tables of scores, predictions, attacks and transfer,
-        results/similarity.parquet, and for the examples the images
+reads   results/networks.parquet (names, order, colours), tables of scores, predictions, readouts, representations,
+        attacks and transfer, results/similarity.parquet, and for the examples the images
 makes   results/figures/{figure}.pdf, .png and .csv   one set for each of FIGURES; the PNG goes into the report
 """
 
@@ -36,6 +36,35 @@ rule plot_predicted_vs_measured:
         "../workflow/scripts/plot_predicted_vs_measured.py"
 
 
+rule plot_predictivity_vs_accuracy:
+    """How well each network does its own task against how well it predicts a region."""
+    input:
+        networks="results/networks.parquet",
+        scores=expand("results/scores/{network}.parquet", network=NETWORKS),
+    output:
+        pdf="results/figures/predictivity_vs_accuracy.pdf",
+        png=report(
+            "results/figures/predictivity_vs_accuracy.png",
+            caption="../docs/captions/predictivity_vs_accuracy.rst",
+            category="Figures",
+        ),
+        csv="results/figures/predictivity_vs_accuracy.csv",
+    log:
+        "logs/plot_predictivity_vs_accuracy.log",
+    benchmark:
+        "results/benchmarks/plot_predictivity_vs_accuracy.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("plot_predictivity_vs_accuracy.py"),
+    script:
+        "../workflow/scripts/plot_predictivity_vs_accuracy.py"
+
+
 rule plot_predictivity_vs_sensitivity:
     """How well each network predicts a region against how far an attack moves its prediction."""
     input:
@@ -64,6 +93,37 @@ rule plot_predictivity_vs_sensitivity:
         code=code_of("plot_predictivity_vs_sensitivity.py"),
     script:
         "../workflow/scripts/plot_predictivity_vs_sensitivity.py"
+
+
+rule plot_sensitivity_vs_representation:
+    """Statistics of the layer that a region reads against how far an attack moves the prediction."""
+    input:
+        networks="results/networks.parquet",
+        attacks=expand("results/attacks/{network}.parquet", network=NETWORKS),
+        readouts=expand("results/readouts/{network}.parquet", network=NETWORKS),
+        representations=expand("results/representations/{network}.parquet", network=NETWORKS),
+    output:
+        pdf="results/figures/sensitivity_vs_representation.pdf",
+        png=report(
+            "results/figures/sensitivity_vs_representation.png",
+            caption="../docs/captions/sensitivity_vs_representation.rst",
+            category="Figures",
+        ),
+        csv="results/figures/sensitivity_vs_representation.csv",
+    log:
+        "logs/plot_sensitivity_vs_representation.log",
+    benchmark:
+        "results/benchmarks/plot_sensitivity_vs_representation.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("plot_sensitivity_vs_representation.py"),
+    script:
+        "../workflow/scripts/plot_sensitivity_vs_representation.py"
 
 
 rule plot_attack_effects:

@@ -4,9 +4,12 @@ reads   results/nsd, results/features/{network}.parquet
 makes   results/readouts/targets.parquet          one row per region mean: units and noise ceiling
         results/readouts/measurements.parquet     one row per region mean and image
         results/readouts/{network}.parquet        one row per target: layer, penalty, weights
-        results/layer_scores/{network}.parquet    one row per region and candidate layer
+        results/bases/{network}.parquet           directions of feature space that weights refer to
+        results/layer_scores/{network}.parquet    one row per region mean and candidate layer
         results/scores/{network}.parquet          one row per target: r with its interval and ceiling
         results/predictions/{network}.parquet     one row per region mean and test image
+        results/cross_subject/{network}.parquet   one row per region and pair of subjects
+        results/representations/{network}.parquet   one row per candidate layer: what its features are like
 """
 
 
@@ -38,7 +41,7 @@ rule average_regions:
 
 
 rule fit_readouts:
-    """Ridge readouts of one network for every voxel, every subject's region means and the group's."""
+    """Linear readouts of one network for every voxel, every subject's region means and the group's."""
     input:
         stimuli="results/nsd/stimuli.parquet",
         voxels=expand("results/nsd/voxels/{subject}.parquet", subject=SUBJECTS),
@@ -48,9 +51,12 @@ rule fit_readouts:
         features="results/features/{network}.parquet",
     output:
         readouts="results/readouts/{network}.parquet",
+        bases="results/bases/{network}.parquet",
+        layer_scores="results/layer_scores/{network}.parquet",
         scores="results/scores/{network}.parquet",
         predictions="results/predictions/{network}.parquet",
-        layer_scores="results/layer_scores/{network}.parquet",
+        cross_subject="results/cross_subject/{network}.parquet",
+        representations="results/representations/{network}.parquet",
     log:
         "logs/fit_readouts/{network}.log",
     benchmark:

@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from codingaxes import simulation
+
+threadpool_limits(1)  # as every job of the workflow: results and times do not depend on the machine's cores
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def brain():
     """The simulated brain of the default configuration, with two subjects."""
-    torch.set_num_threads(1)
     return simulation.SimulatedBrain.grow(64, 2025, ["subj01", "subj02", "subj03", "subj04"], 24)
 
 

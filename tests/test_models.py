@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from codingaxes import models, scenes, simulation, tables
+from codingaxes import models, networks, scenes, simulation, tables
 
 
 @pytest.fixture
@@ -49,6 +49,22 @@ def test_voxels_that_are_not_those_of_the_brain_are_refused(units):
     file, voxels, targets = units
     with pytest.raises(ValueError, match="in order"):
         models.load_brain(file, voxels.iloc[1:], targets)
+
+
+def test_a_readout_of_more_responses_than_directions_stays_in_two_factors(rng):
+    network = networks.Network("densenet").eval().requires_grad_(False)
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    layer = network.layers[-1]
+    features = network.features(images, [layer])[layer].numpy().astype(float)
+    basis = np.linalg.qr(rng.standard_normal((features.shape[1], 5)))[0].T.astype(np.float32)
+    weight, intercept = rng.standard_normal((9, 5)), rng.standard_normal(9)
+    expected = features @ basis.T @ weight.T + intercept
+    for rows, factors in ((slice(0, 9), 2), (slice(0, 4), 1)):
+        respond = models.LinearResponse(network, layer, weight[rows], basis, intercept[rows])
+        assert len(respond.maps) == factors
+        np.testing.assert_allclose(respond(images), expected[:, rows], rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="the readout was fitted on 4"):
+        models.LinearResponse(network, layer, weight, basis[:, :4], intercept)(images)
 
 
 def test_the_brain_is_driven_by_low_spatial_frequencies(units):

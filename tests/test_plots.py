@@ -5,6 +5,9 @@ import pandas as pd
 import plot_agreement
 import plot_attack_effects
 import plot_example_perturbations
+import plot_predictivity_vs_accuracy
+import plot_predictivity_vs_sensitivity
+import plot_sensitivity_vs_representation
 import plot_similarity_matrix
 import plot_transfer_matrix
 import pytest
@@ -66,6 +69,62 @@ def plant_similarity(folder, models):
     frame = pd.DataFrame(rows, columns=list(tables.TABLES["similarity"].columns))
     tables.write(folder / "similarity.parquet", "similarity", frame)
     return str(folder / "similarity.parquet")
+
+
+def plant_scores(folder):
+    """The first network predicts best on held-out images and worst in folds; others by their rank in ZOO."""
+    paths = []
+    for place, network in enumerate(names(brain=False)):
+        rows = []
+        for roi, subject, target in [
+            (r, s, t) for r in REGIONS for s in ("group", "subj01") for t in ("mean", "0")
+        ]:
+            r = 0.6 - 0.1 * place if (subject, target) == ("group", "mean") else 0.01
+            row = [network, subject, roi, target, r, r - 0.1, r + 0.1, r**2, 0.8, r / 0.8, 0.3 + 0.1 * place]
+            rows.append([*row, 30, 10])
+        frame = pd.DataFrame(rows, columns=list(tables.TABLES["scores"].columns))
+        paths.append(str(folder / f"scores_{network}.parquet"))
+        tables.write(paths[-1], "scores", frame)
+    return paths
+
+
+def plant_attacks(folder):
+    """Attacks on the networks of ZOO; those on the first image have not converged."""
+    rng, paths = np.random.default_rng(2), []
+    for place, network in enumerate(names(brain=False)):
+        rows = []
+        for roi, radius, image in [(r, s, i) for r in REGIONS for s in RADII for i in IMAGES]:
+            for direction, sign in (("increase", 1), ("decrease", -1)):
+                before = rng.normal()
+                after = before + sign * radius * (1 + place) * rng.uniform(1, 2)
+                row = ["l2", network, roi, direction, image, "l2", radius, radius, before, after, 5]
+                rows.append([*row, image != IMAGES[0], np.zeros(3)])
+        frame = pd.DataFrame(rows, columns=list(tables.TABLES["perturbations"].columns))
+        paths.append(str(folder / f"attacks_{network}.parquet"))
+        tables.write(paths[-1], "perturbations", frame)
+    return paths
+
+
+def plant_layers(folder):
+    """Readouts and representations: FFA reads the layer late, PPA early; the norm differs by region."""
+    readouts, representations = [], []
+    for place, network in enumerate(names(brain=False)):
+        rows = []
+        for roi, layer, norm in (("FFA", "late", 0.2), ("PPA", "early", 0.5)):
+            for subject, target in (("group", "mean"), ("group", "0"), ("subj01", "mean")):
+                length = norm if (subject, target) == ("group", "mean") else 99.0
+                rows.append([network, subject, roi, target, layer, 1.0, False, 0.0, length, np.zeros(3)])
+        frame = pd.DataFrame(rows, columns=list(tables.TABLES["readouts"].columns))
+        readouts.append(str(folder / f"readouts_{network}.parquet"))
+        tables.write(readouts[-1], "readouts", frame)
+        rows = [
+            [network, "early", 9, 0.1 + place, 0.2, 30.0 - place, 10.0 + place, 40],
+            [network, "late", 4, 0.5, 0.6, np.nan if place == 0 else 7.0 + place, 20.0, 40],
+        ]
+        frame = pd.DataFrame(rows, columns=list(tables.TABLES["representations"].columns))
+        representations.append(str(folder / f"representations_{network}.parquet"))
+        tables.write(representations[-1], "representations", frame)
+    return {"readouts": readouts, "representations": representations}
 
 
 def draw(script, folder, name="figure", params=None, **inputs):
@@ -168,6 +227,75 @@ def test_agreement_holds_the_mean_cosine_of_each_network_with_the_brain(tmp_path
     cosine = found[found.measure == "gradient_cosine"].set_index(["roi", "network"])
     assert cosine.value.sort_index().to_numpy() == pytest.approx(expected.sort_index().to_numpy(), rel=1e-6)
     assert (cosine.ci_low <= cosine.value).all() and (cosine.value <= cosine.ci_high).all()
+
+
+def test_predictivity_and_its_interval_are_of_the_group_mean_relative_to_the_ceiling(tmp_path, networks):
+    networks = networks.assign(accuracy=[0.9, 0.8, 0.7])
+    tables.write(tmp_path / "networks.parquet", "networks", networks)
+    output = draw(plot_predictivity_vs_accuracy, tmp_path, scores=plant_scores(tmp_path))
+    found = pd.read_csv(output["csv"])
+    assert list(zip(found.roi, found.network, strict=True)) == [
+        (r, n) for r in REGIONS for n in networks.network
+    ]
+    expected = np.array([0.6, 0.5, 0.4] * len(REGIONS))
+    assert found.r_over_ceiling.to_numpy() == pytest.approx(expected / 0.8)
+    assert found.ci_low_over_ceiling.to_numpy() == pytest.approx((expected - 0.1) / 0.8)
+    assert found.ci_high_over_ceiling.to_numpy() == pytest.approx((expected + 0.1) / 0.8)
+    assert found.r_k_fold_over_ceiling.to_numpy() == pytest.approx(np.array([0.3, 0.4, 0.5] * 2) / 0.8)
+    assert found.accuracy.tolist() == [0.9, 0.8, 0.7] * len(REGIONS)
+    assert (found.rank_correlation == 1).all() and (found.rank_correlation_k_fold == -1).all()
+    assert (found.n_networks == len(ZOO)).all()
+
+
+def test_networks_of_equal_accuracy_are_drawn_without_a_rank_correlation(tmp_path, networks):
+    output = draw(plot_predictivity_vs_accuracy, tmp_path, scores=plant_scores(tmp_path))
+    assert pd.read_csv(output["csv"]).rank_correlation.isna().all()
+    assert np.asarray(Image.open(output["png"]).convert("L")).std() > 10
+
+
+def test_a_region_is_shown_with_the_layer_it_reads_and_the_length_of_its_own_readout(tmp_path, networks):
+    given = plant_layers(tmp_path) | {"attacks": plant_attacks(tmp_path)}
+    found = pd.read_csv(draw(plot_sensitivity_vs_representation, tmp_path, **given)["csv"])
+    assert len(found) == len(REGIONS) * 4 * len(ZOO)
+    assert found.groupby("roi").layer.unique().map(list).to_dict() == {"FFA": ["late"], "PPA": ["early"]}
+    values = found.set_index(["roi", "measure", "network"]).value
+    for place, name in enumerate(names(brain=False)):
+        assert values["FFA", "relative_norm", name] == pytest.approx(0.2 * 20)
+        assert values["PPA", "relative_norm", name] == pytest.approx(0.5 * (10 + place))
+        assert values["PPA", "effective_dimensionality", name] == pytest.approx(30 - place)
+        assert values["FFA", "sparseness", name] == pytest.approx(0.5)
+    panels = found.groupby(["roi", "measure"]).first()
+    # Sensitivity grows along ZOO.
+    assert panels.rank_correlation["PPA", "sparseness"] == 1
+    assert panels.rank_correlation["PPA", "effective_dimensionality"] == -1
+    assert np.isnan(panels.rank_correlation["FFA", "relative_norm"])
+    assert panels.n_networks["FFA", "effective_dimensionality"] == len(ZOO) - 1
+    assert panels.n_networks["PPA", "effective_dimensionality"] == len(ZOO)
+
+
+def test_two_figures_state_the_same_sensitivity_which_is_the_median_at_the_largest_radius(tmp_path, networks):
+    attacks = plant_attacks(tmp_path)
+    output = draw(plot_sensitivity_vs_representation, tmp_path, attacks=attacks, **plant_layers(tmp_path))
+    one = pd.read_csv(output["csv"]).groupby(["roi", "network"]).sensitivity.unique()
+    output = draw(plot_predictivity_vs_sensitivity, tmp_path, attacks=attacks, scores=plant_scores(tmp_path))
+    other = pd.read_csv(output["csv"]).set_index(["roi", "network"]).sensitivity
+    rows = pd.concat([pd.read_parquet(path) for path in attacks]).query("radius == @RADII[1]")
+    change = (rows.response_after - rows.response_before) * rows.direction.map(
+        {"increase": 1, "decrease": -1}
+    )
+    for place, expected in change.groupby([rows.roi, rows.network]).median().items():
+        assert one[place] == pytest.approx([expected]) and other[place] == pytest.approx(expected)
+
+
+def test_a_rank_correlation_is_that_of_ranks_with_ties_and_of_complete_rows_only():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(4)
+    x, y = pd.Series(rng.integers(0, 5, 30).astype(float)), pd.Series(rng.normal(size=30))
+    expected = spearmanr(x[2:], y[2:]).statistic
+    y[:2] = np.nan
+    assert plots.rank_correlation(x, y) == (pytest.approx(expected), 28)
+    assert np.isnan(plots.rank_correlation(x[:4], y[:4])[0])
 
 
 def test_an_image_of_another_size_than_its_perturbation_is_refused(tmp_path):

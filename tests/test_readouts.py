@@ -1,25 +1,46 @@
-"""Readouts: planted weights, exact folding, no leak from test images."""
+"""Readouts: planted weights, agreement with other libraries, and no leak from test images."""
 
+import himalaya.ridge
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
+from sklearn.model_selection import KFold
 
 from codingaxes import readouts, statistics
 
 ALPHAS = np.logspace(-4, 4, 17)
+LOO = {"cv": "leave_one_out", "alphas": ALPHAS}
+FOLDS = KFold(5, shuffle=True, random_state=3)
+
+
+def scaled(features):
+    """Features as ridge sees them: centred, Gram matrix with a mean diagonal of 1; and that scale."""
+    centred = features - features.mean(axis=0)
+    scale = np.sqrt(np.square(centred).sum() / len(centred))
+    return centred / scale, scale
+
+
+def noisy(rng, n, d, noise, targets=3):
+    features = rng.normal(1, 2, (n, d))
+    planted = rng.standard_normal((targets, d)) / np.sqrt(d)
+    return features, features @ planted.T + noise * rng.standard_normal((n, targets))
 
 
 def test_planted_weights_are_recovered_without_noise(rng):
     features, planted = rng.normal(2, 3, (200, 10)), rng.standard_normal((2, 10))
-    found = readouts.fit(features, features @ planted.T + [1.0, -2.0], np.logspace(-9, 1, 11))
+    found = readouts.fit(
+        features, features @ planted.T + [1.0, -2.0], cv="leave_one_out", alphas=np.logspace(-9, 1, 11)
+    )
     np.testing.assert_allclose(found.weight, planted, atol=1e-4)
     np.testing.assert_allclose(found.intercept, [1.0, -2.0], atol=1e-3)
 
 
 def test_the_solution_satisfies_the_normal_equations_with_more_features_than_images(rng):
     features, responses = rng.normal(1, 2, (30, 80)), rng.standard_normal((30, 3))
-    found = readouts.fit(features, responses, ALPHAS)
-    scale = np.sqrt(features.var(axis=0).sum())
-    x = (features - features.mean(axis=0)) / scale
+    found = readouts.fit(features, responses, **LOO)
+    x, scale = scaled(features)
     y = responses - responses.mean(axis=0)
     for target in range(3):
         expected = np.linalg.solve(x.T @ x + found.alpha[target] * np.eye(80), x.T @ y[:, target])
@@ -28,78 +49,275 @@ def test_the_solution_satisfies_the_normal_equations_with_more_features_than_ima
         np.testing.assert_allclose(found.predict(features)[:, target], predicted, atol=1e-9)
 
 
-def test_the_penalty_is_the_one_with_the_smallest_leave_one_out_error(rng):
-    features, planted = rng.standard_normal((40, 15)), rng.standard_normal(15)
-    responses = (features @ planted + 4 * rng.standard_normal(40))[:, None]
-    found = readouts.fit(features, responses, ALPHAS)
-    x = (features - features.mean(axis=0)) / np.sqrt(features.var(axis=0).sum())
-    errors = []
-    for alpha in ALPHAS:
+@pytest.mark.parametrize("shape", [(40, 15), (40, 90), (40, 39)])
+def test_leave_one_out_errors_are_those_of_leaving_images_out_one_by_one(rng, shape):
+    features, responses = noisy(rng, *shape, noise=2, targets=2)
+    found = readouts.fit(features, responses, **LOO)
+    x, _ = scaled(features)
+    errors = np.empty((len(ALPHAS), 2))
+    for i, alpha in enumerate(ALPHAS):
         left_out = []
-        for i in range(40):
-            keep = np.arange(40) != i
-            mean_x, mean_y = x[keep].mean(axis=0), responses[keep].mean()
-            weights = np.linalg.solve(
-                (x[keep] - mean_x).T @ (x[keep] - mean_x) + alpha * np.eye(15),
-                (x[keep] - mean_x).T @ (responses[keep, 0] - mean_y),
-            )
-            left_out.append((x[i] - mean_x) @ weights + mean_y - responses[i, 0])
-        errors.append(np.mean(np.square(left_out)))
-    assert found.alpha[0] == ALPHAS[np.argmin(errors)]
-    assert found.error[0] == pytest.approx(min(errors), rel=1e-6)
+        for image in range(40):
+            keep = np.arange(40) != image
+            ridge = Ridge(alpha).fit(x[keep], responses[keep])
+            left_out.append(ridge.predict(x[[image]])[0] - responses[image])
+        errors[i] = np.square(left_out).mean(axis=0)
+    np.testing.assert_array_equal(found.alpha, ALPHAS[errors.argmin(axis=0)])
+    np.testing.assert_allclose(found.error, errors.min(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(40, 15), (40, 90)])
+def test_generalised_errors_are_those_of_the_hat_matrix(rng, shape):
+    features, responses = noisy(rng, *shape, noise=2, targets=2)
+    found = readouts.fit(features, responses, cv="generalised", alphas=ALPHAS)
+    x, _ = scaled(features)
+    errors = np.empty((len(ALPHAS), 2))
+    for i, alpha in enumerate(ALPHAS):
+        hat = x @ np.linalg.solve(x.T @ x + alpha * np.eye(shape[1]), x.T) + 1 / 40
+        residual = responses - hat @ responses
+        errors[i] = np.square(residual).mean(axis=0) / (1 - np.trace(hat) / 40) ** 2
+    np.testing.assert_array_equal(found.alpha, ALPHAS[errors.argmin(axis=0)])
+    np.testing.assert_allclose(found.error, errors.min(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(43, 15), (43, 90)])
+def test_k_fold_errors_are_those_of_fits_without_the_fold(rng, shape):
+    features, responses = noisy(rng, *shape, noise=2, targets=2)
+    found = readouts.fit(features, responses, cv=FOLDS, alphas=ALPHAS)
+    x, _ = scaled(features)
+    errors = np.zeros((len(ALPHAS), 2))
+    for i, alpha in enumerate(ALPHAS):
+        for inside, outside in FOLDS.split(x):
+            ridge = Ridge(alpha).fit(x[inside], responses[inside])
+            errors[i] += np.square(ridge.predict(x[outside]) - responses[outside]).sum(axis=0) / 43
+    np.testing.assert_array_equal(found.alpha, ALPHAS[errors.argmin(axis=0)])
+    np.testing.assert_allclose(found.error, errors.min(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(120, 40), (60, 300)])
+def test_readouts_are_those_of_scikit_learns_ridgecv(rng, shape):
+    features, responses = noisy(rng, *shape, noise=3, targets=12)
+    found = readouts.fit(features, responses, **LOO)
+    x, scale = scaled(features)
+    peer = RidgeCV(ALPHAS, alpha_per_target=True).fit(x, responses)
+    np.testing.assert_array_equal(found.alpha, peer.alpha_)
+    np.testing.assert_allclose(found.weight * scale, peer.coef_, rtol=1e-6, atol=1e-6 * abs(peer.coef_).max())
+    np.testing.assert_allclose(found.predict(features), peer.predict(x), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found.error, -peer.best_score_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(120, 40), (60, 300)])
+def test_readouts_are_those_of_himalaya(rng, shape):
+    features, responses = noisy(rng, *shape, noise=3, targets=12)
+    found = readouts.fit(features, responses, cv=FOLDS, alphas=ALPHAS)
+    x, scale = scaled(features)
+    peer = himalaya.ridge.RidgeCV(ALPHAS, fit_intercept=True, cv=FOLDS).fit(x, responses)
+    np.testing.assert_allclose(found.alpha, peer.best_alphas_, rtol=1e-9)
+    np.testing.assert_allclose(
+        found.weight * scale, peer.coef_.T, rtol=1e-6, atol=1e-6 * abs(peer.coef_).max()
+    )
+    np.testing.assert_allclose(found.predict(features), peer.predict(x), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(80, 12), (40, 5000)])
+@pytest.mark.parametrize(
+    "options",
+    [LOO, {"cv": FOLDS, "alphas": ALPHAS}, {"cv": FOLDS, "method": "pls", "components": 4},
+     {"cv": FOLDS, "method": "least_squares"}],
+    ids=["leave_one_out", "k_fold", "pls", "least_squares"],
+)  # fmt: skip
+def test_a_readout_is_the_same_on_coordinates_and_on_features(rng, shape, options):
+    features, responses = noisy(rng, *shape, noise=1)
+    features = features.astype(np.float32)
+    train = np.arange(len(features)) % 4 > 0
+    place = readouts.coordinates(features)
+    np.testing.assert_allclose(pdist(place.values), pdist(features), rtol=1e-6)
+    on_features = readouts.fit(features[train], responses[train], **options)
+    on_coordinates = readouts.fit(place.values[train], responses[train], **options)
+    expected = on_features.predict(features.astype(np.float64))
+    np.testing.assert_allclose(on_coordinates.predict(place.values), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(on_coordinates.error, on_features.error, rtol=1e-4)
+    # exported: the basis turns weights into weights on the features, for images never seen as well
+    basis = place.basis(features)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-4)
+    new = rng.normal(1, 2, (5, shape[1]))
+    exported = (new - place.mean) @ basis.T @ on_coordinates.weight.T + on_coordinates.intercept
+    np.testing.assert_allclose(exported, on_features.predict(new), rtol=1e-4, atol=1e-4)
+
+
+def test_images_that_repeat_and_features_that_are_constant_only_lower_the_rank(rng):
+    features = np.repeat(rng.standard_normal((10, 50)), 2, axis=0)
+    features[:, 7] = 3.0
+    place = readouts.coordinates(features)
+    assert place.values.shape == (20, 9)
+    np.testing.assert_allclose(pdist(place.values), pdist(features), atol=1e-6)
+    assert readouts.coordinates(np.ones((5, 3))).values.shape == (5, 0)
+
+
+def test_other_methods_are_those_of_scikit_learn(rng):
+    features, responses = noisy(rng, 60, 20, noise=2)
+    found = readouts.fit(features, responses, cv=FOLDS, method="least_squares")
+    np.testing.assert_allclose(found.weight, LinearRegression().fit(features, responses).coef_, rtol=1e-8)
+    found = readouts.fit(features, responses, cv=FOLDS, method="pls", components=3)
+    for target in range(3):
+        peer = PLSRegression(3, scale=False).fit(features, responses[:, target])
+        np.testing.assert_allclose(found.predict(features)[:, target], peer.predict(features), rtol=1e-8)
+    assert np.isnan(found.alpha).all() and not found.at_edge.any()
+    # with fewer images than features, of all exact fits the smallest
+    features, responses = noisy(rng, 20, 60, noise=2)
+    found = readouts.fit(features, responses, cv=FOLDS, method="least_squares")
+    smallest = np.linalg.pinv(features - features.mean(axis=0)) @ (responses - responses.mean(axis=0))
+    np.testing.assert_allclose(found.weight, smallest.T, atol=1e-9)
+
+
+def test_the_chosen_penalty_is_the_noise_over_the_signal_of_a_weight(rng):
+    # weights drawn with variance s of a target with noise variance v: the best penalty is v / s
+    n, d, targets = 200, 400, 300
+    features = rng.standard_normal((n, d))
+    grid = np.geomspace(1e-3, 1e3, 61)
+    _, scale = scaled(features)
+    for noise in (0.5, 1.0, 2.0):
+        responses = features @ rng.standard_normal((d, targets)) / np.sqrt(d)
+        responses += noise * rng.standard_normal((n, targets))
+        for cv in ("leave_one_out", "generalised", FOLDS):
+            found = readouts.fit(features, responses, cv=cv, alphas=grid)
+            best = noise**2 * d / scale**2
+            assert abs(np.log10(np.median(found.alpha) / best)) < 0.11  # a step of the grid
+
+
+@pytest.mark.parametrize(("n", "d", "noise"), [(300, 30, 1.0), (200, 400, 0.5), (200, 400, 1.5)])
+def test_planted_weights_and_noise_give_the_r_of_theory(rng, n, d, noise):
+    # Dobriban & Wager, Annals of Statistics 46 (2018): risk of the best ridge with isotropic features
+    ratio, strength = d / n, 1 / noise**2
+    lift = (ratio - 1) / ratio * strength
+    risk = noise**2 * (1 + lift + np.sqrt((1 - lift) ** 2 + 4 * strength)) / 2
+    expected = np.sqrt(1 - risk / (1 + noise**2))
+    features = rng.standard_normal((n + 1000, d))
+    responses = features @ rng.standard_normal((d, 100)) / np.sqrt(d)
+    responses += noise * rng.standard_normal(responses.shape)
+    found = readouts.fit(features[:n], responses[:n], cv="leave_one_out", alphas=np.logspace(-3, 3, 25))
+    r = statistics.correlation(found.predict(features[n:]), responses[n:])
+    assert r.mean() == pytest.approx(expected, abs=0.015)
 
 
 def test_noisier_targets_get_larger_penalties(rng):
     features, planted = rng.standard_normal((150, 60)), rng.standard_normal(60)
     signal = features @ planted / np.sqrt(60)
     responses = np.stack([signal + noise * rng.standard_normal(150) for noise in (0.1, 1.0, 10.0)], axis=1)
-    found = readouts.fit(features, responses, ALPHAS)
+    found = readouts.fit(features, responses, **LOO)
     assert found.alpha[0] < found.alpha[1] <= found.alpha[2]
 
 
 def test_a_choice_at_the_edge_of_the_grid_is_flagged(rng):
     features = rng.standard_normal((60, 5))
     responses = np.stack([features[:, 0], rng.standard_normal(60)], axis=1)
-    assert readouts.fit(features, responses, [1.0, 2.0]).at_edge.all()
-    assert not readouts.fit(features, responses[:, :1] + 0.5 * responses[:, 1:], ALPHAS).at_edge.any()
+    narrow = {"cv": "leave_one_out", "alphas": [1.0, 2.0]}
+    assert readouts.fit(features, responses, **narrow).at_edge.all()
+    mixed = responses[:, :1] + 0.5 * responses[:, 1:]
+    assert not readouts.fit(features, mixed, **LOO).at_edge.any()
 
 
-def test_pure_noise_is_predicted_at_chance_and_its_intervals_cover_zero():
-    r, covered = [], []
-    for seed in range(60):
+def test_of_penalties_that_are_as_good_the_largest_is_taken(rng):
+    features = rng.standard_normal((30, 5))
+    constant = np.ones((30, 1))
+    for cv in ("leave_one_out", "generalised", FOLDS):
+        assert readouts.fit(features, constant, cv=cv, alphas=ALPHAS).alpha[0] == ALPHAS[-1]
+
+
+def chosen_on_noise(seed, leak):
+    """r and its interval for pure noise, with layer, scale and penalty chosen in training, or on the test."""
+    rng = np.random.default_rng(seed)
+    layers = {f"layer{i}": rng.standard_normal((160, 120)) @ np.diag(rng.gamma(1, 1, 120)) for i in range(6)}
+    responses, train = rng.standard_normal((160, 1)), np.arange(160) < 80
+    fits = {name: readouts.fit(x[train], responses[train], **LOO) for name, x in layers.items()}
+    tested = {
+        name: statistics.correlation(fit.predict(layers[name][~train]), responses[~train])[0]
+        for name, fit in fits.items()
+    }
+    chosen = readouts.choose_layers({name: fit.error for name, fit in fits.items()}, {"FFA": 0})["FFA"]
+    chosen = max(tested, key=tested.get) if leak else chosen
+    predicted = fits[chosen].predict(layers[chosen][~train])
+    low, high = statistics.bootstrap_correlation(predicted, responses[~train], rng, 300)
+    return tested[chosen], low[0] <= 0 <= high[0]
+
+
+def test_pure_noise_is_predicted_at_chance_and_its_intervals_cover_zero_as_often_as_they_say():
+    r, covered = np.array([chosen_on_noise(seed, leak=False) for seed in range(200)]).T
+    assert abs(r.mean()) < 3 * r.std() / np.sqrt(200)
+    assert 0.90 <= covered.mean() <= 0.99  # 95%, and three standard errors of 200 draws
+    # the same check finds a layer that was chosen on the test images
+    r, _ = np.array([chosen_on_noise(seed, leak=True) for seed in range(40)]).T
+    assert r.mean() > 5 * r.std() / np.sqrt(40)
+
+
+def test_the_layer_is_chosen_by_the_leading_target_of_each_region():
+    errors = {"early": np.array([0.5, 0.2, 0.9]), "late": np.array([0.4, 0.3, 0.1])}
+    assert readouts.choose_layers(errors, {"FFA": 0, "PPA": 1}) == {"FFA": "late", "PPA": "early"}
+
+
+def test_k_fold_correlations_choose_layers_and_hold_every_image_out_once(rng):
+    early, late = rng.standard_normal((2, 120, 30))
+    face, place = early[:, :1] + early[:, 1:2], late[:, :1] - late[:, 2:3]
+    responses = np.hstack([face, face + rng.standard_normal((120, 1)), place, rng.standard_normal((120, 1))])
+    layers, regions = {"early": early, "late": late}, ["FFA", "FFA", "PPA", "PPA"]
+    found = readouts.k_fold_correlations(layers, responses, regions, {"FFA": 0, "PPA": 2}, FOLDS, **LOO)
+    assert found.shape == (5, 4)
+    assert (found[:, [0, 2]] > 0.95).all() and abs(found[:, 3].mean()) < 0.3
+    assert found[:, 1].mean() == pytest.approx(np.sqrt(2 / 3), abs=0.1)
+    inside, outside = next(FOLDS.split(early))
+    alone = readouts.fit(early[inside], responses[inside][:, :2], **LOO).predict(early[outside])
+    np.testing.assert_allclose(found[0, :2], statistics.correlation(alone, responses[outside][:, :2]))
+
+
+def test_k_fold_correlations_of_noise_are_centred_on_zero():
+    r = []
+    for seed in range(40):
         rng = np.random.default_rng(seed)
-        features, responses = rng.standard_normal((90, 200)), rng.standard_normal((90, 1))
-        found = readouts.fit(features[:60], responses[:60], ALPHAS)
-        predicted = found.predict(features[60:])
-        low, high = statistics.bootstrap_correlation(predicted, responses[60:], rng, 200)
-        r.append(statistics.correlation(predicted, responses[60:])[0])
-        covered.append(low[0] <= 0 <= high[0])
-    assert abs(np.mean(r)) < 3 * np.std(r) / np.sqrt(60)
-    assert np.mean(covered) >= 0.85
+        layers = {name: rng.standard_normal((60, 80)) for name in "ab"}
+        noise = rng.standard_normal((60, 1))
+        r.append(readouts.k_fold_correlations(layers, noise, ["FFA"], {"FFA": 0}, FOLDS, **LOO).mean())
+    assert abs(np.mean(r)) < 3 * np.std(r) / np.sqrt(40)
 
 
-def test_numbers_that_are_not_finite_and_shapes_that_disagree_are_refused(rng):
-    features = rng.standard_normal((20, 4))
-    responses = rng.standard_normal((20, 2))
-    responses[3, 1] = np.nan
+def test_what_cannot_be_fitted_is_refused(rng):
+    features, responses = rng.standard_normal((20, 4)), rng.standard_normal((20, 2))
+    broken = responses.copy()
+    broken[3, 1] = np.nan
     with pytest.raises(ValueError, match="1 response values are not finite"):
-        readouts.fit(features, responses, ALPHAS)
+        readouts.fit(features, broken, **LOO)
     with pytest.raises(ValueError, match=r"\(20, 4\), \(19, 1\)"):
-        readouts.fit(features, np.zeros((19, 1)), ALPHAS)
+        readouts.fit(features, np.zeros((19, 1)), **LOO)
+    with pytest.raises(ValueError, match="method 'lasso' is unknown; there are ridge, least_squares, pls"):
+        readouts.fit(features, responses, method="lasso", **LOO)
+    with pytest.raises(ValueError, match="cv 'leave_one_out' is unknown for pls"):
+        readouts.fit(features, responses, method="pls", cv="leave_one_out")
+    with pytest.raises(ValueError, match="penalties"):
+        readouts.fit(features, responses, cv="generalised", alphas=[0.0, 1.0])
+    features[2, 1] = np.inf
+    with pytest.raises(ValueError, match="1 feature values are not finite"):
+        readouts.coordinates(features)
 
 
 def test_a_constant_feature_does_no_harm(rng):
     features = rng.standard_normal((30, 4))
     features[:, 2] = 7.0
-    found = readouts.fit(features, features[:, :1], ALPHAS)
+    found = readouts.fit(features, features[:, :1], **LOO)
     assert np.isfinite(found.weight).all() and found.weight[0, 2] == 0
+
+
+def test_features_that_do_not_vary_give_the_mean(rng):
+    responses = rng.standard_normal((20, 2))
+    for cv in ("leave_one_out", "generalised", FOLDS):
+        found = readouts.fit(np.ones((20, 3)), responses, cv=cv, alphas=ALPHAS)
+        np.testing.assert_allclose(found.predict(np.ones((1, 3)))[0], responses.mean(axis=0))
+        assert np.isfinite(found.error).all()
 
 
 def test_a_unit_that_is_silent_in_training_does_not_explode_when_it_wakes_up(rng):
     features = rng.standard_normal((60, 4))
     features[:, 3] = 0
     features[7, 3] = 1e-3
-    found = readouts.fit(features, rng.standard_normal((60, 1)), ALPHAS)
+    found = readouts.fit(features, rng.standard_normal((60, 1)), **LOO)
     awake = np.zeros((1, 4))
     awake[0, 3] = 3.0
     assert abs(found.predict(awake) - found.intercept)[0, 0] < 3

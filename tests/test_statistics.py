@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
+from sklearn.metrics import r2_score
 
 from codingaxes import statistics
 
@@ -13,6 +14,15 @@ def test_correlation_is_pearsons_and_missing_for_a_constant(rng):
     found = statistics.correlation(x, y)
     assert found[0] == pytest.approx(pearsonr(x[:, 0], y[:, 0]).statistic)
     assert np.isnan(found[1])
+
+
+def test_determination_is_scikit_learns_and_missing_for_a_constant(rng):
+    predicted, measured = rng.standard_normal((2, 30, 3))
+    measured[:, 2] = 1.0
+    found = statistics.determination(predicted, measured)
+    expected = r2_score(measured[:, :2], predicted[:, :2], multioutput="raw_values")
+    np.testing.assert_allclose(found[:2], expected)
+    assert np.isnan(found[2])
 
 
 def test_an_interval_of_r_covers_the_truth_about_as_often_as_it_says():

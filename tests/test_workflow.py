@@ -1,5 +1,6 @@
 """The workflow as its user runs it: end to end on a micro configuration, and what reruns when."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -54,13 +55,14 @@ def study(tmp_path_factory):
 
 
 def read(study, path, name):
-    return tables.read(study / path, name)
+    paths = [path] if isinstance(path, str) else path
+    return tables.read([study / one for one in paths], name)
 
 
 def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
     figures = study / "results/figures"
     names = {file.stem for file in figures.iterdir()}
-    assert len(names) == 7
+    assert len(names) == 9
     for name in names:
         assert (figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (figures / f"{name}.png").stat().st_size > 10_000
@@ -97,20 +99,79 @@ def test_every_model_is_shown_every_perturbation_and_its_own_give_its_own_change
         np.testing.assert_allclose(own.change_target, own.change_source, atol=1e-5)
 
 
-def test_the_readout_answers_an_image_as_the_table_of_predictions_says(study):
-    predictions = [read(study, f"results/predictions/{name}.parquet", "predictions") for name in NETWORKS]
+def loaded(study, name, architecture):
+    files = [
+        f"resources/zoo/{name}.safetensors",
+        f"results/readouts/{name}.parquet",
+        f"results/bases/{name}.parquet",
+    ]
+    return models.load_network(architecture, *(study / file for file in files))
+
+
+def test_a_readout_answers_an_image_as_the_tables_of_predictions_and_scores_say(study):
     stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
-    for name, architecture, predicted in zip(
-        NETWORKS, ("resnet", "densenet", "resnet"), predictions, strict=True
-    ):
-        model = models.load_network(
-            architecture,
-            study / f"resources/zoo/{name}.safetensors",
-            study / f"results/readouts/{name}.parquet",
-        )
+    voxels = read(
+        study, [f"results/nsd/voxels/{subject}.parquet" for subject in ("subj01", "subj02")], "voxels"
+    )
+    responses = read(study, [f"results/nsd/responses/{s}.parquet" for s in ("subj01", "subj02")], "responses")
+    for name, architecture in zip(NETWORKS, ("resnet", "densenet", "resnet"), strict=True):
+        model = loaded(study, name, architecture)
+        predicted = read(study, f"results/predictions/{name}.parquet", "predictions")
+        scores = read(study, f"results/scores/{name}.parquet", "scores")
         for roi, rows in predicted[predicted.subject == tables.GROUP].groupby("roi"):
             images = pixels.read([study / file for file in stimuli.file[rows.image_id]], 64)
-            np.testing.assert_allclose(model.scalar(roi)(images).numpy(), rows.predicted, atol=1e-4)
+            np.testing.assert_allclose(model.scalar(roi)(images).numpy(), rows.predicted, atol=1e-5)
+            answers = model.voxels[roi](images).numpy().astype(float)
+            measured = []
+            for subject, mine in voxels[voxels.roi == roi].groupby("subject", sort=False):
+                shown = responses[responses.subject == subject].set_index("image_id").response[rows.image_id]
+                measured.append(tables.matrix(shown)[:, mine.voxel_id])
+            single = scores[(scores.roi == roi) & (scores.target != "mean")]
+            found = statistics.correlation(answers, np.hstack(measured))
+            np.testing.assert_allclose(found, single.r, atol=1e-4)
+
+
+def test_scores_by_subject_layer_and_fold_fit_together(study):
+    for name in NETWORKS:
+        scores = read(study, f"results/scores/{name}.parquet", "scores")
+        means = scores[scores.target == "mean"].set_index(["subject", "roi"])
+        across = read(study, f"results/cross_subject/{name}.parquet", "cross_subject")
+        assert len(across) == 2 * 2 * 3
+        same = across[across.subject == across.tested_on].set_index(["subject", "roi"])
+        np.testing.assert_allclose(same.r, means.r[same.index])
+        layers = read(study, f"results/layer_scores/{name}.parquet", "layer_scores")
+        fitted = read(study, f"results/readouts/{name}.parquet", "readouts")
+        assert layers.groupby(["subject", "roi"]).chosen.sum().eq(1).all()
+        group = layers[layers.subject == tables.GROUP].set_index("roi")
+        for roi, rows in group.groupby(level=0):
+            assert rows.layer[rows.chosen].item() == rows.layer.iloc[rows.error.argmin()]
+            assert set(fitted.layer[fitted.roi == roi]) == set(rows.layer[rows.chosen])
+        picked = layers[layers.chosen].set_index(["subject", "roi"])
+        np.testing.assert_allclose(picked.r, means.r[picked.index])
+        assert scores.r_k_fold.between(-1, 1).all() and (scores.r2 <= scores.r**2 + 1e-9).all()
+        described = read(study, f"results/representations/{name}.parquet", "representations")
+        assert list(described.layer) == list(layers.layer.unique())
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"method": "pls", "components": 3}, {"method": "least_squares"}, {"cross_validation": "k_fold"},
+     {"cross_validation": "generalised"}],
+    ids=lambda setting: "-".join(map(str, setting.values())),
+)  # fmt: skip
+def test_other_methods_fill_the_same_tables(study, tmp_path, setting):
+    job = json.loads((study / "logs/fit_readouts/densenet_standard.json").read_text())
+    job["params"] |= setting
+    job["output"] = {name: str(tmp_path / f"{name}.parquet") for name in job["output"]}
+    job["log"] = str(tmp_path / "job.log")
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    command = [sys.executable, "workflow/scripts/fit_readouts.py", str(tmp_path / "job.json")]
+    subprocess.run(command, cwd=study, check=True, timeout=120)
+    usual = read(study, "results/scores/densenet_standard.parquet", "scores")
+    scores = tables.read(tmp_path / "scores.parquet", "scores")
+    assert len(scores) == len(usual) and not np.allclose(scores.r, usual.r)
+    fitted = tables.read(tmp_path / "readouts.parquet", "readouts")
+    assert fitted.alpha.isna().all() == ("method" in setting)
 
 
 def test_scores_are_the_correlations_of_the_predictions_on_held_out_images(study):
@@ -237,6 +298,11 @@ def tree(tmp_path_factory):
         ("atacks: {radii: [1]}", "top level: unknown key atacks; allowed are seed, device"),
         ("nsd: {regoins: {}}", "nsd: unknown key regoins; allowed are source, folder"),
         ("attacks: {radii: [-1]}", "attacks.radii.0: -1 is less than or equal to the minimum of 0"),
+        (
+            "readouts: {method: lasso}",
+            "readouts.method: 'lasso' is not one of ['ridge', 'least_squares', 'pls']",
+        ),
+        ("readouts: {alphas: {smallest: 10, largest: 1}}", "readouts.alphas: smallest must be below largest"),
         ("similarity: {k: [3]}", "similarity.k: at most eigenvectors.rank axes are kept"),
         ("networks: config/absent.tsv", "networks: config/absent.tsv is not there"),
         ("nsd: {source: local, folder: nowhere}", "nsd.folder: 'nowhere' is no folder"),

@@ -11,10 +11,7 @@ def main(run):
     networks = tables.read(run.input["networks"], "networks")
     looks = plots.look(networks)
     attacks, radius = plots.strongest(tables.read(run.input["attacks"], "perturbations", columns=COLUMNS))
-    change = plots.signed(attacks.response_after - attacks.response_before, attacks.direction)
-    missed = (~attacks.converged).groupby(attacks.network.map(looks.family), sort=False).mean()
-    pushed = attacks.assign(sensitivity=change).groupby(["roi", "network"], sort=False)
-    pushed = pushed.agg(sensitivity=("sensitivity", "median"), n_probes=("image_id", "nunique"))
+    pushed = plots.sensitivity(attacks)
     scores = tables.read(
         run.input["scores"], "scores", filters=[("subject", "=", "group"), ("target", "=", "mean")]
     ).drop(columns=["subject", "target"])
@@ -38,8 +35,8 @@ def main(run):
         handles.append(plots.dashed("Simulated brain's own sensitivity", plots.COLORS[plots.BRAIN]))
     tested, probes = values.n_test.min(), values.n_probes.min()
     note = f"n = {tested} held-out images for r, {probes} probe images for sensitivity; "
-    shares = ", ".join(f"{share:.0%} {family.replace('_', ' ')}" for family, share in missed.items())
-    plots.legend_below(figure, handles, 4, f"{note}attacks not converged (kept): {shares}")
+    note += f"attacks not converged (kept): {plots.unconverged(attacks, looks)}"
+    plots.legend_below(figure, handles, 4, note)
     plots.save(run, figure, values)
 
 

@@ -19,24 +19,34 @@ class LinearResponse(torch.nn.Module):
     ----------
     network : networks.Network
     layer : str
-    weight : array (v, d)
+    weight : array (v, r)
+        Along the rows of the basis.
+    basis : array (r, d)
+        Orthonormal rows in feature space.
     intercept : array (v,)
     """
 
-    def __init__(self, network, layer, weight, intercept):
+    def __init__(self, network, layer, weight, basis, intercept):
         super().__init__()
         self.network, self.layer = network, layer
-        self.register_buffer("weight", torch.tensor(np.asarray(weight), dtype=torch.float32))
+        # one matrix, or two where more responses than directions would make the one larger
+        maps = [basis, weight] if len(weight) > len(basis) else [weight @ basis.astype(np.float64)]
+        self.maps = torch.nn.ParameterList(
+            torch.nn.Parameter(torch.tensor(matrix, dtype=torch.float32), requires_grad=False)
+            for matrix in maps
+        )
         self.register_buffer("intercept", torch.tensor(np.asarray(intercept), dtype=torch.float32))
 
     def forward(self, images):
         features = self.network.features(images, [self.layer])[self.layer]
-        if features.shape[1] != self.weight.shape[1]:
+        if features.shape[1] != self.maps[0].shape[1]:
             raise ValueError(
                 f"layer {self.layer} gives {features.shape[1]} numbers, the readout was fitted on "
-                f"{self.weight.shape[1]}; fit the readouts of this network again"
+                f"{self.maps[0].shape[1]}; fit the readouts of this network again"
             )
-        return features @ self.weight.T + self.intercept
+        for matrix in self.maps:
+            features = features @ matrix.T
+        return features + self.intercept
 
 
 @dataclass(frozen=True)
@@ -52,24 +62,26 @@ class Model:
         return lambda images: sign * respond(images).squeeze(1)
 
 
-def load_network(architecture, weights, readouts_file, device="cpu"):
+def load_network(architecture, weights, readouts_file, bases_file, device="cpu"):
     """The model of a network.
 
     Parameters
     ----------
     architecture : str
         A key of `networks.ARCHITECTURES`.
-    weights, readouts_file : path-like
-        From train_network and fit_readouts.
+    weights, readouts_file, bases_file : path-like
+        From train_network, fit_readouts and fit_readouts.
     """
     network = networks.load(architecture, weights, device)
     fitted = tables.read(readouts_file, "readouts")
+    bases = tables.read(bases_file, "bases").groupby("layer", sort=False)
+    bases = {layer: tables.matrix(rows.sort_values("component").vector) for layer, rows in bases}
     group, voxels = {}, {}
     for roi, rows in fitted.groupby("roi", sort=False):
         means = rows[(rows.subject == tables.GROUP) & (rows.target == "mean")]
-        single = rows[rows.target != "mean"]
+        single, layer = rows[rows.target != "mean"], rows.layer.iloc[0]
         group[roi], voxels[roi] = (
-            LinearResponse(network, part.layer.iloc[0], tables.matrix(part.weight), part.intercept)
+            LinearResponse(network, layer, tables.matrix(part.weight), bases[layer], part.intercept)
             .to(device)
             .eval()
             for part in (means, single)
@@ -148,4 +160,5 @@ def load(run, name):
         )
         return load_brain(run.input["brain"], voxels, targets, device)
     architecture = run.params["network"]["architecture"]
-    return load_network(architecture, run.input["weights"], run.input["readouts"], device)
+    files = (run.input[name] for name in ("weights", "readouts", "bases"))
+    return load_network(architecture, *files, device)

@@ -258,11 +258,60 @@ def legend_below(figure, handles, columns, note):
     spacing = {"columnspacing": 1.4, "handletextpad": 0.4, "borderaxespad": 0.2}
     keys = figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=note, **spacing)
     keys.set_title(note, {"size": 7})
+    keys.get_title().set_multialignment("center")
 
 
 def footnote(figure, note):
     """The same statement below a figure without a legend."""
     figure.supxlabel(note, fontsize=7)
+
+
+def above(axis, text):
+    """A statement about one panel, in small letters above it, where no mark can lie; call it after `set`."""
+    axis.set_title(axis.get_title(), pad=15)
+    place = {"xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
+    axis.annotate(text, (0.5, 1.0), **place, ha="center", va="bottom", fontsize=7, color="#4d4d4d")
+
+
+def sensitivity(attacks):
+    """How far the strongest attacks of each model move its own prediction.
+
+    Parameters
+    ----------
+    attacks : DataFrame
+        Rows of the table perturbations, all of one radius.
+
+    Returns
+    -------
+    DataFrame, indexed by roi and network
+        sensitivity: median over images and directions of the signed change, in SD over training images;
+        n_probes: images.
+    """
+    change = signed(attacks.response_after - attacks.response_before, attacks.direction)
+    groups = attacks.assign(sensitivity=change).groupby(["roi", "network"], sort=False)
+    return groups.agg(sensitivity=("sensitivity", "median"), n_probes=("image_id", "nunique"))
+
+
+def unconverged(attacks, looks):
+    """The share of attacks of each family that have not converged, as a text."""
+    missed = (~attacks.converged).groupby(attacks.network.map(looks.family), sort=False).mean()
+    return ", ".join(f"{share:.0%} {family.replace('_', ' ')}" for family, share in missed.items())
+
+
+def rank_correlation(x, y):
+    """Spearman's rank correlation of two columns and the number of rows that have both.
+
+    NaN for fewer than three rows, or where one of the columns is constant.
+    """
+    both = x.notna() & y.notna()
+    x, y = x[both].rank(), y[both].rank()
+    defined = len(x) > 2 and x.nunique() > 1 and y.nunique() > 1
+    return (float(x.corr(y)) if defined else float("nan")), len(x)
+
+
+def rank_text(correlation):
+    """A rank correlation as it stands in a panel."""
+    return "undefined" if np.isnan(correlation) else signed_number(correlation)
 
 
 def per_image(frame, value, keys):

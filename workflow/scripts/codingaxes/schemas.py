@@ -139,8 +139,38 @@ TABLES = {
             "feature": Column("list[float32]", "", "output of the layer, flattened"),
         },
     ),
+    "representations": Table(
+        "one row per candidate layer: what its features of the stimuli are like, whatever is read out",
+        ("network", "layer"),
+        {
+            "network": NETWORK,
+            "layer": Column("string", "", "named module of the network"),
+            "n_features": Column("int32", "units", "length of the feature vector"),
+            "sparseness": Column(
+                "float64", "0 to 1", "population sparseness, mean over images", missing=True
+            ),
+            "normalised_variance": Column(
+                "float64", "0 to 1", "variance over images relative to the mean squared length", missing=True
+            ),
+            "effective_dimensionality": Column(
+                "float64", "dimensions", "participation ratio of the covariance over images", missing=True
+            ),
+            "spread": Column("float64", "feature units", "root mean squared distance from the mean feature"),
+            "n_images": Column("int32", "images", "stimuli, training and test"),
+        },
+    ),
+    "bases": Table(
+        "one row per direction of feature space that the stimuli span, of each layer that is read out",
+        ("network", "layer", "component"),
+        {
+            "network": NETWORK,
+            "layer": Column("string", "", "named module of the network"),
+            "component": Column("int32", "", "from 0, in the order of the entries of a readout's weight"),
+            "vector": Column("list[float32]", "", "unit vector over the features; all are orthogonal"),
+        },
+    ),
     "readouts": Table(
-        "one row per target: response = weight . feature + intercept",
+        "one row per target: response = (weight @ basis of the layer) . feature + intercept",
         ("network", "subject", "roi", "target"),
         {
             "network": NETWORK,
@@ -151,26 +181,36 @@ TABLES = {
                 "string", "", "layer that predicts the group mean of the region best in training"
             ),
             "alpha": Column(
-                "float64", "", "ridge penalty; the Gram matrix of the features has a mean diagonal of 1"
+                "float64",
+                "",
+                "ridge penalty; the Gram matrix of the features has a mean diagonal of 1",
+                missing=True,
             ),
             "alpha_at_edge": Column("bool", "", "alpha is the smallest or the largest of the grid"),
             "intercept": Column("float64", "target's unit", "prediction for a feature of zeros"),
+            "norm": Column(
+                "float64", "target's unit per feature unit", "length of the readout in feature space"
+            ),
             "weight": Column(
-                "list[float32]", "target's unit per feature unit", "centring and scale folded in"
+                "list[float64]", "target's unit per feature unit", "along each row of the table bases"
             ),
         },
     ),
     "layer_scores": Table(
-        "one row per candidate layer and region: the choice of the layer inside the training images",
-        ("network", "roi", "layer"),
+        "one row per region mean and candidate layer; the group's error chooses the layer of a region",
+        ("network", "subject", "roi", "layer"),
         {
             "network": NETWORK,
+            "subject": SUBJECT,
             "roi": ROI,
             "layer": Column("string", "", "named module of the network"),
             "error": Column(
-                "float64", "variance of the target", "leave-one-out mean squared error, group mean"
+                "float64", "variance of the target", "cross-validated inside the training images"
             ),
-            "chosen": Column("bool", "", "smallest error of the region"),
+            "r": Column("float64", "Pearson r", "on test images; chooses nothing", missing=True),
+            "alpha": Column("float64", "", "ridge penalty of that layer", missing=True),
+            "alpha_at_edge": Column("bool", "", "alpha is the smallest or the largest of the grid"),
+            "chosen": Column("bool", "", "layer of the region: smallest error of the group mean"),
         },
     ),
     "scores": Table(
@@ -184,9 +224,32 @@ TABLES = {
             "r": Column("float64", "Pearson r", "predicted against measured, test images", missing=True),
             "ci_low": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
             "ci_high": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+            "r2": Column("float64", "explained variance", "1 - squared error / variance, test", missing=True),
             "ceiling": Column("float64", "Pearson r", "largest r that noise allows", missing=True),
             "r_over_ceiling": Column("float64", "ratio", "r relative to the ceiling", missing=True),
+            "r_k_fold": Column(
+                "float64",
+                "Pearson r",
+                "mean over folds of all images, everything chosen anew in each",
+                missing=True,
+            ),
             "n_train": Column("int32", "images", "images that the readout was fitted on"),
+            "n_test": Column("int32", "images", "images that r is computed on"),
+        },
+    ),
+    "cross_subject": Table(
+        "one row per pair of subjects: the readout of one subject's region mean tested on another's",
+        ("network", "roi", "subject", "tested_on"),
+        {
+            "network": NETWORK,
+            "roi": ROI,
+            "subject": Column("string", "", "subject whose responses to training images were fitted"),
+            "tested_on": Column("string", "", "subject whose responses to test images are predicted"),
+            "r": Column("float64", "Pearson r", "predicted against measured, test images", missing=True),
+            "ci_low": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+            "ci_high": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+            "ceiling": Column("float64", "Pearson r", "largest r that noise of tested_on allows"),
+            "r_over_ceiling": Column("float64", "ratio", "r relative to the ceiling", missing=True),
             "n_test": Column("int32", "images", "images that r is computed on"),
         },
     ),

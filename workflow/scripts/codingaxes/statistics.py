@@ -14,6 +14,13 @@ def correlation(x, y, axis=0):
         return np.where(norm > 0, (x * y).sum(axis=axis) / norm, np.nan)
 
 
+def determination(predicted, measured):
+    """R squared of predictions (images, targets) about the measured mean; below 0: worse than that mean."""
+    total = np.square(measured - measured.mean(axis=0)).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(total > 0, 1 - np.square(predicted - measured).sum(axis=0) / total, np.nan)
+
+
 def bootstrap_correlation(x, y, rng, draws):
     """95% interval of Pearson r by resampling images.
 
