@@ -3,13 +3,14 @@
 python benchmarks/readouts.py                  # every cell, about ten minutes on one core
 python benchmarks/readouts.py --features 2048  # some cells
 
-412 images (the training images of NSD's shared set), 25 penalties chosen for every target, one thread. Every
-method runs in a process of its own, is warmed up on a small problem, and then fits the same float32 features
-(rectified, correlated, of unequal variance) and float64 responses. Peak memory is what the peak of the process
-rises by during the fit, beyond the data. A ratio is a method's figure over that of codingaxes with the same
-kind of cross-validation: above 1, codingaxes is ahead. `error` is the largest difference of the predictions of
-100 new images to those of the last method of the kind (scikit-learn; himalaya in float64), in SD of the
-responses, over the targets with the same penalty; `other` counts the targets with another penalty.
+412 images (the training images of NSD's shared set), 25 penalties chosen for every target, one thread.
+Every method runs in a process of its own, is warmed up on a small problem, and then fits the same float32
+features (rectified, correlated, of unequal variance) and float64 responses. Peak memory is what the peak of
+the process rises by during the fit, beyond the data. A ratio is a method's figure over that of codingaxes
+with the same kind of cross-validation: above 1, codingaxes is ahead. `error` is the largest difference of
+the predictions of 100 new images to those of the last method of the kind (scikit-learn; himalaya in
+float64), in SD of the responses, over the targets with the same penalty; `other` counts the targets with
+another penalty.
 """
 
 import argparse

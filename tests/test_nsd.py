@@ -150,6 +150,25 @@ def test_the_noise_ceiling_of_planted_voxels_is_recovered(rng):
     np.testing.assert_allclose(nsd.noise_ceiling(found, 3), ideal, atol=0.03)
 
 
+def test_noise_ceilings_of_the_simulated_brain_are_recovered_within_their_sampling_error(brain):
+    n, rng, errors = 400, np.random.default_rng(4), []
+    responses = simulation.evaluate(brain, scenes.render_many(21, n, 64)[0])
+    start = 0
+    for voxels in brain.subjects.values():
+        signal = responses[:, start : start + len(voxels.noise)]
+        start += len(voxels.noise)
+        shown = np.repeat(np.arange(n), 3)
+        z, _ = nsd.standardise(simulation.trials(signal[shown], voxels, rng))
+        found = nsd.ncsnr(nsd.noise_sd(nsd.group_repeats(z, shown, 3)[0]))
+        true = signal.std(axis=0) / voxels.noise
+        # the noise variance has a relative error of sqrt(2 / 2n); total over noise variance is ncsnr^2 + 1
+        errors.append((found - true) / ((1 + true**2) / (2 * true) / np.sqrt(n)))
+    errors = np.concatenate(errors)
+    assert np.abs(errors).max() < 5 and 0.5 < np.sqrt(np.mean(errors**2)) < 1.2
+    # noise is shared within the 12 regions, so that their errors are not independent
+    assert abs(errors.mean()) < 3 / np.sqrt(12)
+
+
 def test_a_split_is_fixed_and_keeps_its_order_in_a_longer_list():
     test, rank = nsd.split(np.arange(100), 1, 0.2)
     assert test.sum() == 20 and np.array_equal(np.sort(rank), np.arange(100))

