@@ -47,8 +47,8 @@ def test_jacobian_products_agree_with_finite_differences(architecture):
     net, x = network(architecture).double(), images(2).double()
     layer = net.layers[-1]
     d = net.features(x, [layer])[layer].shape[1]
-    weight = torch.randn(5, d, generator=torch.Generator().manual_seed(1)).double() / d**0.5
-    respond = models.LinearResponse(net, layer, weight, torch.zeros(5)).double()
+    basis = np.linalg.qr(np.random.default_rng(1).standard_normal((d, 5)))[0].T
+    respond = models.LinearResponse(net, layer, np.eye(5), basis, np.zeros(5)).double()
     v = torch.randn(2, x[0].numel(), generator=torch.Generator().manual_seed(2)).double()
     product = lanczos.gauss_newton(respond, x)(v)
     step = 1e-6
