@@ -19,6 +19,7 @@ def readouts(lengths=(3, 3)):
             "alpha": [1.0, 2.0],
             "alpha_at_edge": [True, False],
             "intercept": [0.5, -0.5],
+            "norm": [1.5, 2.5],
         }
     )
     frame["weight"] = [np.arange(n, dtype=np.float32) for n in lengths]
@@ -45,8 +46,8 @@ def test_units_and_meanings_travel_with_the_file(tmp_path):
 
 
 def test_missing_and_undeclared_columns_are_named(tmp_path):
-    with pytest.raises(ValueError, match=r"missing columns \['alpha'\], undeclared columns \['alpa'\]"):
-        tables.write(tmp_path / "t.parquet", "readouts", readouts().rename(columns={"alpha": "alpa"}))
+    with pytest.raises(ValueError, match=r"missing columns \['norm'\], undeclared columns \['nrom'\]"):
+        tables.write(tmp_path / "t.parquet", "readouts", readouts().rename(columns={"norm": "nrom"}))
     assert not list(tmp_path.iterdir())
 
 
@@ -56,8 +57,8 @@ def test_a_repeated_key_is_refused(tmp_path):
 
 
 def test_values_that_are_not_numbers_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="alpha is missing in 1 rows"):
-        tables.write(tmp_path / "t.parquet", "readouts", readouts().assign(alpha=[1.0, np.nan]))
+    with pytest.raises(ValueError, match="norm is missing in 1 rows"):
+        tables.write(tmp_path / "t.parquet", "readouts", readouts().assign(norm=[1.0, np.nan]))
     bad = readouts()
     bad.loc[1, "weight"][2] = np.inf
     with pytest.raises(ValueError, match="row 1"):
