@@ -145,12 +145,13 @@ def fit(features, responses, *, cv, alphas=(), method="ridge", components=25):
         return _fit_by_name(x, y, method, components)
 
     weight, intercept = solve(features, responses)
-    squared = np.empty_like(responses)
+    errors = []
     for inside, outside in cv.split(features):
         part, offset = solve(features[inside], responses[inside])
-        squared[outside] = np.square(features[outside] @ part.T + offset - responses[outside])
+        left_out = features[outside] @ part.T + offset - responses[outside]
+        errors.append(np.square(left_out).mean(axis=0))
     none = np.full(responses.shape[1], np.nan)
-    return Readouts(weight, intercept, squared.mean(axis=0), none, np.zeros(len(none), bool))
+    return Readouts(weight, intercept, np.mean(errors, axis=0), none, np.zeros(len(none), bool))
 
 
 def _check(features, responses, cv, method, alphas):
@@ -236,8 +237,8 @@ _CLOSED_FORMS = {"leave_one_out": _leave_one_out, "generalised": _generalised}
 
 
 def _k_fold(x, gram, y, alphas, cv):
-    """Mean squared errors on left-out folds, (alphas, targets); each fold is centred on the others alone."""
-    errors = np.zeros((len(alphas), y.shape[1]))
+    """Mean over folds of the mean squared error, (alphas, targets); each is centred on the others alone."""
+    errors, folds = np.zeros((len(alphas), y.shape[1])), cv.get_n_splits(x)
     for inside, outside in cv.split(x):
         mean, offset = x[inside].mean(axis=0), y[inside].mean(axis=0)
         if gram is None:
@@ -251,8 +252,8 @@ def _k_fold(x, gram, y, alphas, cv):
         wanted = (y[outside] - offset).astype(np.float32)
         for i, alpha in enumerate(alphas):
             residual = (across / (squares + alpha)).astype(np.float32) @ z - wanted
-            errors[i] += _sum_of_squares(residual)
-    return errors / len(x)
+            errors[i] += _sum_of_squares(residual) / len(outside) / folds
+    return errors
 
 
 def _centred(gram, inside, outside):
