@@ -1,6 +1,7 @@
 """features + responses -> linear readouts and honest scores."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.cross_decomposition import PLSRegression
@@ -9,8 +10,10 @@ from sklearn.linear_model import LinearRegression
 from codingaxes import statistics
 
 METHODS = ("ridge", "least_squares", "pls")
+CLOSED_FORMS = ("leave_one_out", "generalised")  # of ridge's cross-validated error
 BLOCK = 4096  # features that are held in float64 at a time
-TIE = 1e-5  # relative difference of errors below which two penalties are as good as each other
+CLOSE = 1e-5  # relative difference of errors that float32 may get wrong (measured: 1.3e-6)
+TIE = 1e-9  # and below which two penalties are as good as each other
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,8 @@ def _check(features, responses, cv, method, alphas):
             raise ValueError(f"{(~np.isfinite(values)).sum()} {name} values are not finite")
     if method not in METHODS:
         raise ValueError(f"method {method!r} is unknown; there are {', '.join(METHODS)}")
-    if isinstance(cv, str) and (method != "ridge" or cv not in _CLOSED_FORMS):
-        raise ValueError(f"cv {cv!r} is unknown for {method}; ridge has {', '.join(_CLOSED_FORMS)}")
+    if isinstance(cv, str) and (method != "ridge" or cv not in CLOSED_FORMS):
+        raise ValueError(f"cv {cv!r} is unknown for {method}; ridge has {', '.join(CLOSED_FORMS)}")
     if method == "ridge" and not (len(alphas) and min(alphas) > 0):
         raise ValueError("ridge needs penalties (alphas) above 0")
 
@@ -178,10 +181,12 @@ def _fit_ridge(features, responses, cv, alphas):
     gram = x @ x.T if len(x) - 1 <= x.shape[1] else None  # the smaller of the two square matrices
     left, squares = _left_vectors(x, gram)
     z = left.T @ y
-    if isinstance(cv, str):
-        errors = _CLOSED_FORMS[cv](left, squares, y, z, alphas)
+    if cv == "generalised":
+        errors = _generalised(left, squares, y, z, alphas)
+    elif cv == "leave_one_out":
+        errors = _errors([_leave_one_out(left, squares, y, z)], alphas)
     else:
-        errors = _k_fold(x, gram, y, alphas, cv)
+        errors = _errors(list(_k_fold(x, gram, y, cv)), alphas)
     # the largest penalty among equals: rounding, which is not the same everywhere, never decides
     tied = errors <= errors.min(axis=0) * (1 + TIE)
     best = len(alphas) - 1 - tied[::-1].argmax(axis=0)
@@ -204,41 +209,54 @@ def _left_vectors(x, gram):
     return x @ right / np.sqrt(squares), squares
 
 
-def _leave_one_out(left, squares, y, z, alphas):
-    """Mean squared leave-one-out residuals, (alphas, targets).
+def _errors(parts, alphas):
+    """Mean squared error of each penalty and target, mean over parts, (alphas, targets).
+
+    A part is `terms`, z (q, targets) and wanted (m, targets) or None; terms(alpha) gives a matrix (m, q) and
+    a gain (m, 1), and the residuals are matrix @ z - gain * wanted. They are computed in float32, and again
+    in float64 for the targets of which two penalties are so close that float32 could confuse them.
+    """
+    found = _errors_in(np.float32, parts, alphas)
+    close = (found <= found.min(axis=0) * (1 + CLOSE)).sum(axis=0) > 1
+    if close.any():
+        some = [(terms, z[:, close], None if y is None else y[:, close]) for terms, z, y in parts]
+        found[:, close] = _errors_in(np.float64, some, alphas)
+    return found
+
+
+def _errors_in(dtype, parts, alphas):
+    errors = np.zeros((len(alphas), parts[0][1].shape[1]))
+    for terms, z, wanted in parts:
+        z, wanted = z.astype(dtype), None if wanted is None else wanted.astype(dtype)
+        for i, alpha in enumerate(alphas):
+            matrix, gain = terms(alpha)
+            residual = matrix.astype(dtype) @ z
+            if wanted is not None:
+                residual -= gain.astype(dtype) * wanted
+            errors[i] += np.einsum("it,it->t", residual, residual) / len(residual) / len(parts)
+    return errors
+
+
+def _leave_one_out(left, squares, y, z):
+    """Leave-one-out residuals as a part of `_errors`.
 
     The residual of an image is its fitted residual over one minus its leverage, the intercept's included.
     Both are sums of parts that shrink with the penalty and a part outside the span of the features, and
     are added up like that, so that nothing cancels at small penalties.
     """
     outside = np.maximum(1 - 1 / len(y) - np.square(left).sum(axis=1), 0)
-    beyond = (y - left @ z).astype(np.float32) if len(squares) < len(y) - 1 else None
-    z = z.astype(np.float32)
-    errors = np.empty((len(alphas), y.shape[1]))
-    for i, alpha in enumerate(alphas):
+    beyond = left @ z - y if len(squares) < len(y) - 1 else None
+
+    def terms(alpha):
         shrunk = alpha / (squares + alpha)
         free = (outside + np.square(left) @ shrunk)[:, None]
-        residual = (left * shrunk / free).astype(np.float32) @ z
-        if beyond is not None:
-            residual += beyond / free.astype(np.float32)
-        errors[i] = _sum_of_squares(residual) / len(y)
-    return errors
+        return left * shrunk / free, 1 / free
+
+    return terms, z, beyond
 
 
-def _generalised(left, squares, y, z, alphas):
-    """As leave-one-out, with every image's leverage replaced by their mean; (alphas, targets)."""
-    shrunk = alphas[:, None] / (squares + alphas[:, None])
-    beyond = np.maximum(np.square(y).sum(axis=0) - np.square(z).sum(axis=0), 0)
-    free = (len(y) - 1 - len(squares) + shrunk.sum(axis=1)) / len(y)
-    return (beyond + np.square(shrunk) @ np.square(z)) / len(y) / np.square(free)[:, None]
-
-
-_CLOSED_FORMS = {"leave_one_out": _leave_one_out, "generalised": _generalised}
-
-
-def _k_fold(x, gram, y, alphas, cv):
-    """Mean over folds of the mean squared error, (alphas, targets); each is centred on the others alone."""
-    errors, folds = np.zeros((len(alphas), y.shape[1])), cv.get_n_splits(x)
+def _k_fold(x, gram, y, cv):
+    """Residuals of left-out folds, each a part of `_errors`; each fold is centred on the others alone."""
     for inside, outside in cv.split(x):
         mean, offset = x[inside].mean(axis=0), y[inside].mean(axis=0)
         if gram is None:
@@ -248,12 +266,12 @@ def _k_fold(x, gram, y, alphas, cv):
             own, across = _centred(gram, inside, outside)
             left, squares = _eigenpairs(own, len(inside) - 1)
             across = across @ left
-        z = (left.T @ (y[inside] - offset)).astype(np.float32)
-        wanted = (y[outside] - offset).astype(np.float32)
-        for i, alpha in enumerate(alphas):
-            residual = (across / (squares + alpha)).astype(np.float32) @ z - wanted
-            errors[i] += _sum_of_squares(residual) / len(outside) / folds
-    return errors
+        terms = partial(_fold_terms, across, squares)
+        yield terms, left.T @ (y[inside] - offset), y[outside] - offset
+
+
+def _fold_terms(across, squares, alpha):
+    return across / (squares + alpha), np.ones((len(across), 1))
 
 
 def _centred(gram, inside, outside):
@@ -263,9 +281,12 @@ def _centred(gram, inside, outside):
     return rows[inside], rows[outside]
 
 
-def _sum_of_squares(residual):
-    """Over images, (n, t) -> (t,): penalties are compared in float32, which is enough for `TIE`."""
-    return np.einsum("it,it->t", residual, residual)
+def _generalised(left, squares, y, z, alphas):
+    """As leave-one-out, with every image's leverage replaced by their mean; (alphas, targets)."""
+    shrunk = alphas[:, None] / (squares + alphas[:, None])
+    beyond = np.maximum(np.square(y).sum(axis=0) - np.square(z).sum(axis=0), 0)
+    free = (len(y) - 1 - len(squares) + shrunk.sum(axis=1)) / len(y)
+    return (beyond + np.square(shrunk) @ np.square(z)) / len(y) / np.square(free)[:, None]
 
 
 def _fit_by_name(x, y, method, components):
