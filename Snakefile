@@ -32,6 +32,7 @@ rule all:
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
         "results/effects.txt",
+        "results/controls.csv",
 
 
 rule figures:

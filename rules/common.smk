@@ -99,6 +99,8 @@ FIGURES = [
     "attack_effects",
     "transfer_matrix",
     "similarity_matrix",
+    "similarity_levels",
+    "axes",
     "example_perturbations",
 ] + (["agreement"] if BRAIN else [])
 

@@ -1,7 +1,7 @@
 """Figures: every figure as PDF and PNG, and what it plots as CSV.
 
 reads   results/networks.parquet (names, order, colours), tables of scores, predictions, readouts, representations,
-        attacks and transfer, results/similarity.parquet, and for the examples the images
+        attacks and transfer, tables of axes and of their similarity, and for the examples the images
 makes   results/figures/{figure}.pdf, .png and .csv   one set for each of FIGURES; the PNG goes into the report
 """
 
@@ -213,6 +213,66 @@ rule plot_similarity_matrix:
         code=code_of("plot_similarity_matrix.py"),
     script:
         "../workflow/scripts/plot_similarity_matrix.py"
+
+
+rule plot_similarity_levels:
+    """Similarity of axes on the same image, on different images, and of random axes."""
+    input:
+        networks="results/networks.parquet",
+        similarity_means="results/similarity_means.parquet",
+    output:
+        pdf="results/figures/similarity_levels.pdf",
+        png=report(
+            "results/figures/similarity_levels.png",
+            caption="../docs/captions/similarity_levels.rst",
+            category="Figures",
+        ),
+        csv="results/figures/similarity_levels.csv",
+    log:
+        "logs/plot_similarity_levels.log",
+    benchmark:
+        "results/benchmarks/plot_similarity_levels.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("plot_similarity_levels.py"),
+    script:
+        "../workflow/scripts/plot_similarity_levels.py"
+
+
+rule plot_axes:
+    """Spatial frequencies of each model's axes, how many there are, and how much of its attacks they hold."""
+    input:
+        networks="results/networks.parquet",
+        profiles="results/profiles.parquet",
+        alignment="results/alignment.parquet",
+        jacobians=expand("results/jacobians/{model}.parquet", model=MODELS),
+    output:
+        pdf="results/figures/axes.pdf",
+        png=report(
+            "results/figures/axes.png",
+            caption="../docs/captions/axes.rst",
+            category="Figures",
+        ),
+        csv="results/figures/axes.csv",
+    log:
+        "logs/plot_axes.log",
+    benchmark:
+        "results/benchmarks/plot_axes.tsv"
+    conda:
+        "../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("plot_axes.py"),
+    script:
+        "../workflow/scripts/plot_axes.py"
 
 
 rule plot_example_perturbations:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from codingaxes import models, networks, scenes, simulation, tables
+from codingaxes import jacobians, models, networks, scenes, simulation, tables
 
 
 @pytest.fixture
@@ -65,6 +65,74 @@ def test_a_readout_of_more_responses_than_directions_stays_in_two_factors(rng):
         np.testing.assert_allclose(respond(images), expected[:, rows], rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="the readout was fitted on 4"):
         models.LinearResponse(network, layer, weight, basis[:, :4], intercept)(images)
+
+
+@pytest.fixture
+def network_model(rng):
+    """A network with planted readouts of two regions: two subjects with three and four voxels."""
+    network = networks.Network("densenet").eval().requires_grad_(False)
+    layer = network.layers[-1]
+    size = network.features(torch.rand(1, 3, 64, 64), [layer])[layer].shape[1]
+    basis = np.linalg.qr(rng.standard_normal((size, 4)))[0].T
+
+    def readouts(rows):
+        weight = rng.standard_normal((rows, len(basis)))
+        return models.LinearResponse(network, layer, weight, basis, rng.standard_normal(rows))
+
+    kinds = ({roi: readouts(rows) for roi in ("FFA", "PPA")} for rows in (1, 2, 7))
+    return models.Model(*kinds, models.LayerFeatures(network, [layer]))
+
+
+def test_responses_that_are_asked_for_have_the_jacobian_of_what_they_stand_for(network_model):
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    weights = {roi: np.linspace(0, 1, 7) for roi in ("FFA", "PPA")}
+    rows = {roi: jacobians.rows(respond, images) for roi, respond in network_model.voxels.items()}
+    scaled = {roi: torch.from_numpy(weights[roi]).float()[:, None] * rows[roi] for roi in rows}
+    for scale, expected in ((None, rows), (weights, scaled)):
+        asked = network_model.responses("voxels", scale)
+        assert list(asked) == ["FFA", "PPA"]
+        for roi, respond in asked.items():
+            found = jacobians.rows(respond, images)
+            assert found.shape[1] == 4  # seven voxels of a layer that is read along four directions
+            torch.testing.assert_close(gram(found), gram(expected[roi]), rtol=1e-4, atol=1e-6)
+        (joint,) = network_model.responses("joint", scale).values()
+        both = torch.cat(list(expected.values()), dim=1)
+        torch.testing.assert_close(gram(jacobians.rows(joint, images)), gram(both), rtol=1e-4, atol=1e-6)
+    assert network_model.responses("group") is network_model.group
+    assert list(network_model.responses("features")) == ["all"]
+
+
+def gram(rows):
+    """JᵀJ at some pixels."""
+    some = rows[:, :, ::997]
+    return some.mT @ some
+
+
+def test_readouts_of_different_layers_are_joined_too(network_model):
+    one = network_model.voxels["FFA"]
+    early = one.network.layers[0]
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    size = one.network.features(images, [early])[early].shape[1]
+    basis = np.eye(3, size)
+    other = models.LinearResponse(one.network, early, np.eye(3), basis, np.zeros(3))
+    model = models.Model({}, {}, {"FFA": one, "PPA": other})
+    (joint,) = model.responses("joint").values()
+    both = torch.cat([jacobians.rows(part, images) for part in (one, other)], dim=1)
+    torch.testing.assert_close(gram(jacobians.rows(joint, images)), gram(both), rtol=1e-4, atol=1e-6)
+    assert model.responses("features") == {}
+
+
+def test_the_brain_has_responses_of_subjects_and_of_all_regions_together(brain, units):
+    model = models.load_brain(*units)
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    (joint,) = model.responses("joint").values()
+    everything = torch.cat([respond(images) for respond in model.voxels.values()], dim=1)
+    torch.testing.assert_close(joint(images), everything)
+    means = model.subjects["FFA"](images)
+    assert means.shape == (2, 4)
+    targets = units[2].set_index(["subject", "roi"])
+    group = (means.mean(dim=1) - targets["mean"]["group", "FFA"]) / targets.sd["group", "FFA"]
+    torch.testing.assert_close(model.group["FFA"](images).squeeze(1), group.float(), rtol=1e-4, atol=1e-4)
 
 
 def test_the_brain_is_driven_by_low_spatial_frequencies(units):

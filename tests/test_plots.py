@@ -1,13 +1,17 @@
 """Figures: planted tables, and what the files drawn from them must and must not hold."""
 
+from itertools import combinations, product
+
 import numpy as np
 import pandas as pd
 import plot_agreement
 import plot_attack_effects
+import plot_axes
 import plot_example_perturbations
 import plot_predictivity_vs_accuracy
 import plot_predictivity_vs_sensitivity
 import plot_sensitivity_vs_representation
+import plot_similarity_levels
 import plot_similarity_matrix
 import plot_transfer_matrix
 import pytest
@@ -60,15 +64,56 @@ def plant_transfer(folder, models):
     return paths
 
 
+def plant(folder, name, rows, file=None):
+    """A table of rows in the order of its declared columns."""
+    path = str(folder / f"{file or name}.parquet")
+    tables.write(path, name, pd.DataFrame(rows, columns=list(tables.TABLES[name].columns)))
+    return path
+
+
 def plant_similarity(folder, models):
+    """Gradients have a cosine of either sign, axes of voxels have none beyond the first."""
     rng, rows = np.random.default_rng(1), []
-    for i, first in enumerate(models):
-        for second in models[i + 1 :]:
-            for roi, image, k in [(r, im, k) for r in REGIONS for im in IMAGES for k in (1, 4)]:
-                rows.append([first, second, roi, image, k, rng.uniform(0, 0.2), k / 768, rng.uniform(-1, 1)])
-    frame = pd.DataFrame(rows, columns=list(tables.TABLES["similarity"].columns))
-    tables.write(folder / "similarity.parquet", "similarity", frame)
-    return str(folder / "similarity.parquet")
+    for first, second in combinations(models, 2):
+        for roi, image in product(REGIONS, IMAGES):
+            for response, k in (("group", 1), ("voxels", 1), ("voxels", 4)):
+                similarity, cosine = rng.uniform(0, 0.2), rng.uniform(-1, 1) if k == 1 else np.nan
+                row = [first, second, response, roi, image, k, similarity, similarity / 4]
+                rows.append([*row, np.sqrt(1 - similarity), 80.0, cosine, k / 768])
+    return plant(folder, "similarity", rows)
+
+
+def plant_means(folder, models, responses=("group", "voxels", "joint", "features")):
+    """Four levels, each below the one before; the simulated brain has no features."""
+    rng, rows = np.random.default_rng(5), []
+    for first, second in combinations(models, 2):
+        for response, k in product(responses, (1, 4)):
+            if response == "features" and second == BRAIN:
+                continue
+            for roi in REGIONS if response in ("group", "voxels") else ("all",):
+                similarity = rng.uniform(0.1, 0.2)
+                row = [first, second, response, roi, k, similarity, similarity, similarity]
+                rows.append([*row, *[similarity / 4] * 3, k / 768, similarity / 9, np.nan, len(IMAGES)])
+    return plant(folder, "similarity_means", rows)
+
+
+def plant_axes(folder, models):
+    """Profiles, alignment and Jacobians of voxels, and of other responses, that a figure must leave out."""
+    rng, profiles, alignment, jacobians = np.random.default_rng(6), [], [], []
+    for model in models:
+        rows = []
+        for roi, response in product(REGIONS, ("group", "voxels")):
+            share = rng.dirichlet(np.ones(9))
+            profiles += [[model, response, roi, f, s, 0.01, len(IMAGES)] for f, s in enumerate(share)]
+            for image in IMAGES:
+                ratio = rng.uniform(1, 9) if response == "voxels" else 1.0
+                rows.append([model, response, roi, image, 9, "exact", 9, 1.0, 1 / ratio, ratio])
+                for direction, radius, k in product(("increase", "decrease"), RADII, (1, 4)):
+                    row = ["l2", model, roi, direction, radius, image, response, k]
+                    alignment.append([*row, rng.uniform(), k / 768])
+        jacobians.append(plant(folder, "jacobians", rows, f"jacobians_{model}"))
+    paths = {"profiles": plant(folder, "profiles", profiles), "jacobians": jacobians}
+    return paths | {"alignment": plant(folder, "alignment", alignment)}
 
 
 def plant_scores(folder):
@@ -203,7 +248,7 @@ def test_the_similarity_matrix_is_symmetric_and_of_the_largest_dimension(tmp_pat
         draw(plot_similarity_matrix, tmp_path, similarity=plant_similarity(tmp_path, names()))["csv"]
     )
     assert set(found.k) == {4}
-    planted = pd.read_parquet(tmp_path / "similarity.parquet").query("k == 4")
+    planted = pd.read_parquet(tmp_path / "similarity.parquet").query("k == 4 and response == 'voxels'")
     expected = planted.groupby(["roi", "network_i", "network_j"]).similarity.mean()
     matrix = found.set_index(["roi", "network_i", "network_j"]).similarity
     assert len(matrix) == 2 * len(expected)
@@ -218,15 +263,105 @@ def test_the_figure_of_agreement_refuses_a_study_without_a_simulated_brain(tmp_p
         draw(plot_agreement, tmp_path, similarity=similarity, transfer=transfer, params={"bootstrap": 50})
 
 
-def test_agreement_holds_the_mean_cosine_of_each_network_with_the_brain(tmp_path, networks):
+def test_agreement_holds_the_mean_cosine_of_gradients_and_the_similarity_of_axes(tmp_path, networks):
     transfer, similarity = plant_transfer(tmp_path, names())[-1], plant_similarity(tmp_path, names())
     given = {"similarity": similarity, "transfer": transfer, "params": {"bootstrap": 50}}
     found = pd.read_csv(draw(plot_agreement, tmp_path, **given)["csv"])
-    planted = pd.read_parquet(similarity).query("k == 4 and network_j == @BRAIN")
-    expected = planted.groupby(["roi", "network_i"]).gradient_cosine.mean()
-    cosine = found[found.measure == "gradient_cosine"].set_index(["roi", "network"])
-    assert cosine.value.sort_index().to_numpy() == pytest.approx(expected.sort_index().to_numpy(), rel=1e-6)
-    assert (cosine.ci_low <= cosine.value).all() and (cosine.value <= cosine.ci_high).all()
+    planted = pd.read_parquet(similarity).query("network_j == @BRAIN")
+    for measure, wanted in (
+        ("cosine", "response == 'group' and k == 1"),
+        ("similarity", "response == 'voxels' and k == 4"),
+    ):
+        expected = planted.query(wanted).groupby(["roi", "network_i"])[measure].mean().to_numpy()
+        part = found[found.measure == measure].set_index(["roi", "network"]).sort_index()
+        assert part.value.to_numpy() == pytest.approx(expected, rel=1e-6)
+        assert (part.ci_low <= part.value).all() and (part.value <= part.ci_high).all()
+    assert found.k.unique().tolist() == [4]
+
+
+@pytest.mark.parametrize("brain", [True, False])
+def test_levels_of_similarity_are_means_over_pairs_of_a_kind_at_the_largest_dimension(
+    tmp_path, networks, brain
+):
+    path = plant_means(tmp_path, names(brain))
+    output = draw(plot_similarity_levels, tmp_path, similarity_means=path)
+    found, planted = pd.read_csv(output["csv"]), pd.read_parquet(path).query("k == 4")
+    assert set(found.k) == {4} and set(found.response) == {"voxels", "joint", "features"}
+    kinds = {
+        "within robust, different architecture": [("b_tough", "c_tough")],
+        "standard and robust": [("a_plain", "b_tough"), ("a_plain", "c_tough")],
+        "standard and simulated_brain": [("a_plain", BRAIN)],
+        "robust and simulated_brain": [("b_tough", BRAIN), ("c_tough", BRAIN)],
+    }
+    kinds = {kind: pairs for kind, pairs in kinds.items() if brain or BRAIN not in kind}
+    assert list(found.group.unique()) == list(kinds)
+    planted = planted.set_index(["network_i", "network_j", "response", "roi"]).sort_index()
+    means = found[found.network_i == "mean"].set_index(["group", "response", "roi", "level"])
+    for kind, pairs in kinds.items():
+        for response, roi in [*product(["voxels"], REGIONS), ("joint", "all"), ("features", "all")]:
+            if response == "features" and BRAIN in kind:
+                assert (kind, response, roi, "same image") not in means.index
+                continue
+            rows = planted.loc[[(*pair, response, roi) for pair in pairs]]
+            for column, level in plot_similarity_levels.LEVELS.items():
+                mark = means.loc[(kind, response, roi, level)]
+                assert mark.value == pytest.approx(rows[column].mean(), rel=1e-6)
+                assert mark.n_pairs == len(pairs)
+    single = found[found.network_i != "mean"]
+    assert set(single.level) == {"same image"}
+    assert len(single) == len(planted.query("response != 'group'"))
+    assert np.asarray(Image.open(output["png"]).convert("L")).std() > 10
+
+
+def test_a_pair_is_of_the_same_kind_whichever_of_its_models_comes_first(networks):
+    looks, pairs = plots.look(networks), list(combinations(names(), 2))
+    one = pd.DataFrame(pairs, columns=["network_i", "network_j"])
+    turned = pd.DataFrame(pairs, columns=["network_j", "network_i"])
+    kinds = plot_similarity_levels.group_of(one, looks)
+    assert kinds == plot_similarity_levels.group_of(turned, looks)
+    assert set(kinds) <= set(plot_similarity_levels.groups_of(looks))
+
+
+def test_levels_of_similarity_are_drawn_without_joint_axes_and_features(tmp_path, networks):
+    path = plant_means(tmp_path, names(brain=False), ["voxels"])
+    found = pd.read_csv(draw(plot_similarity_levels, tmp_path, similarity_means=path)["csv"])
+    assert list(found.panel.unique()) == list(REGIONS)
+
+
+@pytest.mark.parametrize("brain", [True, False])
+def test_axes_are_those_of_voxels_and_attacks_those_of_the_largest_radius_and_dimension(
+    tmp_path, networks, brain
+):
+    given = plant_axes(tmp_path, names(brain))
+    output = draw(plot_axes, tmp_path, **given)
+    found = pd.read_csv(output["csv"])
+    assert list(found.network.unique()) == names(brain)
+    of_voxels = "response == 'voxels'"
+    profiles = pd.read_parquet(given["profiles"]).query(of_voxels)
+    lines = found[found.measure == "share_of_power"].set_index(["network", "frequency"]).value.sort_index()
+    expected = profiles.groupby(["network", "frequency"]).share.mean()
+    assert lines.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
+    assert lines.groupby("network").sum().to_numpy() == pytest.approx(1, rel=1e-6)
+    attacks = pd.read_parquet(given["alignment"]).query(f"{of_voxels} and k == 4 and radius == @RADII[1]")
+    jacobians = pd.concat([pd.read_parquet(path).query(of_voxels) for path in given["jacobians"]])
+    for measure, frame in (("share", attacks), ("participation_ratio", jacobians)):
+        images = frame.groupby(["roi", "network", "image_id"])[measure].mean()
+        part = found[found.measure == measure].set_index(["roi", "network"]).sort_index()
+        for column, quantile in (("low", 0.25), ("value", 0.5), ("high", 0.75)):
+            wanted = images.groupby(["roi", "network"]).quantile(quantile)
+            assert part[column].to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-6)
+        assert (part.n_images == len(IMAGES)).all()
+    assert np.asarray(Image.open(output["png"]).convert("L")).std() > 10
+
+
+def test_an_image_without_axes_is_left_out_of_the_figure_of_axes_and_of_its_n(tmp_path, networks):
+    given = plant_axes(tmp_path, names())
+    rows = pd.read_parquet(given["alignment"])
+    rows.loc[(rows.network == "a_plain") & (rows.image_id == IMAGES[0]), "share"] = np.nan
+    tables.write(given["alignment"], "alignment", rows)
+    found = pd.read_csv(draw(plot_axes, tmp_path, **given)["csv"]).query("measure == 'share'")
+    assert set(found.n_images[found.network == "a_plain"]) == {len(IMAGES) - 1}
+    assert set(found.n_images[found.network != "a_plain"]) == {len(IMAGES)}
 
 
 def test_predictivity_and_its_interval_are_of_the_group_mean_relative_to_the_ceiling(tmp_path, networks):

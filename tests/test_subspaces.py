@@ -1,20 +1,43 @@
-"""Similarity of subspaces and its chance level."""
+"""Similarity of subspaces, its chance level and its nulls."""
 
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
+from scipy.stats import binom, kstest
 
-from codingaxes import subspaces
+from codingaxes import permutations, spectra, subspaces
+
+SHAPE = (3, 12, 12)
 
 
 def basis(rng, k, size):
     return subspaces.orthonormal(rng.standard_normal((k, size)))
 
 
+def low_frequency_bases(rng, images, k, width, tint):
+    """Unrelated subspaces of smooth random fields, Gaussian in frequency, of a mixture of colours."""
+    mixing = np.linalg.cholesky(np.eye(3) * (1 - tint) + tint)
+    strength = np.exp(-0.5 * (spectra.radii(12) / width) ** 2)[:, :7]
+    weights = (mixing[:, :, None, None] * strength).astype(np.complex64)
+    fields = spectra.random_fields(weights, images * k, 12, rng)
+    return subspaces.orthonormal(fields.reshape(images, k, -1))
+
+
+def two_networks(rng, images, k):
+    return low_frequency_bases(rng, images, k, 1.2, 0.8), low_frequency_bases(rng, images, k, 2.0, 0.3)
+
+
 def test_similarity_is_the_mean_squared_cosine_of_the_principal_angles(rng):
     one, other = basis(rng, 4, 30), basis(rng, 4, 30)
     expected = np.mean(np.cos(subspace_angles(one.T, other.T)) ** 2)
     assert subspaces.similarity(one, other) == pytest.approx(expected)
+
+
+def test_the_largest_angle_of_stacks_is_that_of_each_pair(rng):
+    ones, others = (subspaces.orthonormal(rng.standard_normal((5, 3, 20))) for _ in range(2))
+    found = subspaces.largest_angle(ones, others)
+    np.testing.assert_allclose(found, subspaces.compare(ones, others).largest_angle)
+    np.testing.assert_allclose(subspaces.largest_angle(ones, ones), 0, atol=1e-5)
 
 
 def test_equal_subspaces_have_similarity_one_whatever_their_bases(rng):
@@ -24,9 +47,74 @@ def test_equal_subspaces_have_similarity_one_whatever_their_bases(rng):
     assert subspaces.similarity(np.eye(6)[:3], np.eye(6)[3:]) == 0
 
 
-def test_random_subspaces_have_the_stated_chance_level(rng):
-    found = [subspaces.similarity(basis(rng, 3, 40), basis(rng, 3, 40)) for _ in range(500)]
-    assert np.mean(found) == pytest.approx(subspaces.chance(3, 40), abs=4 * np.std(found) / np.sqrt(500))
+@pytest.mark.parametrize("dimensions", [(4, 4), (2, 5), (5, 2), (1, 1)])
+def test_principal_angles_are_those_of_scipy(rng, dimensions):
+    ones = subspaces.orthonormal(rng.standard_normal((6, dimensions[0], 12)))
+    others = subspaces.orthonormal(rng.standard_normal((6, dimensions[1], 12)))
+    found = subspaces.compare(ones, others)
+    expected = np.array([subspace_angles(a.T, b.T)[::-1] for a, b in zip(ones, others, strict=True)])
+    np.testing.assert_allclose(found.angles, expected, atol=1e-12)
+    np.testing.assert_allclose(found.largest_angle, np.degrees(expected[:, -1]))
+    np.testing.assert_allclose(found.similarity, subspaces.similarity(ones, others))
+
+
+@pytest.mark.parametrize("angle", [1e-9, 1e-5, 0.3, np.pi / 4, 1.2, np.pi / 2 - 1e-9])
+def test_planted_angles_are_found_however_small(rng, angle):
+    frame = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    planted = np.array([0.0, angle])
+    other = np.cos(planted)[:, None] * frame[:2] + np.sin(planted)[:, None] * frame[2:4]
+    found = subspaces.compare(frame[:2], basis(rng, 2, 2) @ other)
+    np.testing.assert_allclose(found.angles, planted, rtol=1e-6, atol=2e-15)
+    assert found.projection_distance == pytest.approx(np.sin(angle) / np.sqrt(2), rel=1e-6)
+
+
+def test_the_projection_distance_is_the_distance_of_projectors(rng):
+    one, other = basis(rng, 3, 15), basis(rng, 3, 15)
+    expected = np.linalg.norm(one.T @ one - other.T @ other) / np.sqrt(2 * 3)
+    found = subspaces.compare(one, other)
+    assert found.projection_distance == pytest.approx(expected)
+    assert found.projection_distance**2 == pytest.approx(1 - found.similarity)
+
+
+def test_a_matrix_of_similarities_holds_each_pair_and_marks_missing_ones(rng):
+    ones = subspaces.orthonormal(rng.standard_normal((4, 2, 20)))
+    others = subspaces.orthonormal(rng.standard_normal((4, 3, 20)))
+    ones[1] = np.nan
+    matrix = subspaces.similarity_matrix(ones, others)
+    assert np.isnan(matrix[1]).all() and np.isfinite(np.delete(matrix, 1, axis=0)).all()
+    assert matrix[3, 0] == pytest.approx(subspaces.similarity(ones[3], others[0]))
+    within, across = subspaces.within_and_across(matrix)
+    np.testing.assert_array_equal(within, np.diag(matrix))
+    expected = [matrix[0, 2], matrix[0, 3], matrix[0, 1], matrix[2, 0], matrix[3, 0]]
+    assert across[0] == pytest.approx(np.mean(expected))
+    assert across[1] == pytest.approx(np.mean([matrix[0, 1], matrix[2, 1], matrix[3, 1]]))
+    alone = subspaces.within_and_across(np.array([[0.5, np.nan], [np.nan, 0.7]]))
+    assert np.isnan(alone[1]).all()
+
+
+def test_what_networks_share_on_an_image_shows_within_and_not_across_images(rng):
+    common = rng.standard_normal((10, 1, 60))
+    stacks = [
+        subspaces.orthonormal(np.concatenate([common, rng.standard_normal((10, 1, 60))], axis=1))
+        for _ in "ab"
+    ]
+    within, across = subspaces.within_and_across(subspaces.similarity_matrix(*stacks))
+    assert (within > 0.49).all() and across.mean() < 3 * subspaces.chance(2, 60)
+
+
+@pytest.mark.parametrize("dimensions", [(3, 3), (1, 4)])
+def test_random_subspaces_have_the_stated_chance_level(rng, dimensions):
+    found = [subspaces.similarity(*(basis(rng, k, 40) for k in dimensions)) for _ in range(800)]
+    expected = subspaces.chance(max(dimensions), 40)
+    assert np.mean(found) == pytest.approx(expected, abs=4 * np.std(found) / np.sqrt(800))
+    assert 4 * np.std(found) / np.sqrt(800) < 0.1 * expected
+
+
+def test_sampled_chance_agrees_with_the_analytic_one(rng):
+    found = subspaces.sampled_chance(5, 200, 800, rng)
+    assert found.mean() == pytest.approx(subspaces.chance(5, 200), abs=4 * found.std() / np.sqrt(800))
+    reference = [subspaces.similarity(basis(rng, 5, 200), basis(rng, 5, 200)) for _ in range(800)]
+    assert found.std() == pytest.approx(np.std(reference), rel=0.15)
 
 
 def test_orthonormal_mends_rounding_and_refuses_dependent_rows(rng):
@@ -38,6 +126,108 @@ def test_orthonormal_mends_rounding_and_refuses_dependent_rows(rng):
         subspaces.orthonormal(np.array([[1.0, 0, 0], [1.0, 1e-9, 0]]))
 
 
-def test_subspaces_of_different_dimension_are_refused(rng):
-    with pytest.raises(ValueError, match="equal dimension"):
-        subspaces.similarity(basis(rng, 2, 9), basis(rng, 3, 9))
+def test_subspaces_of_different_images_sizes_are_refused(rng):
+    for compare in (subspaces.similarity, subspaces.compare):
+        with pytest.raises(ValueError, match="same pixels"):
+            compare(basis(rng, 2, 9), basis(rng, 2, 8))
+
+
+def test_white_axes_have_the_plain_chance_level(rng):
+    white = spectra.CrossSpectrum(np.tile(np.eye(3) * 2 / 432, (12, 12, 1, 1)), 2)
+    assert subspaces.matched_chance(white, white) == pytest.approx(subspaces.chance(2, 432))
+    null = subspaces.matched_null(white, white, 500, rng)
+    assert null.std() == pytest.approx(subspaces.sampled_chance(2, 432, 500, rng).std(), rel=0.2)
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_the_matched_chance_is_the_mean_over_unrelated_axes_and_that_of_the_null(rng, k):
+    ones, others = two_networks(rng, 800, k)
+    one, other = (spectra.cross_spectrum(bases, SHAPE) for bases in (ones, others))
+    found, expected = subspaces.similarity(ones, others), subspaces.matched_chance(one, other)
+    assert found.mean() == pytest.approx(expected, abs=4 * found.std() / np.sqrt(800))
+    assert expected > 8 * subspaces.chance(k, 432)
+    null = subspaces.matched_null(one, other, 800, rng)
+    assert null.mean() == pytest.approx(expected)
+    assert null.std() == pytest.approx(found.std(), rel=0.2)
+    # The fields are scaled little: they have nearly this mean themselves.
+    fields = [
+        subspaces.orthonormal(
+            spectra.random_fields(spectra.matching_filter(s), 800 * k, 12, rng).reshape(800, k, -1)
+        )
+        for s in (one, other)
+    ]
+    drawn = subspaces.similarity(*fields)
+    assert drawn.mean() == pytest.approx(expected, abs=4 * drawn.std() / np.sqrt(800), rel=0.06)
+
+
+def test_for_single_gray_axes_the_matched_chance_is_the_overlap_of_their_power(rng):
+    bases = [basis(rng, 1, 48)[None] for _ in "ab"]
+    power = [np.abs(np.fft.fft2(b.reshape(6, 8))) ** 2 for b in bases]
+    expected = (power[0] * power[1]).sum() / (power[0].sum() * power[1].sum())
+    found = subspaces.matched_chance(*(spectra.cross_spectrum(b, (1, 6, 8)) for b in bases))
+    assert found == pytest.approx(expected)
+
+
+def test_p_values_against_the_matched_null_are_uniform_over_seeds():
+    single, mean = [], []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        ones, others = two_networks(rng, 6, 2)
+        null = subspaces.matched_null(
+            spectra.cross_spectrum(ones, SHAPE), spectra.cross_spectrum(others, SHAPE), 120, rng
+        )
+        observed = subspaces.similarity(ones, others)
+        single.append(permutations.p_value(observed[0], null))
+        mean.append(permutations.p_value(observed.mean(), subspaces.null_of_mean(null, 6, 399, rng)))
+    for p in (single, mean):
+        assert kstest(p, "uniform").pvalue > 0.01
+        assert np.sum(np.array(p) <= 0.05) <= binom.ppf(0.999, 200, 0.05)
+
+
+def test_unrelated_axes_of_low_frequency_look_similar_until_their_spectrum_is_matched(rng):
+    ones, others = two_networks(rng, 20, 2)
+    p, observed = _p_of_mean(ones, others, rng)
+    assert observed > 8 * subspaces.chance(2, 432)
+    white = subspaces.sampled_chance(2, 432, 199, rng)
+    assert permutations.p_value(observed, white) == 1 / 200
+    assert p > 0.1
+
+
+def test_an_axis_that_is_truly_shared_stands_out_above_the_matched_null(rng):
+    ones, others = two_networks(rng, 20, 2)
+    mixture = others.copy()
+    mixture[:, 0] += 0.7 * ones[:, 0]
+    p, _ = _p_of_mean(ones, subspaces.orthonormal(mixture), rng)
+    assert p == 1 / 400
+
+
+def _p_of_mean(ones, others, rng):
+    null = subspaces.matched_null(
+        spectra.cross_spectrum(ones, SHAPE), spectra.cross_spectrum(others, SHAPE), 400, rng
+    )
+    observed = subspaces.similarity(ones, others).mean()
+    return permutations.p_value(observed, subspaces.null_of_mean(null, len(ones), 399, rng)), observed
+
+
+def test_split_half_reliability_recovers_a_planted_one(rng):
+    pairs, images, noise = 1500, 24, 3.0
+    truth = rng.standard_normal((pairs, 1))
+    values = truth + noise * rng.standard_normal((pairs, images))
+    found, low, high = subspaces.split_half_reliability(values, 300, rng)
+    assert found == pytest.approx(1 / (1 + noise**2 / images), abs=0.02)
+    assert low < found < high
+    unrelated = subspaces.split_half_reliability(rng.standard_normal((pairs, images)), 300, rng)
+    assert abs(unrelated[0]) < 0.1
+
+
+def test_split_halves_take_matrices_and_leave_out_one_of_an_odd_number_of_images():
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((10, 7)) + rng.standard_normal((10, 1))
+    matrices = np.zeros((7, 5, 5))
+    matrices[:, *np.triu_indices(5, 1)] = values.T
+    found = [subspaces.split_half_reliability(v, 50, np.random.default_rng(2)) for v in (values, matrices)]
+    assert found[0] == found[1]
+    with pytest.raises(ValueError, match="missing"):
+        subspaces.split_half_reliability(np.where(values > 1, np.nan, values), 50, rng)
+    with pytest.raises(ValueError, match="4 images"):
+        subspaces.split_half_reliability(values[:, :3], 50, rng)

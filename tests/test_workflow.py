@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from codingaxes import models, pixels, statistics, tables
 
@@ -62,7 +63,7 @@ def read(study, path, name):
 def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
     figures = study / "results/figures"
     names = {file.stem for file in figures.iterdir()}
-    assert len(names) == 9
+    assert len(names) == 11
     for name in names:
         assert (figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (figures / f"{name}.png").stat().st_size > 10_000
@@ -193,14 +194,103 @@ def test_scores_are_the_correlations_of_the_predictions_on_held_out_images(study
 def test_axes_are_orthonormal_and_ordered_and_state_their_residuals(study):
     for model in MODELS:
         axes = read(study, f"results/eigenvectors/{model}.parquet", "eigenvectors")
-        for _, rows in axes.groupby(["roi", "image_id"]):
+        assert set(axes.response) == set(models.KINDS) - ({"features"} if model == tables.BRAIN else set())
+        for (kind, *_), rows in axes.groupby(["response", "roi", "image_id"]):
             basis = tables.matrix(rows.sort_values("rank").vector).astype(float)
-            np.testing.assert_allclose(basis @ basis.T, np.eye(2), atol=5e-3)
+            assert len(basis) == (1 if kind == "group" else 2)
+            np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=5e-3)
             assert rows.sort_values("rank").eigenvalue.is_monotonic_decreasing
-        assert (
-            axes.converged
-            == (axes.residual <= 1e-3 * axes.groupby(["roi", "image_id"]).eigenvalue.transform("max"))
-        ).all()
+        largest = axes.groupby(["response", "roi", "image_id"]).eigenvalue.transform("max")
+        assert (axes.converged == (axes.residual <= 1e-4 * largest)).all()
+
+
+def model_of(study, name):
+    """A model of the study in float64, for finite differences."""
+    if name == tables.BRAIN:
+        voxels = read(study, [f"results/nsd/voxels/{s}.parquet" for s in ("subj01", "subj02")], "voxels")
+        targets = read(study, "results/readouts/targets.parquet", "targets")
+        return models.load_brain(study / "resources/simulated_brain.npz", voxels, targets)
+    return loaded(study, name, name.split("_")[0])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_step_along_a_stored_axis_moves_the_responses_by_the_root_of_its_eigenvalue(study, name):
+    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
+    axes = read(study, f"results/eigenvectors/{name}.parquet", "eigenvectors")
+    model, step = model_of(study, name), 1e-5
+    spaces = {(kind, roi): respond for kind in models.KINDS for roi, respond in model.responses(kind).items()}
+    # the voxels themselves, not the fewer responses that have the same axes
+    spaces |= {("voxels", roi): respond for roi, respond in model.voxels.items()}
+    for (kind, roi), rows in axes.groupby(["response", "roi"]):
+        respond = spaces[kind, roi].double()
+        images = pixels.read([study / file for file in stimuli.file[rows.image_id]], 64).double()
+        along = torch.from_numpy(tables.matrix(rows.vector).astype(float)).view_as(images)
+        with torch.no_grad():
+            moved = (respond(images + step * along) - respond(images - step * along)) / (2 * step)
+        rounding = 1e-6 * rows.eigenvalue.max()
+        np.testing.assert_allclose(moved.norm(dim=1) ** 2, rows.eigenvalue, rtol=1e-2, atol=rounding)
+        if kind == "group":
+            assert (moved > 0).all()
+
+
+def test_sizes_of_jacobians_fit_their_axes(study):
+    for name in MODELS:
+        axes = read(study, f"results/eigenvectors/{name}.parquet", "eigenvectors")
+        sizes = read(study, f"results/jacobians/{name}.parquet", "jacobians")
+        key = ["response", "roi", "image_id"]
+        found = axes.groupby(key).eigenvalue.agg(["sum", "max"])
+        sizes = sizes.set_index(key).loc[found.index]
+        assert (sizes.trace >= found["sum"] * (1 - 1e-6)).all()
+        np.testing.assert_allclose(sizes.first_share, found["max"] / sizes.trace)
+        assert (sizes.participation_ratio >= 1 - 1e-6).all()
+        assert (sizes.participation_ratio <= sizes.n_responses + 1e-6).all()
+        np.testing.assert_allclose(sizes.xs("group").participation_ratio, 1)
+
+
+def test_similarities_stand_in_their_range_and_are_averaged_over_images(study):
+    pairs = read(study, "results/similarity.parquet", "similarity")
+    means = read(study, "results/similarity_means.parquet", "similarity_means")
+    key = ["network_i", "network_j", "response", "roi", "k"]
+    assert pairs.similarity.notna().mean() > 0.8  # an axis that hardly differs from rounding is not compared
+    assert pairs.similarity.isna().sum() == (4 - means.n_images).sum()
+    pairs = pairs.dropna(subset=["similarity", "across_images"])
+    assert pairs.similarity.between(0, 1).all() and pairs.across_images.between(0, 1).all()
+    np.testing.assert_allclose(pairs.projection_distance**2, 1 - pairs.similarity, atol=1e-9)
+    one = pairs[pairs.k == 1]
+    np.testing.assert_allclose(one.cosine**2, one.similarity, atol=1e-6)
+    np.testing.assert_allclose(np.cos(np.radians(one.largest_angle)) ** 2, one.similarity, atol=1e-5)
+    expected = pairs.groupby(key)[["similarity", "across_images"]].mean()
+    means = means.set_index(key).loc[expected.index]
+    np.testing.assert_allclose(means.similarity, expected.similarity)
+    np.testing.assert_allclose(means.across, expected.across_images)
+    assert (means.similarity_low <= means.similarity).all() and means.p_matched.between(0.001, 1).all()
+    assert (means.matched_chance > 0).all() and means.chance.lt(1e-3).all()
+    assert set(pairs.response) == {"group", "subjects", "voxels", "joint", "features"}
+    brain = means.reset_index().network_j == tables.BRAIN
+    assert set(means.reset_index().response[brain]) == {"group", "subjects", "voxels", "joint"}
+
+
+def test_the_share_of_an_attack_in_the_axes_is_that_of_a_projection(study):
+    name = "resnet_robust"
+    alignment = read(study, "results/alignment.parquet", "alignment")
+    attacks = read(study, f"results/attacks/{name}.parquet", "perturbations")
+    axes = read(study, f"results/eigenvectors/{name}.parquet", "eigenvectors")
+    key = ["roi", "direction", "radius", "image_id"]
+    for kind, k in (("voxels", 2), ("group", 1)):
+        mine = alignment[(alignment.network == name) & (alignment.response == kind) & (alignment.k == k)]
+        row = mine.iloc[3]
+        chosen = axes[(axes.response == kind) & (axes.roi == row.roi) & (axes.image_id == row.image_id)]
+        basis = np.linalg.qr(tables.matrix(chosen.vector).astype(float).T)[0]
+        delta = attacks.set_index(key).delta[tuple(row[key])].astype(float)
+        expected = np.square(basis.T @ delta).sum() / np.square(delta).sum()
+        assert row.share == pytest.approx(expected, rel=1e-3)
+        assert mine.share.between(0, 1 + 1e-6).all() and mine.share.mean() > 100 * row.chance
+
+
+def test_profiles_are_shares_of_power(study):
+    profiles = read(study, "results/profiles.parquet", "profiles")
+    total = profiles.groupby(["network", "response", "roi"]).share.sum()
+    np.testing.assert_allclose(total, 1)
 
 
 def test_a_second_run_has_nothing_to_do_and_a_deleted_figure_is_drawn_alone(study):
@@ -229,8 +319,11 @@ def test_an_edited_function_reruns_what_can_reach_it_and_an_edited_comment_nothi
         assert listed(study) == {
             "compute_eigenvectors",
             "compare_subspaces",
+            "explain_similarity",
             "summarise_effects",
             "plot_similarity_matrix",
+            "plot_similarity_levels",
+            "plot_axes",
             "plot_agreement",
         }
     finally:
@@ -245,7 +338,7 @@ def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(
         "features": f"results/features/{name}.parquet",
         "perturbations": f"results/attacks/{name}.parquet",
         "eigenvectors": f"results/eigenvectors/{name}.parquet",
-        "gradients": f"results/gradients/{name}.parquet",
+        "jacobians": f"results/jacobians/{name}.parquet",
     }
     before = {table: read(study, path, table) for table, path in files.items()}
     weights = study / f"resources/zoo/{name}.safetensors"

@@ -6,7 +6,7 @@ import pandas as pd
 from codingaxes import job, plots, statistics, tables
 
 LABELS = {
-    "gradient_cosine": "Cosine of\nthe gradients",
+    "cosine": "Cosine of\nthe gradients",
     "similarity": "Similarity of\n{k} leading axes",
     "relative_change": "Brain's change /\nsource's own change",
 }
@@ -20,7 +20,9 @@ def main(run):
     moved, radius = plots.strongest(
         tables.read(run.input["transfer"], "transfer", filters=[("attack", "=", "l2")])
     )
-    regions, k, chance = pairs.roi.unique(), pairs.k.iloc[0], pairs.chance.iloc[0]
+    regions = pairs.roi.unique()
+    voxels = pairs[pairs.response == "voxels"].iloc[0]
+    k, chance = voxels.k, voxels.chance
     values = pd.concat([*compare_axes(pairs, run), compare_attacks(moved[moved.source.isin(names)], run)])
     values = plots.in_order(values, measure=LABELS, roi=regions, network=names).assign(
         k=k, chance=chance, radius=radius
@@ -47,8 +49,9 @@ def main(run):
 
 
 def with_brain(pairs):
-    """Pairs of one network and the simulated brain at the largest k; `network` is the partner."""
-    pairs = pairs[pairs.k == pairs.k.max()]
+    """Pairs with the simulated brain: of gradients, and of voxels' axes at the largest k; and the partner."""
+    group, voxels = (pairs[pairs.response == kind] for kind in ("group", "voxels"))
+    pairs = pd.concat([group, voxels[voxels.k == voxels.k.max()]])
     pairs = pairs[(pairs.network_i == plots.BRAIN) | (pairs.network_j == plots.BRAIN)]
     if pairs.empty:
         raise ValueError(
@@ -59,9 +62,9 @@ def with_brain(pairs):
 
 def compare_axes(pairs, run):
     """Means over images of the gradients' cosine and of the axes' similarity; images without are dropped."""
-    for measure in ("gradient_cosine", "similarity"):
-        rows = []
-        for (roi, name), group in pairs.dropna(subset=[measure]).groupby(["roi", "network"], sort=False):
+    for measure, kind in (("cosine", "group"), ("similarity", "voxels")):
+        rows, mine = [], pairs[pairs.response == kind].dropna(subset=[measure])
+        for (roi, name), group in mine.groupby(["roi", "network"], sort=False):
             found = group[measure].to_numpy()
             rows.append(estimate(measure, roi, name, found, np.ones(len(found)), run))
         yield pd.DataFrame(rows)

@@ -4,14 +4,15 @@ import pandas as pd
 
 from codingaxes import job, plots, tables
 
-COLUMNS = ["network_i", "network_j", "roi", "image_id", "k", "similarity", "chance"]
+COLUMNS = ["network_i", "network_j", "response", "roi", "image_id", "k", "similarity", "chance"]
 
 
 def main(run):
     """One symmetric panel for each region, at the largest dimension of the table."""
     networks = tables.read(run.input["networks"], "networks")
     looks = plots.look(networks)
-    pairs = tables.read(run.input["similarity"], "similarity", columns=COLUMNS)
+    voxels = [("response", "=", "voxels")]
+    pairs = tables.read(run.input["similarity"], "similarity", columns=COLUMNS, filters=voxels)
     pairs = pairs[pairs.k == pairs.k.max()]
     missing = int(pairs.similarity.isna().sum())
     present = set(pairs.network_i) | set(pairs.network_j)

@@ -11,7 +11,9 @@ SIGN = {"increase": 1.0, "decrease": -1.0}
 HEADINGS = {
     "sensitivity": "Change of a model's own response under its own attack, and under noise of the same size",
     "relative transfer": "Change of another model, as a share of the change of the attacked one",
-    "subspace similarity": "Mean squared cosine of the principal angles between leading axes",
+    "subspace similarity": "Mean squared cosine of the principal angles of leading axes, on the same image",
+    "similarity across images": "The same, of one model's axes on an image and the other's on other images",
+    "similarity by spectrum": "The same, expected of unrelated axes with the two models' spatial frequencies",
     "gradient cosine": "Cosine of the gradient with that of the simulated brain",
 }
 
@@ -23,6 +25,9 @@ def main(run):
     transfer["change"] = transfer.change_target * transfer.direction.map(SIGN).fillna(1.0)
     transfer["own"] = transfer.change_source * transfer.direction.map(SIGN).fillna(1.0)
     similarity = tables.read(run.input["similarity"], "similarity")
+    means = tables.read(run.input["similarity_means"], "similarity_means")
+    pair = ["network_i", "network_j", "response", "roi", "k"]
+    similarity = similarity.merge(means[[*pair, "matched_chance"]], on=pair, validate="many_to_one")
     rng, draws = np.random.default_rng(run.seed()), run.params["bootstrap"]
     rows = []
     for effect, group, unit, frame in [
@@ -95,21 +100,27 @@ def relative_transfer(transfer, networks):
 
 
 def subspace_similarity(similarity, networks):
-    """Within families, and with the simulated brain; chance is the last group."""
+    """Of voxels' axes, within families and with the simulated brain, and what chance and spectra explain."""
+    similarity = similarity[similarity.response == "voxels"]
+    measures = {
+        "subspace similarity": "similarity",
+        "similarity across images": "across_images",
+        "similarity by spectrum": "matched_chance",
+    }
     for k, frame in similarity.groupby("k"):
-        effect = f"subspace similarity, k = {k}"
-        frame = frame.assign(
-            pair=frame.network_i + " & " + frame.network_j, top=frame.similarity, bottom=1.0, radius=0.0
-        )
-        for label, part in _by_pair(frame, "network_i", "network_j", networks):
-            yield effect, label.replace(" to ", " and "), "ratio", part
-        yield effect, "chance", "ratio", frame.assign(top=frame.chance)
+        for name, column in measures.items():
+            frame = frame.assign(
+                pair=frame.network_i + " & " + frame.network_j, top=frame[column], bottom=1.0, radius=0.0
+            )
+            for label, part in _by_pair(frame, "network_i", "network_j", networks):
+                yield f"{name}, k = {k}", label.replace(" to ", " and "), "ratio", part
+        yield f"subspace similarity, k = {k}", "chance", "ratio", frame.assign(top=frame.chance)
 
 
 def gradient_cosine(similarity, networks):
     """Between each network and the simulated brain."""
-    frame = similarity[(similarity.k == similarity.k.min()) & (similarity.network_j == tables.BRAIN)]
-    frame = frame.assign(pair=frame.network_i, top=frame.gradient_cosine, bottom=1.0, radius=0.0)
+    frame = similarity[(similarity.response == "group") & (similarity.network_j == tables.BRAIN)]
+    frame = frame.assign(pair=frame.network_i, top=frame.cosine, bottom=1.0, radius=0.0)
     for family in dict.fromkeys(networks.family):
         part = frame[frame.network_i.map(networks.family) == family]
         if len(part):

@@ -59,7 +59,7 @@ class Run:
         stamps = [(str(path), os.stat(path).st_mtime_ns) for path in _flat(self.input.values())]
         identity = [self.rule, self.wildcards, self.params, stamps]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        return Shards(Path("results/.parts") / self.rule / digest, table)
+        return Shards(Path("results/.parts") / self.rule / digest / table, table)
 
 
 class Shards:

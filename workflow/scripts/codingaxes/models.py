@@ -1,7 +1,7 @@
 """A brain model by name: a network with its readouts, or the simulated brain itself.
 
-Both answer the same two questions for an image, differentiably: the group response of each region, in SD
-over the training images, and the responses of all voxels of a region, in z units.
+Both answer the same questions for an image, differentiably: the response of each region, of the group in SD
+over the training images, of each subject, of all voxels in z units. A network has features besides.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from codingaxes import job, networks, simulation, tables
+
+KINDS = ("group", "subjects", "voxels", "joint", "features")  # of responses whose axes can be asked for
 
 
 class LinearResponse(torch.nn.Module):
@@ -28,14 +30,20 @@ class LinearResponse(torch.nn.Module):
 
     def __init__(self, network, layer, weight, basis, intercept):
         super().__init__()
-        self.network, self.layer = network, layer
+        self.network, self.layer, self.basis = network, layer, basis
+        self.weight, self.offset = np.asarray(weight, np.float64), np.asarray(intercept, np.float64)
         # one matrix, or two where more responses than directions would make the one larger
         maps = [basis, weight] if len(weight) > len(basis) else [weight @ basis.astype(np.float64)]
         self.maps = torch.nn.ParameterList(
             torch.nn.Parameter(torch.tensor(matrix, dtype=torch.float32), requires_grad=False)
             for matrix in maps
         )
-        self.register_buffer("intercept", torch.tensor(np.asarray(intercept), dtype=torch.float32))
+        self.register_buffer("intercept", torch.tensor(self.offset, dtype=torch.float32))
+
+    def with_weight(self, weight):
+        """Other readouts of the same layer, without intercept: for their derivatives."""
+        device = self.intercept.device
+        return LinearResponse(self.network, self.layer, weight, self.basis, np.zeros(len(weight))).to(device)
 
     def forward(self, images):
         features = self.network.features(images, [self.layer])[self.layer]
@@ -54,12 +62,106 @@ class Model:
     """Responses of one model; each maps images (n, 3, h, w) in [0, 1] to (n, v)."""
 
     group: dict  # region -> callable, images -> (n, 1), SD over training images
+    subjects: dict  # region -> callable, images -> (n, subjects), SD over training images
     voxels: dict  # region -> callable, images -> (n, voxels of all subjects), z per voxel and session
+    features: torch.nn.Module | None = None  # images -> (n, d), the layers that are read; none of the brain
 
     def scalar(self, roi, sign=1.0):
         """The group response of a region as images -> (n,), for an attack; `sign` -1 turns it around."""
         respond = self.group[roi]
         return lambda images: sign * respond(images).squeeze(1)
+
+    def responses(self, kind, weights=None):
+        """The responses whose Jacobian is asked for, by region ("all": of all regions together).
+
+        Parameters
+        ----------
+        kind : str
+            One of `KINDS`. joint: the voxels of all regions. features: of the layers that are read.
+        weights : dict, region -> array (voxels,), optional
+            By which voxels are multiplied, for instance the square roots of their noise ceilings.
+
+        Returns
+        -------
+        dict, region -> callable
+            With the JᵀJ of what was asked for; voxels of a network come as fewer responses, if that can be.
+            Empty for the features of the simulated brain.
+        """
+        if kind == "features":
+            return {"all": self.features} if self.features is not None else {}
+        if kind in ("group", "subjects"):
+            return self.group if kind == "group" else self.subjects
+        voxels = {
+            roi: part.with_weight(part.weight * weights[roi][:, None]) if weights else part
+            for roi, part in self.voxels.items()
+        }
+        parts = voxels if kind == "voxels" else {"all": _together(list(voxels.values()))}
+        return {roi: _compressed(part) for roi, part in parts.items()}
+
+
+def _compressed(respond):
+    """As few responses as have the same JᵀJ; the brain's are few already."""
+    if isinstance(respond, LinearResponse):
+        return respond.with_weight(compress(torch.tensor(respond.weight)).numpy())
+    return respond
+
+
+def compress(weight):
+    """The shortest A with AᵀA = WᵀW: fewer responses with the same JᵀJ.
+
+    Responses that are a linear map W of features have JᵀJ = J_fᵀ WᵀW J_f, so A serves for W. A readout fitted
+    on n images has a rank below n, however many voxels it has. A readout in factors, W = C B, needs only its
+    left one compressed: A = compress(C) @ B.
+
+    Parameters
+    ----------
+    weight : tensor (v, d)
+        Scale its rows first to weight responses (by their noise ceiling, say).
+
+    Returns
+    -------
+    tensor (r, d)
+        In the type of `weight`, r <= min(v, d), at least 1. Directions below the rounding of the weights are
+        left out: WᵀW changes by less than 1e-13 of its trace.
+    """
+    wide = weight.double()
+    gram = wide @ wide.T if len(wide) <= wide.shape[1] else wide.T @ wide
+    squares, vectors = torch.linalg.eigh(gram)
+    eps = max(torch.finfo(weight.dtype).eps ** 2, 10 * torch.finfo(torch.float64).eps)
+    kept = squares > eps * squares.sum()
+    kept[-1] = True
+    squares, vectors = squares[kept].flip(0), vectors[:, kept].flip(1)
+    short = vectors.T @ wide if len(wide) <= wide.shape[1] else squares.sqrt()[:, None] * vectors.T
+    return short.to(weight.dtype)
+
+
+def _together(parts):
+    """Several responses as one: readouts of one layer share the passes through the network."""
+    if all(isinstance(part, LinearResponse) and part.layer == parts[0].layer for part in parts):
+        return parts[0].with_weight(np.concatenate([part.weight for part in parts]))
+    return _Together([_compressed(part) for part in parts])
+
+
+class _Together(torch.nn.Module):
+    """Responses side by side, (n, v) of each -> (n, sum of v)."""
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = torch.nn.ModuleList(parts)
+
+    def forward(self, images):
+        return torch.cat([part(images) for part in self.parts], dim=1)
+
+
+class LayerFeatures(torch.nn.Module):
+    """Images (n, 3, h, w) -> features of some layers of a network, flattened side by side, (n, d)."""
+
+    def __init__(self, network, layers):
+        super().__init__()
+        self.network, self.layers = network, list(layers)
+
+    def forward(self, images):
+        return torch.cat(list(self.network.features(images, self.layers).values()), dim=1)
 
 
 def load_network(architecture, weights, readouts_file, bases_file, device="cpu"):
@@ -76,17 +178,18 @@ def load_network(architecture, weights, readouts_file, bases_file, device="cpu")
     fitted = tables.read(readouts_file, "readouts")
     bases = tables.read(bases_file, "bases").groupby("layer", sort=False)
     bases = {layer: tables.matrix(rows.sort_values("component").vector) for layer, rows in bases}
-    group, voxels = {}, {}
+    group, subjects, voxels = {}, {}, {}
     for roi, rows in fitted.groupby("roi", sort=False):
-        means = rows[(rows.subject == tables.GROUP) & (rows.target == "mean")]
-        single, layer = rows[rows.target != "mean"], rows.layer.iloc[0]
-        group[roi], voxels[roi] = (
+        layer, mean, all_ = rows.layer.iloc[0], rows.target == "mean", rows.subject == tables.GROUP
+        group[roi], subjects[roi], voxels[roi] = (
             LinearResponse(network, layer, tables.matrix(part.weight), bases[layer], part.intercept)
             .to(device)
             .eval()
-            for part in (means, single)
+            for part in (rows[mean & all_], rows[mean & ~all_], rows[~mean])
         )
-    return Model(group, voxels)
+    # in the network's own order, early to late
+    layers = [layer for layer in network.layers if layer in set(fitted.layer)]
+    return Model(group, subjects, voxels, LayerFeatures(network, layers))
 
 
 def load_brain(brain_file, voxels, targets, device="cpu"):
@@ -109,31 +212,30 @@ def load_brain(brain_file, voxels, targets, device="cpu"):
         raise ValueError(
             f"the voxels table does not list the voxels of {brain_file} in order; run both again"
         )
-    group, single = {}, {}
+    group, subjects, single = {}, {}, {}
     for roi in dict.fromkeys(voxels.roi):
         rows = np.flatnonzero(voxels.roi == roi)
         part = voxels.iloc[rows]
         sd, mean = part.sd.to_numpy(), part["mean"].to_numpy()
         single[roi] = _Mixture(brain, rows, np.diag(1 / sd), -mean / sd)
-        weight, offset = _group_weights(part, targets[targets.roi == roi])
-        group[roi] = _Mixture(brain, rows, weight, offset - weight @ mean)
-    return Model(
-        {roi: part.to(device).eval() for roi, part in group.items()},
-        {roi: part.to(device).eval() for roi, part in single.items()},
-    )
+        of_each, of_group = _region_means(part, targets[targets.roi == roi].set_index("subject"))
+        for found, (weight, offset) in ((subjects, of_each), (group, of_group)):
+            found[roi] = _Mixture(brain, rows, weight, offset - weight @ mean)
+    parts = ({roi: part.to(device).eval() for roi, part in of.items()} for of in (group, subjects, single))
+    return Model(*parts)
 
 
-def _group_weights(voxels, targets):
-    """The chain of averages from voxels in % signal change to the group response, as one row of weights."""
-    targets = targets.set_index("subject")
-    group, subjects = targets.loc[tables.GROUP], voxels.subject.unique()
-    weights, offset = np.zeros(len(voxels)), -group["mean"]
-    for subject in subjects:
-        mine = (voxels.subject == subject).to_numpy()
-        target = targets.loc[subject]
-        weights[mine] = 1 / voxels.sd[mine] / mine.sum() / target["sd"] / len(subjects)
-        offset -= target["mean"] / target["sd"] / len(subjects)
-    return weights[None] / group["sd"], np.array([offset / group["sd"]])
+def _region_means(voxels, targets):
+    """From voxels in % signal change to the mean of each subject and of the group: weights and offsets."""
+    names = list(voxels.subject.unique())
+    weights = np.zeros((len(names), len(voxels)))
+    for row, name in zip(weights, names, strict=True):
+        mine = (voxels.subject == name).to_numpy()
+        row[mine] = 1 / voxels.sd[mine] / mine.sum() / targets.sd[name]
+    offset = -(targets["mean"][names] / targets.sd[names]).to_numpy()
+    mean, sd = targets["mean"][tables.GROUP], targets.sd[tables.GROUP]
+    together = weights.mean(axis=0, keepdims=True) / sd, (offset.mean(keepdims=True) - mean) / sd
+    return (weights, offset), together
 
 
 class _Mixture(torch.nn.Module):
@@ -141,13 +243,18 @@ class _Mixture(torch.nn.Module):
 
     def __init__(self, brain, rows, weight, offset):
         super().__init__()
-        self.brain = brain
+        self.brain, self.weight = brain, weight
         self.register_buffer("rows", torch.tensor(rows))
-        self.register_buffer("weight", torch.tensor(weight, dtype=torch.float32))
+        self.register_buffer("mixing", torch.tensor(weight, dtype=torch.float32))
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
 
+    def with_weight(self, weight):
+        """The same voxels mixed otherwise, without offset: for their derivatives."""
+        rows = self.rows.cpu().numpy()
+        return _Mixture(self.brain, rows, weight, np.zeros(len(weight))).to(self.offset.device)
+
     def forward(self, images):
-        return self.brain(images)[:, self.rows] @ self.weight.T + self.offset
+        return self.brain(images)[:, self.rows] @ self.mixing.T + self.offset
 
 
 def load(run, name):

@@ -56,6 +56,15 @@ def grid(rows, columns, height, width=WIDTH, **options):
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def join(figure, axes):
+    """One panel in the place of a row of them."""
+    first, last = (axis.get_subplotspec() for axis in (axes[0], axes[-1]))
+    whole = first.get_gridspec()[first.rowspan.start, first.colspan.start : last.colspan.stop]
+    for axis in axes:
+        axis.remove()
+    return figure.add_subplot(whole)
+
+
 def save(run, figure, values):
     """Write a figure as PDF and PNG and its plotted values as CSV; the same figure gives the same bytes.
 
@@ -92,18 +101,28 @@ def look(networks):
     found = found.rename(columns={"display_name": "label"}).set_index("network")
     others = [name for name in found.architecture.unique() if name not in MARKERS]
     markers = MARKERS | {name: SPARE_MARKERS[i % len(SPARE_MARKERS)] for i, name in enumerate(others)}
-    families = [name for name in found.family.unique() if name not in COLORS]
-    colors = COLORS | {name: SPARE_COLORS[i % len(SPARE_COLORS)] for i, name in enumerate(families)}
+    colors = family_colors(found.family)
     radii = sorted(set(found.training_radius[found.family == "robust"]))
     found["color"] = [
         _shade(colors["robust"], radii.index(radius), len(radii)) if family == "robust" else colors[family]
         for family, radius in zip(found.family, found.training_radius, strict=True)
     ]
-    found["ink"] = [to_hex(0.72 * np.array(to_rgb(colors[family]))) for family in found.family]
+    found["ink"] = [ink(colors[family]) for family in found.family]
     found["marker"] = found.architecture.map(markers)
     found.loc[BRAIN] = ["Simulated brain", BRAIN, BRAIN, 0.0, COLORS[BRAIN], COLORS[BRAIN], MARKERS[BRAIN]]
     found.loc[RANDOM] = ["Random noise", "random", "random", 0.0, COLORS["random"], "#4d4d4d", "_"]
     return found
+
+
+def family_colors(families):
+    """The colour of each family, of the simulated brain and of random controls, by name."""
+    others = [name for name in dict.fromkeys(families) if name not in COLORS]
+    return COLORS | {name: SPARE_COLORS[i % len(SPARE_COLORS)] for i, name in enumerate(others)}
+
+
+def ink(color):
+    """A colour dark enough for text."""
+    return to_hex(0.72 * np.array(to_rgb(color)))
 
 
 def strongest(frame):
@@ -208,12 +227,13 @@ def color_bar(figure, image, axes, label, ticks, low=False, high=False):
     bar.outline.set_visible(False)
 
 
-def plain_log(axis):
-    """A logarithmic y axis whose ticks are plain numbers at 1, 2, 3 and 5."""
-    axis.set_yscale("log")
-    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    axis.yaxis.set_minor_formatter(NullFormatter())
+def plain_log(axis, which="y", steps=(1.0, 2.0, 3.0, 5.0)):
+    """A logarithmic axis whose ticks are plain numbers, at `steps` times powers of ten."""
+    axis.set(**{f"{which}scale": "log"})
+    ticks = axis.yaxis if which == "y" else axis.xaxis
+    ticks.set_major_locator(LogLocator(subs=steps))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    ticks.set_minor_formatter(NullFormatter())
 
 
 def number(value, digits=3):
@@ -224,6 +244,12 @@ def number(value, digits=3):
 def signed_number(value):
     """A change with its sign and two decimals."""
     return f"{value:+.2f}".replace("-", "−")
+
+
+def span(values, digits=6):
+    """The one value of a column, or its least and largest, as a text."""
+    low, high = values.min(), values.max()
+    return number(low, digits) if low == high else f"{number(low, digits)} to {number(high, digits)}"
 
 
 def key_of(looks, names):

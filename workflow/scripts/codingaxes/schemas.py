@@ -32,6 +32,14 @@ ROI = Column("string", "", "region of interest: FFA, EBA or PPA")
 IMAGE = Column("string", "", "stimulus: nsd_ and the 0-based id among the images of NSD")
 TARGET = Column("string", "", "mean (of the region) or the number of a voxel")
 DIRECTION = Column("string", "", "increase or decrease of the predicted response; none: a random control")
+RESPONSE = Column(
+    "string",
+    "",
+    "what is differentiated: group (the mean of a region over subjects), subjects (the mean of each), voxels "
+    "(of all subjects), joint (voxels of all regions), features (of the layers that are read)",
+)
+REGION = Column("string", "", "region of interest, or all: of joint and features")
+K = Column("int32", "axes", "dimension of the subspaces: the k leading axes")
 RADIUS = Column("float64", "l2 norm, pixels in [0, 1]", "largest size that was allowed")
 SIZE = Column("float64", "l2 norm, pixels in [0, 1]", "size of the perturbation as it is stored")
 
@@ -305,47 +313,153 @@ TABLES = {
         },
     ),
     "eigenvectors": Table(
-        "one row per image and rank: leading eigenvectors of J'J, J: voxels of a region by pixels",
-        ("network", "roi", "image_id", "rank"),
+        "one row per axis: leading eigenvectors of J'J, J: the derivative of some responses by pixels",
+        ("network", "response", "roi", "image_id", "rank"),
         {
             "network": NETWORK,
-            "roi": ROI,
+            "response": RESPONSE,
+            "roi": REGION,
             "image_id": IMAGE,
-            "rank": Column("int32", "", "1: the largest eigenvalue"),
-            "eigenvalue": Column("float64", "z squared per squared pixel unit", "squared gain of the axis"),
-            "residual": Column("float64", "z squared per squared pixel unit", "||J'J v - eigenvalue v||"),
+            "rank": Column("int32", "", "1: the largest eigenvalue; at most as many as there are responses"),
+            "eigenvalue": Column("float64", "squared response unit per squared pixel unit", "squared gain"),
+            "residual": Column("float64", "as the eigenvalue", "||J'J v - eigenvalue v||"),
             "converged": Column("bool", "", "residual below tolerance times the largest eigenvalue"),
-            "steps": Column("int32", "products", "applications of J'J spent on this image"),
             "vector": Column(
-                "list[float16]", "", "unit vector over pixels (3, h, w), flattened; sign arbitrary"
+                "list[float16]",
+                "",
+                "unit vector over pixels (3, h, w), flattened, rounded to float16; its sign is arbitrary, "
+                "but that of the group is the gradient and points to where the response rises",
             ),
         },
     ),
-    "gradients": Table(
-        "one row per image and region: gradient of the group response",
-        ("network", "roi", "image_id"),
+    "jacobians": Table(
+        "one row per Jacobian: its size and shape, and how its axes were found",
+        ("network", "response", "roi", "image_id"),
         {
             "network": NETWORK,
-            "roi": ROI,
+            "response": RESPONSE,
+            "roi": REGION,
             "image_id": IMAGE,
-            "norm": Column("float64", "SD over training images per pixel unit", "l2 norm of the gradient"),
-            "gradient": Column("list[float16]", "", "unit vector over pixels (3, h, w), flattened"),
+            "n_responses": Column("int32", "rows", "of J; voxels of a network are compressed to their rank"),
+            "route": Column("string", "", "exact (all rows of J), lanczos or bidiagonal"),
+            "products": Column("int32", "products", "with J and its transpose; exact: rows"),
+            "trace": Column(
+                "float64", "squared response unit per squared pixel unit", "sum of all eigenvalues, estimated"
+            ),
+            "first_share": Column("float64", "0 to 1", "largest eigenvalue over the trace", missing=True),
+            "participation_ratio": Column(
+                "float64",
+                "axes",
+                "squared trace over the sum of squared eigenvalues, estimated",
+                missing=True,
+            ),
         },
     ),
     "similarity": Table(
-        "one row per pair of networks and image: similarity of their leading axes",
-        ("network_i", "network_j", "roi", "image_id", "k"),
+        "one row per pair of models and image: similarity of their leading axes",
+        ("network_i", "network_j", "response", "roi", "image_id", "k"),
         {
             "network_i": NETWORK,
             "network_j": NETWORK,
-            "roi": ROI,
+            "response": RESPONSE,
+            "roi": REGION,
             "image_id": IMAGE,
-            "k": Column("int32", "axes", "dimension of both subspaces"),
+            "k": K,
             "similarity": Column(
                 "float64", "0 to 1", "mean squared cosine of the principal angles", missing=True
             ),
+            "across_images": Column(
+                "float64", "0 to 1", "the same with the other model's axes on other images", missing=True
+            ),
+            "projection_distance": Column("float64", "0 to 1", "root mean squared sine", missing=True),
+            "largest_angle": Column("float64", "degrees", "largest principal angle", missing=True),
+            "cosine": Column("float64", "-1 to 1", "for k = 1, of the group: of the gradients", missing=True),
             "chance": Column("float64", "0 to 1", "its expectation for random subspaces: k / pixels"),
-            "gradient_cosine": Column("float64", "-1 to 1", "cosine of the two gradients", missing=True),
+        },
+    ),
+    "similarity_means": Table(
+        "one row per pair of models: mean similarity over images, and what chance would give",
+        ("network_i", "network_j", "response", "roi", "k"),
+        {
+            "network_i": NETWORK,
+            "network_j": NETWORK,
+            "response": RESPONSE,
+            "roi": REGION,
+            "k": K,
+            "similarity": Column("float64", "0 to 1", "on the same image, mean over images", missing=True),
+            "similarity_low": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+            "similarity_high": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+            "across": Column("float64", "0 to 1", "on different images, mean over images", missing=True),
+            "across_low": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+            "across_high": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+            "chance": Column("float64", "0 to 1", "of random subspaces: k / pixels"),
+            "matched_chance": Column(
+                "float64", "0 to 1", "of random subspaces with the spectra of the two models", missing=True
+            ),
+            "p_matched": Column(
+                "float64", "", "one-sided, by draws of such subspaces; images as independent", missing=True
+            ),
+            "n_images": Column("int32", "images", "with axes of both models"),
+        },
+    ),
+    "profiles": Table(
+        "one row per spatial frequency: what a model's leading axes are made of",
+        ("network", "response", "roi", "frequency"),
+        {
+            "network": NETWORK,
+            "response": RESPONSE,
+            "roi": REGION,
+            "frequency": Column("float64", "cycles per image", "centre of an annulus that is 1 wide"),
+            "share": Column("float64", "0 to 1", "of the power; mean over leading axes and images"),
+            "sd": Column("float64", "0 to 1", "over images", missing=True),
+            "n_images": Column("int32", "images", "averaged"),
+        },
+    ),
+    "alignment": Table(
+        "one row per attack and k: how much of it lies in the span of the model's own k leading axes",
+        ("attack", "network", "roi", "direction", "radius", "image_id", "response", "k"),
+        {
+            "attack": Column("string", "", "l2"),
+            "network": NETWORK,
+            "roi": ROI,
+            "direction": DIRECTION,
+            "radius": RADIUS,
+            "image_id": IMAGE,
+            "response": RESPONSE,
+            "k": K,
+            "share": Column("float64", "0 to 1", "of the squared size of the perturbation", missing=True),
+            "chance": Column("float64", "0 to 1", "of a random perturbation: k / pixels"),
+        },
+    ),
+    "reliability": Table(
+        "one row per kind of similarity: whether pairs of networks keep their order on other images",
+        ("response", "roi", "k"),
+        {
+            "response": RESPONSE,
+            "roi": REGION,
+            "k": K,
+            "reliability": Column("float64", "r", "between halves of the images, corrected", missing=True),
+            "low": Column("float64", "r", "2.5th percentile over random halves", missing=True),
+            "high": Column("float64", "r", "97.5th percentile over random halves", missing=True),
+            "n_pairs": Column("int32", "pairs", "of networks"),
+            "n_images": Column("int32", "images", "with axes of all networks"),
+        },
+    ),
+    "controls": Table(
+        "one row per predictor: regression of similarity over pairs of networks, networks permuted",
+        ("response", "roi", "k", "predictor"),
+        {
+            "response": RESPONSE,
+            "roi": REGION,
+            "k": K,
+            "predictor": Column("string", "", "over pairs: different architecture, ..."),
+            "coefficient": Column("float64", "similarity per unit", "the other predictors held fixed"),
+            "standardised": Column("float64", "SD over pairs", "the same in SD of both"),
+            "p": Column("float64", "", "two-sided"),
+            "r_squared": Column("float64", "0 to 1", "of the whole regression"),
+            "n_pairs": Column("int32", "pairs", "of networks"),
+            "n_networks": Column("int32", "networks", "permuted"),
+            "permutations": Column("int32", "", "that p counts, the observed one included"),
         },
     ),
     "effects": Table(
