@@ -60,6 +60,18 @@ def read(study, path, name):
     return tables.read([study / one for one in paths], name)
 
 
+def replayed(study, folder, rule, name, setting):
+    """The outputs of a job of the study, run once more into a folder with another setting."""
+    job = json.loads((study / f"logs/{rule}/{name}.json").read_text())
+    job["params"] |= setting
+    job["output"] = {key: str(folder / f"{key}.parquet") for key in job["output"]}
+    job["log"] = str(folder / "job.log")
+    (folder / "job.json").write_text(json.dumps(job))
+    command = [sys.executable, f"workflow/scripts/{rule}.py", str(folder / "job.json")]
+    subprocess.run(command, cwd=study, check=True, timeout=120)
+    return job["output"]
+
+
 def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
     figures = study / "results/figures"
     names = {file.stem for file in figures.iterdir()}
@@ -164,17 +176,11 @@ def test_scores_by_subject_layer_and_fold_fit_together(study):
     ids=lambda setting: "-".join(map(str, setting.values())),
 )  # fmt: skip
 def test_other_methods_fill_the_same_tables(study, tmp_path, setting):
-    job = json.loads((study / "logs/fit_readouts/densenet_standard.json").read_text())
-    job["params"] |= setting
-    job["output"] = {name: str(tmp_path / f"{name}.parquet") for name in job["output"]}
-    job["log"] = str(tmp_path / "job.log")
-    (tmp_path / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, "workflow/scripts/fit_readouts.py", str(tmp_path / "job.json")]
-    subprocess.run(command, cwd=study, check=True, timeout=120)
+    found = replayed(study, tmp_path, "fit_readouts", "densenet_standard", setting)
     usual = read(study, "results/scores/densenet_standard.parquet", "scores")
-    scores = tables.read(tmp_path / "scores.parquet", "scores")
+    scores = tables.read(found["scores"], "scores")
     assert len(scores) == len(usual) and not np.allclose(scores.r, usual.r)
-    fitted = tables.read(tmp_path / "readouts.parquet", "readouts")
+    fitted = tables.read(found["readouts"], "readouts")
     assert fitted.alpha.isna().all() == ("method" in setting)
 
 
@@ -231,6 +237,34 @@ def test_a_step_along_a_stored_axis_moves_the_responses_by_the_root_of_its_eigen
         np.testing.assert_allclose(moved.norm(dim=1) ** 2, rows.eigenvalue, rtol=1e-2, atol=rounding)
         if kind == "group":
             assert (moved > 0).all()
+
+
+@pytest.mark.parametrize("setting", [{"route": "exact"}, {"route": "lanczos"}, {"route": "bidiagonal"}])
+def test_every_route_finds_the_same_axes(study, tmp_path, setting):
+    found = replayed(study, tmp_path, "compute_eigenvectors", "resnet_robust", setting)
+    sizes = tables.read(found["jacobians"], "jacobians")
+    assert set(sizes.route[sizes.response != "group"]) == set(setting.values())
+    usual = read(study, "results/eigenvectors/resnet_robust.parquet", "eigenvectors")
+    key = ["response", "roi", "image_id", "rank"]
+    pair = usual.merge(tables.read(found["eigenvectors"], "eigenvectors"), on=key, suffixes=("", "_other"))
+    assert len(pair) == len(usual)
+    largest = pair.groupby(key[:-1]).eigenvalue.transform("max")
+    assert ((pair.eigenvalue - pair.eigenvalue_other).abs() < 1e-3 * largest).all()
+    first = pair[pair["rank"] == 1]
+    cosine = [
+        abs(float(a.astype(float) @ b.astype(float)))
+        for a, b in zip(first.vector, first.vector_other, strict=True)
+    ]
+    assert min(cosine) > 0.999
+
+
+def test_voxels_can_count_by_their_noise_ceiling(study, tmp_path):
+    found = replayed(study, tmp_path, "compute_eigenvectors", "resnet_robust", {"weighting": "noise_ceiling"})
+    key = ["response", "roi", "image_id"]
+    usual = read(study, "results/jacobians/resnet_robust.parquet", "jacobians").set_index(key).trace
+    weighted = tables.read(found["jacobians"], "jacobians").set_index(key).trace[usual.index]
+    changed = (weighted < 0.9 * usual).groupby("response").all()
+    assert changed[["voxels", "joint"]].all() and not changed[["group", "subjects", "features"]].any()
 
 
 def test_sizes_of_jacobians_fit_their_axes(study):
@@ -314,8 +348,8 @@ def test_an_edited_function_reruns_what_can_reach_it_and_an_edited_comment_nothi
         module.write_text(source.replace(opening, '"""Reworded: operator -> leading') + "\n# a remark\n")
         script.write_text(original + "\n# another remark\n")
         assert listed(study) == set()
-        module.write_text(source.replace("noise = 10 *", "noise = 20 *"))
-        assert "noise = 20 *" in module.read_text()
+        module.write_text(source.replace("return 10 *", "return 20 *"))
+        assert "return 20 *" in module.read_text()
         assert listed(study) == {
             "compute_eigenvectors",
             "compare_subspaces",

@@ -388,8 +388,7 @@ class _Bidiagonal(_Symmetric):
 
 def _rounding(*vectors):
     """Below this part of the largest product, a rest is rounding in the coarsest of the vectors' types."""
-    noise = 10 * max(torch.finfo(vector.dtype).eps for vector in vectors)
-    return noise
+    return 10 * max(torch.finfo(vector.dtype).eps for vector in vectors)
 
 
 def _orthogonal(vector, basis):
