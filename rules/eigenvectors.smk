@@ -63,7 +63,7 @@ rule compare_subspaces:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem="16GB",
         runtime="2h",
     params:
         **config["similarity"],

@@ -14,7 +14,7 @@ def main(run):
     """A pair of models is left missing for an image where an axis has not converged."""
     order = tables.read(run.input["stimuli"], "stimuli", columns=["image_id", "probe"])
     images = order.image_id[order.probe].to_list()
-    attacks = {name: rows for file in run.input["attacks"] for name, rows in read_attacks(file)}
+    attacks = {model_of(file): file for file in run.input["attacks"]}
     compared, averaged, profiles, aligned, dropped = [], [], [], [], 0
     for response, roi in run.track(spaces_of(run), unit="response and region"):
         bases, side = read_axes(run, response, roi, images), run.params["image_size"]
@@ -22,7 +22,8 @@ def main(run):
             about = {"network": name, "response": response, "roi": roi}
             dropped += int((~good.all(axis=1)).sum())
             profiles.append(profile(masked(basis, good, basis.shape[1]), side).assign(**about))
-            rows = attacks[name] if roi == "all" else attacks[name][attacks[name].roi == roi]
+            mine = None if roi == "all" else [("roi", "=", roi)]
+            rows = tables.read(attacks[name], "perturbations", filters=mine)
             aligned.append(align(basis, good, rows, images, run.params["k"]).assign(response=response))
         for k in run.params["k"]:
             spans = {name: masked(*parts, k) for name, parts in bases.items() if parts[0].shape[1] >= k}
@@ -41,9 +42,9 @@ def main(run):
     tables.write(run.output["similarity_means"], "similarity_means", pd.DataFrame(averaged))
 
 
-def read_attacks(file):
-    """Name of a model and its attacks."""
-    yield from tables.read(file, "perturbations").groupby("network", sort=False)
+def model_of(file):
+    """The model whose attacks a file holds."""
+    return tables.read(file, "perturbations", columns=["network"]).network.iloc[0]
 
 
 def spaces_of(run):
@@ -73,8 +74,9 @@ def read_axes(run, response, roi, images):
 
 
 def masked(basis, good, k):
-    """The first k axes (images, k, pixels), NaN where one of them is not usable."""
-    return np.where(good[:, :k].all(axis=1)[:, None, None], basis[:, :k], np.float32(np.nan))
+    """The first k axes (images, k, pixels), NaN where one of them is not usable; a view where all are."""
+    usable = good[:, :k].all(axis=1)
+    return basis[:, :k] if usable.all() else np.where(usable[:, None, None], basis[:, :k], np.float32(np.nan))
 
 
 def whole(span):
