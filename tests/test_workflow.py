@@ -239,12 +239,15 @@ def test_a_step_along_a_stored_axis_moves_the_responses_by_the_root_of_its_eigen
             assert (moved > 0).all()
 
 
-@pytest.mark.parametrize("setting", [{"route": "exact"}, {"route": "lanczos"}, {"route": "bidiagonal"}])
-def test_every_route_finds_the_same_axes(study, tmp_path, setting):
+@pytest.mark.parametrize("route", ["exact", "lanczos", "bidiagonal"])
+def test_every_route_finds_the_same_axes(study, tmp_path, route):
+    kinds = ["group", "subjects", "voxels", "joint"]  # not all rows of thousands of features
+    setting = {"route": route, "responses": kinds}
     found = replayed(study, tmp_path, "compute_eigenvectors", "resnet_robust", setting)
     sizes = tables.read(found["jacobians"], "jacobians")
-    assert set(sizes.route[sizes.response != "group"]) == set(setting.values())
+    assert set(sizes.route[sizes.response != "group"]) == {route}
     usual = read(study, "results/eigenvectors/resnet_robust.parquet", "eigenvectors")
+    usual = usual[usual.response.isin(kinds)]
     key = ["response", "roi", "image_id", "rank"]
     pair = usual.merge(tables.read(found["eigenvectors"], "eigenvectors"), on=key, suffixes=("", "_other"))
     assert len(pair) == len(usual)
