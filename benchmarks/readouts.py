@@ -1,6 +1,6 @@
 """Ridge readouts side by side with scikit-learn and himalaya: time, peak memory, agreement.
 
-python benchmarks/readouts.py                  # every cell, about ten minutes on one core
+python benchmarks/readouts.py                  # every cell, about twenty minutes on one core
 python benchmarks/readouts.py --features 2048  # some cells
 
 412 images (the training images of NSD's shared set), 25 penalties chosen for every target, one thread.
@@ -10,7 +10,7 @@ the process rises by during the fit, beyond the data. A ratio is a method's figu
 with the same kind of cross-validation: above 1, codingaxes is ahead. `error` is the largest difference of
 the predictions of 100 new images to those of the last method of the kind (scikit-learn; himalaya in
 float64), in SD of the responses, over the targets with the same penalty; `other` counts the targets with
-another penalty.
+another penalty (himalaya's methods have no intercept here, so that they do not centre anew in each fold).
 """
 
 import argparse
