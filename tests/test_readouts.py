@@ -201,6 +201,21 @@ def test_planted_weights_and_noise_give_the_r_of_theory(rng, n, d, noise):
     assert r.mean() == pytest.approx(expected, abs=0.015)
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-4, 1e-2])
+@pytest.mark.parametrize("shape", [(123, 40), (63, 300)])
+def test_penalties_of_nearly_noiseless_targets_are_those_of_float64(rng, shape, noise):
+    features, responses = noisy(rng, *shape, noise=noise, targets=40)
+    grid = np.geomspace(1e-6, 1e6, 49)
+    x, _ = scaled(features)
+    errors = np.zeros((len(grid), 40))
+    for i, alpha in enumerate(grid):
+        for inside, outside in FOLDS.split(x):
+            ridge = Ridge(alpha, solver="svd").fit(x[inside], responses[inside])
+            errors[i] += np.square(ridge.predict(x[outside]) - responses[outside]).mean(axis=0) / 5
+    found = readouts.fit(features, responses, cv=FOLDS, alphas=grid)
+    np.testing.assert_array_equal(found.alpha, grid[errors.argmin(axis=0)])
+
+
 def test_noisier_targets_get_larger_penalties(rng):
     features, planted = rng.standard_normal((150, 60)), rng.standard_normal(60)
     signal = features @ planted / np.sqrt(60)

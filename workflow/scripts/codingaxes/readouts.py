@@ -12,7 +12,7 @@ from codingaxes import statistics
 METHODS = ("ridge", "least_squares", "pls")
 CLOSED_FORMS = ("leave_one_out", "generalised")  # of ridge's cross-validated error
 BLOCK = 4096  # features that are held in float64 at a time
-CLOSE = 1e-5  # relative difference of errors that float32 may get wrong (measured: 1.3e-6)
+CLOSE = 1e-5  # difference of root mean squared errors that float32 may get wrong, in units of the largest
 TIE = 1e-9  # and below which two penalties are as good as each other
 
 
@@ -221,7 +221,9 @@ def _errors(parts, alphas):
     in float64 for the targets of which two penalties are so close that float32 could confuse them.
     """
     found = _errors_in(np.float32, parts, alphas)
-    close = (found <= found.min(axis=0) * (1 + CLOSE)).sum(axis=0) > 1
+    # residuals are rounded in proportion to the responses, however small the error: roots are compared
+    root = np.sqrt(found)
+    close = (root <= root.min(axis=0) + CLOSE * root.max(axis=0)).sum(axis=0) > 1
     if close.any():
         some = [(terms, z[:, close], None if y is None else y[:, close]) for terms, z, y in parts]
         found[:, close] = _errors_in(np.float64, some, alphas)

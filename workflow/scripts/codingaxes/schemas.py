@@ -39,6 +39,17 @@ RESPONSE = Column(
     "(of all subjects), joint (voxels of all regions), features (of the layers that are read)",
 )
 REGION = Column("string", "", "region of interest, or all: of joint and features")
+LAYER = Column("string", "", "named module of the network")
+SCORE = {
+    "r": Column("float64", "Pearson r", "predicted against measured, test images", missing=True),
+    "ci_low": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+    "ci_high": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+    "ceiling": Column(
+        "float64", "Pearson r", "largest r that noise of what is predicted allows", missing=True
+    ),
+    "r_over_ceiling": Column("float64", "ratio", "r relative to the ceiling", missing=True),
+    "n_test": Column("int32", "images", "images that r is computed on"),
+}
 K = Column("int32", "axes", "dimension of the subspaces: the k leading axes")
 RADIUS = Column("float64", "l2 norm, pixels in [0, 1]", "largest size that was allowed")
 SIZE = Column("float64", "l2 norm, pixels in [0, 1]", "size of the perturbation as it is stored")
@@ -142,7 +153,7 @@ TABLES = {
         ("network", "layer", "image_id"),
         {
             "network": NETWORK,
-            "layer": Column("string", "", "named module of the network"),
+            "layer": LAYER,
             "image_id": IMAGE,
             "feature": Column("list[float32]", "", "output of the layer, flattened"),
         },
@@ -152,7 +163,7 @@ TABLES = {
         ("network", "layer"),
         {
             "network": NETWORK,
-            "layer": Column("string", "", "named module of the network"),
+            "layer": LAYER,
             "n_features": Column("int32", "units", "length of the feature vector"),
             "sparseness": Column(
                 "float64", "0 to 1", "population sparseness, mean over images", missing=True
@@ -172,7 +183,7 @@ TABLES = {
         ("network", "layer", "component"),
         {
             "network": NETWORK,
-            "layer": Column("string", "", "named module of the network"),
+            "layer": LAYER,
             "component": Column("int32", "", "from 0, in the order of the entries of a readout's weight"),
             "vector": Column("list[float32]", "", "unit vector over the features; all are orthogonal"),
         },
@@ -211,7 +222,7 @@ TABLES = {
             "network": NETWORK,
             "subject": SUBJECT,
             "roi": ROI,
-            "layer": Column("string", "", "named module of the network"),
+            "layer": LAYER,
             "error": Column(
                 "float64", "variance of the target", "cross-validated inside the training images"
             ),
@@ -229,12 +240,8 @@ TABLES = {
             "subject": SUBJECT,
             "roi": ROI,
             "target": TARGET,
-            "r": Column("float64", "Pearson r", "predicted against measured, test images", missing=True),
-            "ci_low": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
-            "ci_high": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+            **SCORE,
             "r2": Column("float64", "explained variance", "1 - squared error / variance, test", missing=True),
-            "ceiling": Column("float64", "Pearson r", "largest r that noise allows", missing=True),
-            "r_over_ceiling": Column("float64", "ratio", "r relative to the ceiling", missing=True),
             "r_k_fold": Column(
                 "float64",
                 "Pearson r",
@@ -242,7 +249,6 @@ TABLES = {
                 missing=True,
             ),
             "n_train": Column("int32", "images", "images that the readout was fitted on"),
-            "n_test": Column("int32", "images", "images that r is computed on"),
         },
     ),
     "cross_subject": Table(
@@ -253,12 +259,7 @@ TABLES = {
             "roi": ROI,
             "subject": Column("string", "", "subject whose responses to training images were fitted"),
             "tested_on": Column("string", "", "subject whose responses to test images are predicted"),
-            "r": Column("float64", "Pearson r", "predicted against measured, test images", missing=True),
-            "ci_low": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
-            "ci_high": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
-            "ceiling": Column("float64", "Pearson r", "largest r that noise of tested_on allows"),
-            "r_over_ceiling": Column("float64", "ratio", "r relative to the ceiling", missing=True),
-            "n_test": Column("int32", "images", "images that r is computed on"),
+            **SCORE,
         },
     ),
     "predictions": Table(
