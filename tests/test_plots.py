@@ -125,9 +125,10 @@ def plant_scores(folder):
             (r, s, t) for r in REGIONS for s in ("group", "subj01") for t in ("mean", "0")
         ]:
             r = 0.6 - 0.1 * place if (subject, target) == ("group", "mean") else 0.01
-            row = [network, subject, roi, target, r, r - 0.1, r + 0.1, r**2, 0.8, r / 0.8, 0.3 + 0.1 * place]
-            rows.append([*row, 30, 10])
-        frame = pd.DataFrame(rows, columns=list(tables.TABLES["scores"].columns))
+            row = {"network": network, "subject": subject, "roi": roi, "target": target}
+            row |= {"r": r, "ci_low": r - 0.1, "ci_high": r + 0.1, "r2": r**2, "r_k_fold": 0.3 + 0.1 * place}
+            rows.append(row | {"ceiling": 0.8, "r_over_ceiling": r / 0.8, "n_train": 30, "n_test": 10})
+        frame = pd.DataFrame(rows)
         paths.append(str(folder / f"scores_{network}.parquet"))
         tables.write(paths[-1], "scores", frame)
     return paths

@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from codingaxes.schemas import BRAIN, GROUP, TABLES
+from codingaxes.columns import BRAIN, GROUP
+from codingaxes.schemas import TABLES
 
 __all__ = ["BRAIN", "GROUP", "TABLES", "matrix", "read", "write"]
 
