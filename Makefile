@@ -46,9 +46,9 @@ format: .venv/.installed
 	ruff format .
 	snakefmt .
 
-# Only what the workflow can make again: a link at resources/nsd is removed, not what it points to.
+# Only what is made here: what was downloaded (resources/nsd, resources/weights) stays.
 clean:
-	rm -rf logs resources/nsd
+	rm -rf logs resources/miniature resources/zoo resources/simulated_brain.npz
 	if [ -d results ]; then find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +; fi
 
 # An environment that is broken or half made is made anew; a sound one is only brought to the lock.

@@ -2,6 +2,8 @@
 
 snakemake --cores 2                 the whole study, with config/config.yaml (the miniature)
 snakemake --cores 2 figures         figures only
+snakemake --cores 2 networks        does every network of the table build, answer and differentiate?
+snakemake --cores 8 --configfile config/nsd.yaml --config 'nsd={terms_accepted: true}'     the full study
 """
 
 from snakemake.utils import min_version
@@ -16,7 +18,7 @@ report: "docs/captions/report.rst"
 
 
 include: "rules/common.smk"
-include: "rules/nsd.smk"
+include: "rules/own.smk" if SOURCE == "own" else "rules/nsd.smk"
 include: "rules/networks.smk"
 include: "rules/features.smk"
 include: "rules/readouts.smk"
@@ -24,6 +26,10 @@ include: "rules/attacks.smk"
 include: "rules/transfer.smk"
 include: "rules/eigenvectors.smk"
 include: "rules/figures.smk"
+
+
+onstart:
+    accept_terms(config)
 
 
 rule all:
@@ -39,3 +45,9 @@ rule figures:
     """Every figure."""
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
+
+
+rule networks:
+    """What every network of the table is and can do, measured on one image."""
+    input:
+        "results/network_checks.csv",

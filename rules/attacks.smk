@@ -19,17 +19,17 @@ rule attack_images:
     benchmark:
         "results/benchmarks/attack_images/{model}.tsv"
     conda:
-        "../envs/torch.yaml"
+        TORCH
     threads: 1
     resources:
         gpu=GPU,
-        mem="4GB",
+        mem=MODEL_MEMORY,
         runtime="4h",
     params:
         **config["attacks"],
         device=config["device"],
         image_size=config["image_size"],
-        network=row_of,
+        networks=networks_of_model,
         code=code_of("attack_images.py"),
     script:
         "../workflow/scripts/attack_images.py"

@@ -16,6 +16,7 @@ sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from codingaxes.provenance import code_of
 
+FUNCTION = ("name", "source", "identifier", "input_size", "mean", "std", "interpolation", "layers")
 SCHEMAS = Path(workflow.basedir) / "config" / "schemas"
 
 
@@ -35,6 +36,23 @@ def check(content, schema, where):
         raise WorkflowError(f"{where} is not valid:\n  " + "\n  ".join(lines))
 
 
+def parsed(row, where):
+    """A row of a table of networks with numbers and lists instead of text; empty cells are left out."""
+    numbers = ("input_size", "top1", "training_radius", "seed")
+    lists = {"mean": float, "std": float, "layers": str.strip}
+    found = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
+    try:
+        found |= {key: yaml.safe_load(found[key]) for key in numbers if key in found}
+        found |= {
+            key: [each(part) for part in found[key].split(",")] for key, each in lists.items() if key in found
+        }
+    except ValueError as error:
+        raise WorkflowError(
+            f"network {found.get('name')}: {error}; mean and std are numbers with commas between"
+        )
+    return found
+
+
 def read_networks(path):
     """The table of networks as a dict by name, each row checked by its schema."""
     if not Path(path).is_file():
@@ -42,20 +60,18 @@ def read_networks(path):
     found, seeds = {}, {}
     with open(path, newline="") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
-            row = {
-                key: yaml.safe_load(value) if key in ("training_radius", "seed") else value
-                for key, value in row.items()
-            }
-            check(row, "networks", f"{path}, line {number}")
-            name = row.pop("name")
-            if name in found or name in ("simulated_brain", "none"):
-                raise WorkflowError(f"{path}, line {number}: the name {name} is taken")
-            if row["seed"] in seeds:
+            where = f"{path}, line {number}"
+            row = parsed(row, where)
+            check(row, "networks", where)
+            name, seed = row["name"], row.get("seed")
+            if name in found or name in ("simulated_brain", "none", "random"):
+                raise WorkflowError(f"{where}: the name {name} is taken")
+            if row["source"] == "zoo" and seed in seeds:
                 raise WorkflowError(
-                    f"{path}, line {number}: {name} has the seed of {seeds[row['seed']]}; "
+                    f"{where}: {name} has the seed of {seeds[seed]}; "
                     "networks of one initial state are similar for that reason alone"
                 )
-            found[name], seeds[row["seed"]] = row, name
+            found[name], seeds[seed] = row, name
     if not found:
         raise WorkflowError(f"{path} lists no network")
     return found
@@ -63,16 +79,36 @@ def read_networks(path):
 
 def check_together(config):
     """What a schema cannot say: keys that have to agree."""
+    nsd, own = config["nsd"], config["own"]
     if max(config["similarity"]["k"]) > config["eigenvectors"]["rank"]:
         raise WorkflowError("similarity.k: at most eigenvectors.rank axes are kept")
     if config["eigenvectors"]["max_steps"] < config["eigenvectors"]["rank"]:
         raise WorkflowError("eigenvectors.max_steps: at least eigenvectors.rank products are needed")
     if config["readouts"]["alphas"]["smallest"] >= config["readouts"]["alphas"]["largest"]:
         raise WorkflowError("readouts.alphas: smallest must be below largest")
-    if not any(config["nsd"]["sessions"].values()):
+    if not any(nsd["sessions"].values()):
         raise WorkflowError("nsd.sessions: at least one subject must have completed a session")
-    if config["nsd"]["source"] == "local" and not Path(config["nsd"]["folder"]).is_dir():
-        raise WorkflowError(f"nsd.folder: {config['nsd']['folder']!r} is no folder; nsd.source is local")
+    if nsd["source"] == "local" and not Path(nsd["folder"]).is_dir():
+        raise WorkflowError(f"nsd.folder: {nsd['folder']!r} is no folder; nsd.source is local")
+    if nsd["source"] == "own":
+        if not (Path(own["images"]).is_dir() and Path(own["responses"]).is_file()):
+            raise WorkflowError(
+                f"own.images: {own['images']!r} must be a folder, own.responses: {own['responses']!r} a file"
+            )
+        if not (own["subjects"] and own["regions"]):
+            raise WorkflowError("own.subjects, own.regions: name at least one of each")
+
+
+def accept_terms(config):
+    """Refuse to download from NSD before its terms are accepted; a dry run asks for nothing."""
+    if config["nsd"]["source"] == "nsd" and not config["nsd"]["terms_accepted"]:
+        raise WorkflowError(
+            "nsd.terms_accepted is false, so nothing is downloaded. Read NSD's terms, "
+            "https://cvnlab.slite.com/api/s/note/9dgh5HCqgZYhMoAESZBS86/Terms-and-Conditions, and sign its Data "
+            "Access Agreement, https://forms.gle/xue2bCdM9LaFNMeb7. Then say so: --config "
+            "'nsd={terms_accepted: true}'. To read a copy that you have: --config "
+            "'nsd={source: local, folder: /your/copy}'."
+        )
 
 
 check(config, "config", "the configuration")
@@ -80,17 +116,41 @@ check_together(config)
 
 ZOO = read_networks(config["networks"])
 NETWORKS = list(ZOO)
-BRAIN = ["simulated_brain"] if config["nsd"]["source"] == "miniature" else []
+TRAINED = [name for name in NETWORKS if ZOO[name]["source"] == "zoo"]
+FETCHED = [name for name in NETWORKS if name not in TRAINED]
+SOURCE = config["nsd"]["source"]
+BRAIN = ["simulated_brain"] if SOURCE == "miniature" else []
 MODELS = NETWORKS + BRAIN
 GPU = int(config["device"] == "cuda")
-REGIONS = list(config["nsd"]["regions"])
-SESSIONS = {subject: n for subject, n in config["nsd"]["sessions"].items() if n > 0}
-SUBJECTS = list(SESSIONS)
-NSD = "resources/nsd" if config["nsd"]["source"] == "miniature" else config["nsd"]["folder"].rstrip("/")
-ANATOMY = f"{NSD}/nsddata/ppdata/{{subject}}/{config['nsd']['space']}"
+HUBS = {"transformers", "open_clip", "dreamsim", "cornet"} & {row["source"] for row in ZOO.values()}
+MODEL_MEMORY = "4GB" if TRAINED == NETWORKS else "16GB"  # the largest pretrained network has 4 GB of weights
+TORCH = "../envs/hubs.yaml" if HUBS else "../envs/torch.yaml"
+
+# The layout of NSD's bucket, below the folder where it is made, downloaded or found.
+NSD = {"miniature": "resources/miniature", "local": config["nsd"]["folder"].rstrip("/")}.get(
+    SOURCE, "resources/nsd"
+)
+SUBJECT = f"{NSD}/nsddata/ppdata/{{subject}}"
+ANATOMY = f"{SUBJECT}/{config['nsd']['space']}"
+BEHAVIOUR = f"{SUBJECT}/behav/responses.tsv"
 BETAS = f"{NSD}/nsddata_betas/ppdata/{{subject}}/{config['nsd']['space']}/{config['nsd']['betas']}"
 LABELS = f"{NSD}/nsddata/freesurfer/{{subject}}/label"
-ATLASES = sorted({region["atlas"] for region in config["nsd"]["regions"].values()})
+DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
+STIMULI = f"{NSD}/nsddata/stimuli/nsd/shared1000"
+SUFFIX = config["nsd"]["format"]
+REGIONS = config["nsd"]["regions"].values()
+ATLASES = sorted({region["atlas"] for region in REGIONS})
+CONTRASTS = sorted({region["contrast"] for region in REGIONS})
+T_MAPS = [] if config["nsd"]["min_t"] is None else CONTRASTS  # those that choose voxels
+SESSIONS = {subject: n for subject, n in config["nsd"]["sessions"].items() if n > 0}
+NEEDED = min(SESSIONS.values())  # all subjects share one order of trials: what all saw, all saw by then
+SESSION = (  # voxels of the atlases, cut out as soon as a session was downloaded; or the whole session in place
+    "results/nsd/sessions/{subject}/{session:02d}.parquet"
+    if SOURCE == "nsd"
+    else f"{BETAS}/betas_session{{session:02d}}.{SUFFIX}"
+)
+SUBJECTS = config["own"]["subjects"] if SOURCE == "own" else list(SESSIONS)
+
 FIGURES = [
     "predicted_vs_measured",
     "predictivity_vs_accuracy",
@@ -103,37 +163,82 @@ FIGURES = [
     "axes",
     "example_perturbations",
 ] + (["agreement"] if BRAIN else [])
+if not any(row["source"] == "zoo" or "top1" in row for row in ZOO.values()):
+    FIGURES.remove("predictivity_vs_accuracy")
 
 
 wildcard_constraints:
     network="|".join(NETWORKS),
     model="|".join(MODELS),
     subject="|".join(SUBJECTS),
+    session="[0-9]{2}",
 
 
-def betas_of(wildcards):
-    """All sessions of one subject, in order."""
-    sessions = range(1, SESSIONS[wildcards.subject] + 1)
-    return [
-        f"{BETAS}/betas_session{session:02d}.nii.gz".format(subject=wildcards.subject) for session in sessions
-    ]
+def behaviour_of(wildcards):
+    """The table of a subject's trials, against which the design is checked where it is there."""
+    file = BEHAVIOUR.format(subject=wildcards.subject)
+    return [file] if SOURCE != "local" or Path(file).is_file() else []
 
 
-def row_of(wildcards):
-    """The row of the networks table that a job is about; empty for the simulated brain."""
-    return ZOO.get(wildcards.get("network", wildcards.get("model")), {})
+def weights_of(wildcards):
+    """The weights of a network: trained here, or fetched."""
+    return files_of(wildcards.network)["weights"]
 
 
-def parts_of_model(wildcards):
+def function_of(name):
+    """Of a row, what makes the network's function: a changed citation, say, reruns nothing."""
+    return {key: ZOO[name][key] for key in FUNCTION}
+
+
+def network_of(wildcards):
+    """What makes the function of the network that a job is about."""
+    return function_of(wildcards.network)
+
+
+def training_of(wildcards):
+    """What makes a network of the zoo, trained."""
+    row = ZOO[wildcards.network]
+    return function_of(wildcards.network) | {key: row[key] for key in ("training_radius", "seed")}
+
+
+def weights_row_of(wildcards):
+    """What makes the weights of a pretrained network."""
+    row = ZOO[wildcards.network]
+    return function_of(wildcards.network) | {key: row.get(key, "") for key in ("weights", "sha256", "format")}
+
+
+def files_of_weights(wildcards):
+    """Files here that a network's weights are made of: its own code, weights that need no download."""
+    row = ZOO[wildcards.network]
+    code = [row["identifier"].partition(":")[0]] if row["source"] == "python" else []
+    return code + [part for part in row.get("weights", "").split() if "://" not in part]
+
+
+def weights_to_check(wildcards):
+    """The weights of a network; none where random ones are asked for."""
+    return [] if config["random_weights"] else [weights_of(wildcards)]
+
+
+def networks_of_model(wildcards):
+    """What makes the function of a model that is a network, by its name; empty for the simulated brain."""
+    return {wildcards.model: function_of(wildcards.model)} if wildcards.model in ZOO else {}
+
+
+def files_of(name):
     """The files that make up a model: a network with its readouts, or the simulated brain with its units."""
-    if wildcards.model in BRAIN:
+    if name in BRAIN:
         return {
             "brain": "resources/simulated_brain.npz",
             "voxels": expand("results/nsd/voxels/{subject}.parquet", subject=SUBJECTS),
             "targets": "results/readouts/targets.parquet",
         }
     return {
-        "weights": f"resources/zoo/{wildcards.model}.safetensors",
-        "readouts": f"results/readouts/{wildcards.model}.parquet",
-        "bases": f"results/bases/{wildcards.model}.parquet",
+        "weights": f"resources/{'zoo' if name in TRAINED else 'weights'}/{name}.safetensors",
+        "readouts": f"results/readouts/{name}.parquet",
+        "bases": f"results/bases/{name}.parquet",
     }
+
+
+def parts_of_model(wildcards):
+    """The files that make up the model that a job is about."""
+    return files_of(wildcards.model)

@@ -26,18 +26,18 @@ rule compute_eigenvectors:
     benchmark:
         "results/benchmarks/compute_eigenvectors/{model}.tsv"
     conda:
-        "../envs/torch.yaml"
+        TORCH
     threads: 1
     resources:
         gpu=GPU,
-        mem="4GB",
+        mem=MODEL_MEMORY,
         runtime="4h",
     params:
         **config["eigenvectors"],
         seed=config["seed"],
         device=config["device"],
         image_size=config["image_size"],
-        network=row_of,
+        networks=networks_of_model,
         code=code_of("compute_eigenvectors.py"),
     script:
         "../workflow/scripts/compute_eigenvectors.py"

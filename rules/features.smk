@@ -1,6 +1,6 @@
 """Features: what each candidate layer of a network answers to each stimulus.
 
-reads   results/nsd/stimuli.parquet, resources/zoo/{network}.safetensors
+reads   results/nsd/stimuli.parquet, resources/zoo/{network}.safetensors or resources/weights/{network}.safetensors
 makes   results/features/{network}.parquet   one row per layer and image
 """
 
@@ -10,7 +10,7 @@ rule extract_features:
     input:
         stimuli="results/nsd/stimuli.parquet",
         images="results/nsd/images",
-        weights="resources/zoo/{network}.safetensors",
+        weights=weights_of,
     output:
         features="results/features/{network}.parquet",
     log:
@@ -18,16 +18,16 @@ rule extract_features:
     benchmark:
         "results/benchmarks/extract_features/{network}.tsv"
     conda:
-        "../envs/torch.yaml"
+        TORCH
     threads: 1
     resources:
         gpu=GPU,
-        mem="4GB",
+        mem=MODEL_MEMORY,
         runtime="1h",
     params:
         device=config["device"],
         image_size=config["image_size"],
-        network=row_of,
+        network=network_of,
         code=code_of("extract_features.py"),
     script:
         "../workflow/scripts/extract_features.py"

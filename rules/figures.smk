@@ -130,7 +130,7 @@ rule plot_attack_effects:
     """Effects of attacks on their own network and on the others, and of random noise."""
     input:
         networks="results/networks.parquet",
-        transfer=expand("results/transfer/{network}.parquet", network=NETWORKS),
+        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
     output:
         pdf="results/figures/attack_effects.pdf",
         png=report(
@@ -312,7 +312,7 @@ rule plot_agreement:
     input:
         networks="results/networks.parquet",
         similarity="results/similarity.parquet",
-        transfer="results/transfer/simulated_brain.parquet",
+        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
     output:
         pdf="results/figures/agreement.pdf",
         png=report(

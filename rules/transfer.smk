@@ -1,17 +1,41 @@
 """Transfer: what perturbations made on one model do to the others.
 
 reads   results/attacks/{model}.parquet of every model and of random noise
-makes   results/transfer/{model}.parquet   one row per perturbation shown to this model
+makes   results/transfer/{model}.parquet   one row per perturbation made on, or shown to, this model
+
+The job of a model is about its pairs with the models before it in the table, both ways, itself and random noise: so a
+network that is added at the end of the table brings one job, and no other runs again.
 """
+
+ORDER = BRAIN + NETWORKS
+
+
+def up_to(model):
+    """The models before one, and itself."""
+    return ORDER[: ORDER.index(model) + 1]
+
+
+def parts_of_pairs(wildcards):
+    """The files that make up these models, and the perturbations made on them."""
+    names = up_to(wildcards.model)
+    parts = {"perturbations": [f"results/attacks/{name}.parquet" for name in [*names, "random"]]}
+    for name in names:
+        for part, file in files_of(name).items():
+            parts[part] = [*parts.get(part, []), file] if name in ZOO else file
+    return parts
+
+
+def functions_of_pairs(wildcards):
+    """What makes the functions of these networks, in the order of their files."""
+    return {name: function_of(name) for name in up_to(wildcards.model) if name in ZOO}
 
 
 rule measure_transfer:
-    """The response change of one model, or of the simulated brain, under every perturbation."""
+    """Response changes of one model under the perturbations of those before it, and the other way round."""
     input:
-        unpack(parts_of_model),
+        unpack(parts_of_pairs),
         stimuli="results/nsd/stimuli.parquet",
         images="results/nsd/images",
-        perturbations=expand("results/attacks/{source}.parquet", source=[*MODELS, "random"]),
     output:
         transfer="results/transfer/{model}.parquet",
     log:
@@ -19,16 +43,16 @@ rule measure_transfer:
     benchmark:
         "results/benchmarks/measure_transfer/{model}.tsv"
     conda:
-        "../envs/torch.yaml"
+        TORCH
     threads: 1
     resources:
         gpu=GPU,
-        mem="4GB",
+        mem=MODEL_MEMORY,
         runtime="4h",
     params:
         device=config["device"],
         image_size=config["image_size"],
-        network=row_of,
+        networks=functions_of_pairs,
         code=code_of("measure_transfer.py"),
     script:
         "../workflow/scripts/measure_transfer.py"

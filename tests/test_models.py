@@ -5,15 +5,18 @@ import pandas as pd
 import pytest
 import torch
 
-from codingaxes import jacobians, models, networks, scenes, simulation, tables
+from codingaxes import jacobians, miniature, models, networks, scenes, simulation, tables
 
 
 @pytest.fixture
 def units(brain, tmp_path, rng):
     """The brain's file, and tables voxels and targets with units that are planted here."""
     brain.save(tmp_path / "brain.npz")
+    places = {name: [(0, 0, k) for k in range(len(of.roi))] for name, of in brain.subjects.items()}
+    miniature.add_places(tmp_path / "brain.npz", {name: np.array(where) for name, where in places.items()})
     rows = [
         {"subject": subject, "voxel_id": i, "roi": roi, "mean": rng.normal(), "sd": rng.uniform(1, 3)}
+        | {"i": 0, "j": 0, "k": i}
         for subject, voxels in brain.subjects.items()
         for i, roi in enumerate(voxels.roi)
     ]
@@ -47,8 +50,9 @@ def test_the_brains_group_response_is_the_chain_of_averages_of_the_measurements(
 
 def test_voxels_that_are_not_those_of_the_brain_are_refused(units):
     file, voxels, targets = units
-    with pytest.raises(ValueError, match="in order"):
-        models.load_brain(file, voxels.iloc[1:], targets)
+    elsewhere = voxels.assign(k=voxels.k.where(voxels.index > 0, 999))
+    with pytest.raises(ValueError, match="1 of .* voxels of the table are not in"):
+        models.load_brain(file, elsewhere, targets)
 
 
 def test_a_readout_of_more_responses_than_directions_stays_in_two_factors(rng):

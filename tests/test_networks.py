@@ -1,13 +1,16 @@
-"""Networks of the zoo: layers, gradients, weights; and their training."""
+"""Networks: layers, resizing, derivatives, weights, what is checked of them; and training of the zoo."""
 
 import numpy as np
 import pytest
+import timm
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
 
-from codingaxes import lanczos, models, networks, scenes, training
+from codingaxes import lanczos, models, networks, networks_report, scenes, sources, training, zoo
 
-NAMES = list(networks.ARCHITECTURES)
+NAMES = list(zoo.ARCHITECTURES)
 
 
 def network(architecture, seed=0):
@@ -57,8 +60,12 @@ def test_jacobian_products_agree_with_finite_differences(architecture):
 
 
 def test_an_unknown_layer_or_architecture_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match=r"layer9; candidates are layer2"):
+    with pytest.raises(
+        ValueError, match=r"network resnet: no layer layer9; candidates are layer2.*near are layer"
+    ):
         network("resnet").features(images(), ["layer9"])
+    with pytest.raises(ValueError, match="no layer layer2:mean"):
+        network("resnet").features(images(), ["layer2:mean"])
     with pytest.raises(ValueError, match="resnet, densenet, vgg"):
         networks.Network("resnett")
 
@@ -72,10 +79,274 @@ def test_weights_are_read_back_exactly_and_never_in_part(tmp_path):
     content = load_file(tmp_path / "w.safetensors")
     content.pop("layer1.0.conv1.weight")
     save_file(content, tmp_path / "w.safetensors")
-    with pytest.raises(RuntimeError, match=r"layer1\.0\.conv1\.weight"):
+    with pytest.raises(ValueError, match=r"network resnet: .*missing \(1\): layer1\.0\.conv1\.weight"):
         networks.load("resnet", tmp_path / "w.safetensors")
-    with pytest.raises(FileNotFoundError, match="train_network"):
+    with pytest.raises(FileNotFoundError, match=r"network resnet: .*train_network"):
         networks.load("resnet", tmp_path / "absent.safetensors")
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_global_state_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, second = (networks.load("vgg", None, random_weights=True) for _ in range(2))
+    assert torch.equal(torch.rand(1), expected) and torch.equal(first(images()), second(images()))
+
+
+def row(source="timm", identifier="test_vit", size=48, layers=("norm",), interpolation="bilinear"):
+    about = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": interpolation}
+    about |= {"name": "mine", "source": source, "identifier": identifier}
+    return about | {"input_size": size, "layers": list(layers)}
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [40, 64, 90])
+def test_images_of_another_size_are_resized_and_normalised_inside(size, interpolation):
+    net = networks.load(
+        row("torchvision", "squeezenet1_1", 64, ["features.6"], interpolation), None, "cpu", True
+    )
+    x = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    resized = functional.interpolate(x, (64, 64), mode=interpolation, antialias=True, align_corners=False)
+    pixels = (resized if size != 64 else x) - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    expected = net.body.features[:7](pixels / torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
+    torch.testing.assert_close(net.features(x)["features.6"], expected.flatten(1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_is_not_changed_by_an_activation_in_place_after_it():
+    net = networks.load(
+        row("torchvision", "squeezenet1_1", 64, ["features.0", "features.1"]), None, "cpu", True
+    )
+    before, after = net.features(images()).values()
+    assert before.min() < 0 and torch.equal(before.relu(), after)
+
+
+def test_attention_is_computed_without_fused_kernels_and_its_first_token_can_be_read():
+    net = networks.load(
+        row(identifier="test_vit?img_size=48", layers=["blocks.0", "norm", "norm:cls"]), None, "cpu", True
+    )
+    assert not any(getattr(module, "fused_attn", False) for module in net.body.modules())
+    x = torch.rand(2, 3, 48, 48)
+    found = net.features(x)
+    assert torch.equal(found["norm:cls"], found["norm"].view(2, -1, found["norm:cls"].shape[1])[:, 0])
+    fused = timm.create_model("test_vit", img_size=48).eval()
+    fused.load_state_dict(net.body.state_dict())
+    expected = fused.forward_features((x - net.mean) / net.std)
+    torch.testing.assert_close(found["norm"], expected.flatten(1), rtol=1e-4, atol=1e-5)
+    with pytest.raises(
+        ValueError, match=r"layer patch_embed\.proj:cls needs an output \(n, tokens, d\), not \(2"
+    ):
+        net.features(x, ["patch_embed.proj:cls"])
+
+
+OWN = """
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.area, self.out, self.late = nn.Conv2d(3, 3, 3, padding=1), nn.Identity(), Late()
+        self.idle = nn.Linear(2, 2)
+
+    def forward(self, x):
+        for _ in range(5):
+            x = torch.tanh(self.area(x))
+        self.out(x)
+        return self.late(x)
+
+
+class Late(nn.Module):
+    def forward(self, x):
+        if getattr(self, "tired", False):
+            raise RuntimeError("ran although nobody asked")
+        return x
+
+
+class Answers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pair, self.dict, self.number = Answer("pair"), Answer("dict"), Answer("number")
+        self.squeezed, self.empty, self.named = Answer("squeezed"), Answer("empty"), Answer("named")
+
+    def forward(self, x):
+        return [part(x) for part in self.children()]
+
+
+class Answer(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x):
+        kinds = {"pair": (2 * x, None), "dict": {"last_hidden_state": 3 * x}, "number": 4.0}
+        kinds |= {"squeezed": x.mean(dim=(1, 2, 3)).sum(), "empty": (), "named": {"logits": x}}
+        return kinds[self.kind]
+
+
+class Faulty(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mixed, self.random, self.broken = Fault("mixed"), Fault("random"), Fault("broken")
+
+    def forward(self, x):
+        return [part(x) for part in self.children()]
+
+
+class Fault(Answer):
+    def forward(self, x):
+        if self.kind == "mixed":
+            return x - x.mean(dim=0)
+        return functional.dropout(x) if self.kind == "random" else x / 0
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Rows of networks in a file of the user's own."""
+    monkeypatch.setattr(sources, "WORKFLOW", tmp_path)
+    (tmp_path / "own.py").write_text(OWN)
+    return lambda name, *layers: row("python", f"own.py:{name}", None, layers)
+
+
+def test_a_module_that_runs_several_times_gives_its_last_output_and_later_ones_do_not_run(own):
+    net = networks.load(own("Recurrent", "area", "out"), None, random_weights=True)
+    net.body.late.tired = True
+    x, expected = images(), (images() - net.mean) / net.std
+    for _ in range(4):
+        expected = net.body.area(expected).tanh()
+    expected = net.body.area(expected)
+    found = net.features(x)
+    torch.testing.assert_close(found["area"], expected.flatten(1))
+    torch.testing.assert_close(found["out"], expected.tanh().flatten(1))
+    with pytest.raises(RuntimeError, match="although nobody asked"):
+        net(x)
+    with pytest.raises(ValueError, match="layer idle does not run in a forward pass"):
+        net.features(x, ["idle"])
+
+
+def test_of_a_tuple_the_first_item_is_taken_and_of_a_dict_its_hidden_state(own):
+    net = networks.load(own("Answers", "pair", "dict"), None, random_weights=True)
+    x = images()
+    pixels = ((x - net.mean) / net.std).flatten(1)
+    assert torch.equal(net.features(x)["pair"], 2 * pixels) and torch.equal(
+        net.features(x)["dict"], 3 * pixels
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "found"),
+    [("number", "float"), ("squeezed", r"\(\)"), ("empty", "tuple"), ("named", "NoneType")],
+)
+def test_a_layer_that_gives_no_row_for_each_image_is_refused_at_the_door(own, layer, found):
+    with pytest.raises(ValueError, match=f"network mine: layer {layer} gives {found} for 2 images"):
+        networks.load(own("Answers", layer), None, random_weights=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "error", "message"),
+    [
+        ("mixed", ValueError, "changes by .* when another image is in the batch"),
+        ("random", ValueError, "gives other features for the same images"),
+        ("broken", FloatingPointError, "is not finite on random images"),
+    ],
+)
+def test_a_network_that_the_study_cannot_rely_on_is_refused_at_the_door(own, layer, error, message):
+    with pytest.raises(error, match=f"network mine: layer {layer} {message}"):
+        networks.load(own("Faulty", layer), None, random_weights=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"interpolation": "nearest"}, "interpolation is bilinear or bicubic, not 'nearest'"),
+        ({"std": [1, 0, 1]}, "three numbers of mean and of std"),
+        ({"layers": []}, "at least one layer"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_refused_by_its_name(changes, message):
+    with pytest.raises(ValueError, match=f"network mine: .*{message}"):
+        networks.Network(row() | changes)
+
+
+# The networks of the study, of the depth and width that keep this quick but through the same code: source,
+# identifier, input size, layer. Images have 40 pixels, so that each is resized.
+STUDY = {
+    "vgg16": ("torchvision", "vgg16?init_weights=False", 32, "features.29"),
+    "squeezenet": ("torchvision", "squeezenet1_1", 64, "classifier.3"),
+    "mobilenet": ("torchvision", "mobilenet_v2", 32, "features.18"),
+    "alexnet": ("torchvision", "alexnet", 64, "classifier.2"),
+    "resnet50": ("checkpoint", "torchvision:resnet50", 32, "avgpool"),
+    "inception": ("torchvision", "inception_v3", 75, "avgpool"),
+    "densenet201": ("timm", "densenet201.tv_in1k", 32, "features.transition1"),
+    "clip_resnet50": ("timm", "resnet50_clip.openai?img_size=64", 64, "head"),
+    "nomic": ("checkpoint", "adapter:nomic_vision?depth=2&img_size=32", 32, "selector"),
+    "dinov2": ("timm", "vit_base_patch14_dinov2.lvd142m?img_size=28&depth=2", 28, "norm:cls"),
+    "google_vit": ("timm", "vit_base_patch16_224.orig_in21k_ft_in1k?img_size=32&depth=2", 32, "norm"),
+    "blip2": ("checkpoint", "adapter:blip2_vision?depth=2&img_size=28&width=176", 28, "norm"),
+}
+
+
+RESIZED = [*((name, "bilinear") for name in STUDY), ("squeezenet", "bicubic"), ("dinov2", "bicubic")]
+
+
+@pytest.mark.parametrize(("name", "interpolation"), RESIZED)
+def test_derivatives_in_both_modes_agree_with_each_other_and_with_differences(name, interpolation):
+    source, identifier, size, layer = STUDY[name]
+    about = row(source, identifier, size, [layer], interpolation)
+    net = networks.load(about, None, random_weights=True, image_size=40).double()
+    x = torch.rand(2, 3, 40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = networks_report.differentiability(net, x, layer, steps=(1e-3, 1e-4, 1e-5))
+    assert found["jvp"] and found["vjp"] and found["problem"] == ""
+    assert found["dot_error"] < 1e-12 and found["jvp_error"] < 1e-12
+    assert found["difference_error"] < 1e-6
+
+
+def test_the_second_derivative_of_the_end_of_a_densenet_agrees_with_differences():
+    about = row("timm", "densenet201.tv_in1k", 32, ["global_pool"])
+    net = networks.load(about, None, random_weights=True, image_size=40).double()
+    x = torch.rand(1, 3, 40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = networks_report.differentiability(net, x, "global_pool", forward_mode=False, steps=(1e-3, 1e-4))
+    assert found["vjp"] and not found["jvp"] and found["problem"] == "not asked for"
+    assert found["dot_error"] < 1e-12 and found["difference_error"] < 1e-6
+
+
+def test_a_report_of_a_network_says_what_it_is_and_that_its_derivatives_agree():
+    net = networks.load("resnet", None, random_weights=True)
+    found = networks_report.measure(net, images(1))
+    assert found.pop("forward") > 0 and found.pop("forward_backward") > 0
+    assert found == {
+        "parameters": sum(parameter.numel() for parameter in net.body.parameters()),
+        "layers": "layer2 2048, layer3 1024, layer4 512",
+        "jvp": True,
+        "vjp": True,
+    }
+
+
+class Lying(torch.autograd.Function):
+    """Doubles its input, and has the derivative of one that triples it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 3 * gradient
+
+
+class LyingLayer(nn.Module):
+    def forward(self, x):
+        return Lying.apply(x)
+
+
+def test_a_network_whose_derivative_is_wrong_or_missing_is_found_out():
+    net = networks.load("resnet", None, random_weights=True)
+    net.body.layer2.add_module("lie", LyingLayer())
+    found = networks_report.differentiability(net, images(1), "layer2")
+    assert not found["vjp"] and found["difference_error"] == pytest.approx(1 / 3, rel=1e-2)
+    assert not found["jvp"] and found["problem"]
 
 
 def test_an_adversarial_image_stays_in_ball_and_box_and_raises_the_loss():

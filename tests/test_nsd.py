@@ -1,14 +1,19 @@
 """Reading NSD's layout, on a miniature of two subjects that is written here."""
 
+import hashlib
+import logging
+import shutil
+from collections import Counter
+
 import nibabel
 import numpy as np
-import prepare_responses
+import pandas as pd
 import prepare_stimuli
 import pytest
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from codingaxes import job, miniature, nsd, pixels, scenes, simulation, tables
+from codingaxes import job, miniature, nsd, scenes, simulation, tables, volumes
 
 SESSIONS = {"subj01": 4, "subj02": 3}
 TRIALS = 30
@@ -41,7 +46,7 @@ def betas_file(folder, subject, session):
 
 def region(folder, subject, atlas, names):
     mask = folder / f"nsddata/ppdata/{subject}/{SPACE}/roi/{atlas}.nii.gz"
-    return nsd.region_mask(mask, folder / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab", names)
+    return volumes.region_mask(mask, folder / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab", names)
 
 
 def test_the_miniature_has_the_types_and_conventions_of_nsd(folder):
@@ -52,12 +57,12 @@ def test_the_miniature_has_the_types_and_conventions_of_nsd(folder):
     assert np.array_equal(content["subjectim"][0, :35], content["sharedix"].ravel())
     betas = nibabel.load(betas_file(folder, "subj01", 1))
     assert betas.get_data_dtype() == np.int16 and betas.shape == (*miniature.SHAPE, TRIALS)
-    brain = nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/brainmask.nii.gz") > 0
+    brain = volumes.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/brainmask.nii.gz") > 0
     assert (np.asanyarray(betas.dataobj)[~brain] == 0).all()
-    atlas = nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/floc-faces.nii.gz")
+    atlas = volumes.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/floc-faces.nii.gz")
     assert {-1, 0, 1, 2, 3} <= set(np.unique(atlas))
     left, right = (
-        nsd.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/{side}.floc-faces.nii.gz")
+        volumes.read_volume(folder / f"nsddata/ppdata/subj01/{SPACE}/roi/{side}.floc-faces.nii.gz")
         for side in ("lh", "rh")
     )
     assert np.array_equal(np.maximum(left, right), atlas)
@@ -94,47 +99,50 @@ def test_a_region_is_read_by_label_and_holds_the_planted_voxels(folder, brain):
         assert region(folder, "subj01", atlas, names).sum() == (brain.subjects["subj01"].roi == roi).sum()
 
 
-def test_an_unknown_label_is_refused_with_the_labels_that_exist(folder):
-    with pytest.raises(ValueError, match=r"FFA-9.*FFA-1"):
-        region(folder, "subj01", "floc-faces", ["FFA-9"])
-
-
-def test_betas_are_percent_signal_change_in_the_order_of_the_voxels(folder):
-    where = np.argwhere(region(folder, "subj01", "floc-bodies", ["EBA"]))[::-1]
-    betas = nsd.read_betas(betas_file(folder, "subj01", 2), where, TRIALS)
-    volume = nibabel.load(betas_file(folder, "subj01", 2)).get_fdata()
-    expected = np.array([[volume[i, j, k, t] / 300 for i, j, k in where] for t in range(TRIALS)])
-    np.testing.assert_allclose(betas, expected, rtol=1e-6)
-
-
-def test_a_session_of_another_length_or_type_is_refused(folder, tmp_path):
-    where = np.zeros((1, 3), int)
-    with pytest.raises(ValueError, match="31 trials"):
-        nsd.read_betas(betas_file(folder, "subj01", 1), where, 31)
-    file = tmp_path / "betas_session01.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(np.zeros((2, 2, 2, 4), np.float32), np.eye(4)), file)
-    with pytest.raises(ValueError, match="int16"):
-        nsd.read_betas(file, where, 4)
-    with pytest.raises(FileNotFoundError, match="betas_session99"):
-        nsd.read_betas(betas_file(folder, "subj01", 99), where, TRIALS)
-
-
 def test_a_constant_or_nan_voxel_is_missing_and_others_are_standard(rng):
     betas = rng.normal(3, 2, (50, 4))
     betas[:, 1], betas[7, 2] = 1.5, np.nan
-    z, sd = nsd.standardise(betas)
+    z, mean, sd = nsd.standardise(betas)
+    np.testing.assert_allclose(mean[[0, 3]], betas[:, [0, 3]].mean(axis=0))
     assert np.isnan(z[:, 1:3]).all() and np.isnan(sd[1:3]).all()
     np.testing.assert_allclose(z[:, [0, 3]].mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(z[:, [0, 3]].std(axis=0), 1)
 
 
-def test_repeats_are_grouped_by_image_whatever_their_order(rng):
+def test_repeats_are_averaged_by_image_whatever_their_order(rng):
     shown = rng.permutation(np.repeat(np.arange(10), 3))
-    shown = np.append(shown, 10)  # seen once: left out
+    shown = np.append(shown, 10)  # seen once: it says nothing of the noise
     z = shown[:, None] * np.array([[1.0, 10.0]])
-    repeated, ids = nsd.group_repeats(z, shown, 3)
-    assert np.array_equal(ids, np.arange(10)) and repeated.shape == (10, 3, 2)
-    assert np.array_equal(repeated[:, :, 0], np.repeat(np.arange(10)[:, None], 3, axis=1))
+    found = nsd.average_repeats(z, shown)
+    assert np.array_equal(found.images, np.arange(11)) and list(found.counts) == [3] * 10 + [1]
+    np.testing.assert_allclose(found.mean, np.arange(11)[:, None] * [1.0, 10.0])
+    np.testing.assert_allclose(found.noise_sd, 0, atol=1e-12)
+    assert np.array_equal(z, shown[:, None] * np.array([[1.0, 10.0]]))  # what was given is untouched
+    assert np.isnan(nsd.average_repeats(z[:1], shown[:1]).noise_sd).all()
+
+
+def test_noise_of_unequal_repetitions_weighs_each_image_by_its_degrees_of_freedom(rng):
+    counts = rng.integers(1, 6, 4000)
+    shown = np.repeat(np.arange(4000), counts)
+    z = rng.normal(0, 1, (4000, 1))[shown] + rng.normal(0, 0.7, (len(shown), 1))
+    found = nsd.average_repeats(z, shown)
+    groups = [z[shown == image, 0] for image in range(4000) if counts[image] > 1]
+    pooled = sum(np.var(group, ddof=1) * (len(group) - 1) for group in groups) / sum(
+        len(group) - 1 for group in groups
+    )
+    assert found.noise_sd[0] == pytest.approx(np.sqrt(pooled)) and abs(found.noise_sd[0] - 0.7) < 0.02
+    # the ceiling is the variance that the signal has among the means, images of one trial included
+    total = np.sqrt(1 + 0.49)
+    snr = nsd.ncsnr(found.noise_sd / total)
+    expected = 1 / found.mean.var()
+    np.testing.assert_allclose(nsd.noise_ceiling(snr, counts), expected, atol=0.03)
+
+
+def test_a_noise_ceiling_is_0_without_signal_and_1_without_noise():
+    np.testing.assert_allclose(nsd.noise_ceiling(nsd.ncsnr(np.array([1.2, 1.0, 0.0])), 3), [0, 0, 1])
+    counts = np.array([1, 1, 2, 3])  # the manual's formula: (c1 / 1 + c2 / 2 + c3 / 3) / (c1 + c2 + c3)
+    expected = 0.25 / (0.25 + (2 + 1 / 2 + 1 / 3) / 4)
+    np.testing.assert_allclose(nsd.noise_ceiling(np.array([0.5]), counts), expected)
 
 
 def test_the_noise_ceiling_of_planted_voxels_is_recovered(rng):
@@ -142,7 +150,7 @@ def test_the_noise_ceiling_of_planted_voxels_is_recovered(rng):
     signal = rng.standard_normal((30000, 3))
     trials = signal[:, None] + rng.standard_normal((30000, 3, 3)) / planted
     z = trials / trials.reshape(-1, 3).std(axis=0)
-    found = nsd.ncsnr(nsd.noise_sd(z))
+    found = nsd.ncsnr(nsd.average_repeats(z.reshape(-1, 3), np.repeat(np.arange(30000), 3)).noise_sd)
     # the noise variance has a relative error of sqrt(2 / 60000), which at 0.2 is 0.015 in the ratio
     np.testing.assert_allclose(found, planted, atol=0.045)
     # and the ceiling is what an ideal model reaches: squared correlation of signal and mean of three trials
@@ -158,8 +166,8 @@ def test_noise_ceilings_of_the_simulated_brain_are_recovered_within_their_sampli
         signal = responses[:, start : start + len(voxels.noise)]
         start += len(voxels.noise)
         shown = np.repeat(np.arange(n), 3)
-        z, _ = nsd.standardise(simulation.trials(signal[shown], voxels, rng))
-        found = nsd.ncsnr(nsd.noise_sd(nsd.group_repeats(z, shown, 3)[0]))
+        z, _, _ = nsd.standardise(simulation.trials(signal[shown], voxels, rng))
+        found = nsd.ncsnr(nsd.average_repeats(z, shown).noise_sd)
         true = signal.std(axis=0) / voxels.noise
         # the noise variance has a relative error of sqrt(2 / 2n); total over noise variance is ncsnr^2 + 1
         errors.append((found - true) / ((1 + true**2) / (2 * true) / np.sqrt(n)))
@@ -178,17 +186,94 @@ def test_a_split_is_fixed_and_keeps_its_order_in_a_longer_list():
         nsd.split(np.arange(10), 1, 1.0)
 
 
-def test_a_design_with_an_index_out_of_range_or_a_missing_variable_is_refused(tmp_path):
-    file = tmp_path / "nsd_expdesign.mat"
+def write_design(path, **changed):
+    """A small design of 2 subjects, 5 shared images and 1 image of each, with some variables changed."""
     good = miniature.make_design(np.random.default_rng(1), n_subjects=2, n_shared=5, n_own=1)
-    savemat(file, good | {"masterordering": good["masterordering"] + np.uint16(1)})
-    with pytest.raises(ValueError, match=r"1\.\.6"):
+    savemat(path, {name: value for name, value in (good | changed).items() if value is not None})
+    return good
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda good: {"masterordering": good["masterordering"] + np.uint16(1)}, r"1\.\.6, found 2 to 7"),
+        (
+            lambda good: {"masterordering": good["masterordering"] * np.uint16(0)},
+            r"1\.\.6, found 1 to 0|found 0",
+        ),
+        (lambda good: {"sharedix": None}, "lacks sharedix"),
+        (lambda good: {"subjectim": good["subjectim"] - np.int32(20)}, "count from 1"),
+        (lambda good: {"subjectim": good["subjectim"][:, 2:]}, r"1\.\.4"),
+        (
+            lambda good: {"sharedix": good["sharedix"] + np.int32(100)},
+            "sharedix has 1.., which subjectim lacks",
+        ),
+        (lambda good: {"sharedix": good["sharedix"][:, ::-1]}, "ascend"),
+        (lambda good: {"sharedix": np.zeros((2, 3), np.int32)}, r"sharedix must be one row.*\(2, 3\)"),
+        (lambda good: {"subjectim": good["subjectim"] + 0.5}, "whole numbers"),
+        (lambda good: {"subjectim": "text"}, "subjectim must"),
+    ],
+)
+def test_a_design_that_is_not_nsds_is_refused_by_name(tmp_path, change, said):
+    file = tmp_path / "nsd_expdesign.mat"
+    good = write_design(file)
+    nsd.read_design(file)
+    write_design(file, **change(good))
+    with pytest.raises(ValueError, match=said) as caught:
         nsd.read_design(file)
-    savemat(file, {name: good[name] for name in ("masterordering", "subjectim")})
-    with pytest.raises(ValueError, match="sharedix"):
-        nsd.read_design(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_file_that_is_no_design_at_all_is_refused_by_name(tmp_path):
+    file = tmp_path / "nsd_expdesign.mat"
+    write_design(file)
+    for content in (b"", b"<html>Access denied</html>" * 20, file.read_bytes()[:200]):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"nsd_expdesign\.mat"):
+            nsd.read_design(file)
     with pytest.raises(FileNotFoundError, match=r"nsd\.folder"):
         nsd.read_design(tmp_path / "absent.mat")
+
+
+def test_subjects_and_trials_that_the_design_lacks_are_refused_with_its_name(tmp_path):
+    file = tmp_path / "nsd_expdesign.mat"
+    write_design(file)
+    design = nsd.read_design(file)
+    assert len(design.shown(1, 18)) == 18
+    with pytest.raises(ValueError, match=r"nsd_expdesign.mat: subject 3 .* has 2"):
+        design.shown(2, 18)
+    with pytest.raises(ValueError, match=r"nsd_expdesign.mat: 19 trials .* only 18"):
+        nsd.images_seen_by_all(design, {0: 18, 1: 19}, 3)
+    with pytest.raises(ValueError, match=r"nsd_expdesign.mat: no shared image was seen 4 times"):
+        nsd.images_seen_by_all(design, {0: 18, 1: 18}, 4)
+
+
+def full_design(path):
+    """A design of NSD's sizes, made here: 8 subjects with 10000 of 73000 images, 30000 trials."""
+    rng = np.random.default_rng(515)
+    ids = rng.permutation(73000) + 1
+    shared = np.sort(ids[:1000])
+    own = ids[1000:].reshape(8, 9000)
+    content = {
+        "masterordering": rng.permutation(np.repeat(np.arange(1, 10001), 3))[None].astype(np.uint16),
+        "subjectim": np.concatenate([np.tile(shared, (8, 1)), own], axis=1).astype(np.int32),
+        "sharedix": shared[None].astype(np.int32),
+    }
+    savemat(path, content)
+    return content
+
+
+def test_images_of_a_design_of_the_real_size_are_those_of_an_independent_count(tmp_path):
+    content = full_design(tmp_path / "nsd_expdesign.mat")
+    design = nsd.read_design(tmp_path / "nsd_expdesign.mat")
+    completed = [40, 40, 32, 30, 40, 32, 40, 30]
+    found = nsd.images_seen_by_all(design, {i: 750 * n for i, n in enumerate(completed)}, 3)
+    # the order of trials is common: what was shown three times in the shortest 30 sessions, among the shared
+    times = Counter(content["masterordering"][0, : 750 * 30].tolist())
+    expected = [int(content["sharedix"][0, i - 1]) for i in range(1, 1001) if times[i] == 3]
+    assert list(found + 1) == expected and 350 < len(found) < 500  # 0.75 ** 3 of 1000
+    text = "\n".join(map(str, expected)) + "\n"
+    assert nsd.digest(found[::-1]) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_subjects_are_named_as_in_nsd():
@@ -198,111 +283,84 @@ def test_subjects_are_named_as_in_nsd():
 
 
 @pytest.fixture
-def prepare(folder, tmp_path, monkeypatch):
-    """Runs the two reading scripts on the miniature, as the rules would."""
+def behaviour(folder, tmp_path):
+    """The rows of a subject's responses.tsv, and a function that checks other rows against the design."""
+    rows = pd.read_csv(folder / "nsddata/ppdata/subj01/behav/responses.tsv", sep="\t")
+    shown = rows["73KID"].to_numpy() - 1
+
+    def compare(changed, path=tmp_path / "responses.tsv"):
+        changed.to_csv(path, sep="\t", index=False)
+        return nsd.compare_order(path, shown, TRIALS)
+
+    return rows, compare
+
+
+def test_the_behaviour_of_the_miniature_is_in_the_order_of_the_design(behaviour, design):
+    rows, compare = behaviour
+    assert len(rows.columns) == 19 and len(rows) == 4 * TRIALS
+    assert list(rows["73KID"] - 1) == list(design.shown(0, 4 * TRIALS))
+    assert list(rows["10KID"] - 1) == list(design.ordering[: 4 * TRIALS])
+    assert list(rows.ISOLD) == rows["73KID"].duplicated().astype(int).to_list()
+    assert compare(rows.sample(frac=1, random_state=1)) == 120  # in whatever order of rows
+    assert compare(rows[rows.SESSION != 2].drop(index=[3, 70])) == 88  # without a session and two trials
+    assert compare(pd.concat([rows, rows[rows.SESSION == 4].assign(SESSION=5)])) == 120  # not in use
+
+
+def test_the_first_difference_of_behaviour_and_design_is_said_with_both_images(behaviour):
+    rows, compare = behaviour
+    wrong = rows.copy()
+    wrong.loc[[100, 65], "73KID"] = [1, wrong["73KID"][65] % 40 + 1]
+    row = rows.loc[65, ["SESSION", "RUN", "TRIAL", "73KID"]].astype(int)
+    expected = (
+        rf"responses\.tsv: session {row.SESSION}, run {row.RUN}, trial {row.TRIAL} showed image "
+        rf"{wrong['73KID'][65]}, but {row['73KID']} by the design"
+    )
+    with pytest.raises(ValueError, match=expected):
+        compare(wrong)
+    with pytest.raises(ValueError, match=r"responses\.tsv lacks the columns 73KID"):
+        compare(rows.drop(columns="73KID"))
+    with pytest.raises(ValueError, match=r"responses\.tsv, line 5: .* must be numbers from 1"):
+        compare(rows.assign(TRIAL=rows.TRIAL.astype(object).where(rows.index != 3, "x")))
+    with pytest.raises(ValueError, match=r"responses\.tsv: runs have 31 trials, a session has 30"):
+        compare(rows.assign(TRIAL=rows.TRIAL.where(rows.index != 29, rows.TRIAL[29] + 1)))
+    with pytest.raises(ValueError, match=r"responses\.tsv: expected"):
+        compare(pd.DataFrame())
+
+
+@pytest.fixture
+def stimuli(folder, tmp_path, monkeypatch):
+    """Runs prepare_stimuli with some parameters or inputs changed; the table."""
     monkeypatch.chdir(tmp_path)
     design = str(folder / "nsddata/experiments/nsd/nsd_expdesign.mat")
-    common = {"sessions": SESSIONS, "trials_per_session": TRIALS, "repeats": 3, "seed": 1, "image_size": 64}
-    regions = {
-        roi: {"atlas": atlas, "labels": list(names)} for roi, (atlas, names) in miniature.LABELS.items()
-    }
+    params = {"sessions": SESSIONS, "trials_per_session": TRIALS, "repeats": 3, "images_sha256": ""}
+    params |= {"seed": 1, "image_size": 64, "test_fraction": 0.2, "probes": 1}
 
-    def run(subject, betas):
-        prepare_stimuli.main(
-            job.Run(
-                rule="prepare_stimuli",
-                input={"design": design, "stimuli": str(folder / "nsddata/stimuli/nsd/shared1000")},
-                output={"stimuli": "stimuli.parquet", "images": "images"},
-                params=common | {"test_fraction": 0.2, "probes": 1},
-                wildcards={},
-                log="log",
-            )
-        )
-        anatomy = folder / f"nsddata/ppdata/{subject}/{SPACE}"
-        prepare_responses.main(
-            job.Run(
-                rule="prepare_responses",
-                input={
-                    "design": design,
-                    "stimuli": "stimuli.parquet",
-                    "atlases": [str(anatomy / f"roi/{atlas}.nii.gz") for atlas in miniature.ATLASES],
-                    "labels": [
-                        str(folder / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab")
-                        for atlas in miniature.ATLASES
-                    ],
-                    "betas": [str(file) for file in betas],
-                    "ncsnr": str(betas_file(folder, subject, 1).parent / "ncsnr.nii.gz"),
-                },
-                output={name: f"{name}.parquet" for name in ("voxels", "responses", "regions")},
-                params=common | {"regions": regions},
-                wildcards={"subject": subject},
-                log="log",
-            )
-        )
-        return {
-            name: tables.read(f"{name}.parquet", name)
-            for name in ("stimuli", "voxels", "responses", "regions")
-        }
+    def run(images=folder / "nsddata/stimuli/nsd/shared1000", **changed):
+        given = {"design": design, "stimuli": str(images)}
+        output = {"stimuli": "stimuli.parquet", "images": "images"}
+        prepare_stimuli.main(job.Run("prepare_stimuli", given, output, params | changed, {}, "log"))
+        return tables.read("stimuli.parquet", "stimuli")
 
     return run
 
 
-def all_betas(folder, subject):
-    return [betas_file(folder, subject, session + 1) for session in range(SESSIONS[subject])]
+def test_other_images_than_those_of_the_digest_stop_the_study_with_what_was_found(stimuli, caplog):
+    with caplog.at_level(logging.INFO, logger="codingaxes"):
+        ids = stimuli().nsd_id
+    digest = next(r.getMessage() for r in caplog.records if "sha256" in r.getMessage()).split()[-1]
+    stimuli(images_sha256=digest)
+    found = rf"{len(ids)} images with {digest}, the first {ids[0] + 1}, {ids[1] + 1}, "
+    with pytest.raises(ValueError, match=found + r".*subj01 4, subj02 3\. Correct nsd\.sessions"):
+        stimuli(images_sha256="0" * 64)
 
 
-def test_the_tables_equal_what_a_short_independent_reading_gives(folder, prepare):
-    found = prepare("subj02", all_betas(folder, "subj02"))
-    content = loadmat(folder / "nsddata/experiments/nsd/nsd_expdesign.mat")
-    shown = content["subjectim"][1, content["masterordering"][0, :90].astype(int) - 1] - 1
-    voxels = found["voxels"]
-    series = []
-    for file in all_betas(folder, "subj02"):
-        volume = nibabel.load(file).get_fdata() / 300
-        session = np.array([volume[row.i, row.j, row.k] for row in voxels.itertuples()]).T
-        series.append((session - session.mean(axis=0)) / session.std(axis=0))
-    series = np.concatenate(series)
-    for row, image in zip(found["responses"].itertuples(), found["stimuli"].nsd_id, strict=True):
-        assert (shown == image).sum() == row.repeats == 3
-        np.testing.assert_allclose(row.response, series[shown == image].mean(axis=0), atol=1e-5)
-    often = [image for image in np.unique(shown) if (shown == image).sum() == 3]
-    noise = np.sqrt(np.mean([series[shown == image].var(axis=0, ddof=1) for image in often], axis=0))
-    np.testing.assert_allclose(voxels.ncsnr, np.sqrt(np.clip(1 - noise**2, 0, None)) / noise, atol=1e-4)
-    mine = (voxels.roi == "EBA").to_numpy()
-    means = [series[shown == image][:, mine].mean(axis=1).var(ddof=1) for image in often]
-    regions = found["regions"].set_index("roi")
-    assert regions.noise_sd["EBA"] == pytest.approx(np.sqrt(np.mean(means)), abs=1e-5)
-    assert regions.n_voxels["EBA"] == mine.sum()
-
-
-def test_voxels_are_read_in_the_order_in_which_the_brain_knows_them(folder, prepare, brain):
-    found = prepare("subj01", all_betas(folder, "subj01"))
-    images = pixels.read(found["stimuli"].file, 64).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
-    mine = brain.subjects["subj01"]
-    noiseless = simulation.evaluate(brain, images)[:, : len(mine.gain)]
-    assert list(found["voxels"].roi) == list(mine.roi)
-    # a session's mean is the mean signal, and its SD that of signal and noise: both differ between voxels
-    expected = np.hypot(mine.gain, mine.noise)
-    assert np.corrcoef(found["voxels"].sd, expected)[0, 1] > 0.95
-    assert np.corrcoef(found["voxels"]["mean"], mine.baseline)[0, 1] > 0.5
-    measured = tables.matrix(found["responses"].response)
-    agreement = [np.corrcoef(measured[:, v], noiseless[:, v])[0, 1] for v in range(len(mine.gain))]
-    assert np.mean(agreement) > 0.4
-
-
-def test_a_voxel_that_is_zero_in_a_session_is_dropped_with_a_count_and_a_place(
-    folder, prepare, tmp_path, caplog
-):
-    betas = all_betas(folder, "subj01")
-    where = np.argwhere(region(folder, "subj01", "floc-bodies", ["EBA"]))[0]
-    image = nibabel.load(betas[2])
-    stored = np.asanyarray(image.dataobj).copy()
-    stored[tuple(where)] = 0
-    nibabel.save(nibabel.Nifti1Image(stored, image.affine), tmp_path / "betas_session03.nii.gz")
-    whole = len(prepare("subj01", betas)["voxels"])
-    betas[2] = tmp_path / "betas_session03.nii.gz"
-    with caplog.at_level("WARNING", logger="codingaxes"):
-        found = prepare("subj01", betas)
-    assert len(found["voxels"]) == whole - 1 == len(found["responses"].response[0])
-    assert f"1 of {whole} voxels" in caplog.text and str(tuple(map(int, where))) in caplog.text
-    assert not (found["voxels"][["i", "j", "k"]] == where).all(axis=1).any()
+def test_an_image_that_is_missing_or_broken_is_refused_by_name(stimuli, folder, tmp_path):
+    image = stimuli().nsd_id[0] + 1
+    shutil.copytree(folder / "nsddata/stimuli/nsd/shared1000", tmp_path / "shared1000")
+    first = next((tmp_path / "shared1000").glob(f"*_nsd{image:05d}.png"))
+    first.write_bytes(first.read_bytes()[:300])
+    with pytest.raises(ValueError, match=rf"{first.name}: expected an image"):
+        stimuli(tmp_path / "shared1000")
+    first.unlink()
+    with pytest.raises(FileNotFoundError, match=first.name):
+        stimuli(tmp_path / "shared1000")

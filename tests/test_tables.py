@@ -87,3 +87,29 @@ def test_another_table_or_no_table_is_refused(tmp_path):
         tables.read(tmp_path / "broken.parquet", "scores")
     with pytest.raises(ValueError, match="no table 'score'"):
         tables.read(tmp_path / "t.parquet", "score")
+
+
+def test_a_table_written_in_parts_is_the_same_and_may_mix_lengths(tmp_path):
+    first, second = readouts((3, 3)), readouts((5, 5)).assign(network="b")
+    tables.write_parts(tmp_path / "parts.parquet", "readouts", iter([first, second]))
+    tables.write(tmp_path / "whole.parquet", "readouts", pd.concat([first, second], ignore_index=True))
+    parts, whole = (tables.read(tmp_path / f"{name}.parquet", "readouts") for name in ("parts", "whole"))
+    assert [list(weight) for weight in parts.weight] == [list(weight) for weight in whole.weight]
+    pd.testing.assert_frame_equal(parts.drop(columns="weight"), whole.drop(columns="weight"))
+
+
+def test_parts_are_read_one_group_at_a_time_by_a_filter(tmp_path):
+    parts = [readouts((4, 4)).assign(network=name) for name in "abc"]
+    tables.write_parts(tmp_path / "t.parquet", "readouts", parts)
+    file = pq.ParquetFile(tmp_path / "t.parquet")
+    assert file.metadata.num_row_groups == 3
+    chosen = tables.read(tmp_path / "t.parquet", "readouts", filters=[("network", "=", "b")])
+    assert set(chosen.network) == {"b"} and len(chosen) == 2
+
+
+def test_a_key_that_two_parts_share_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError, match="parts repeat a key"):
+        tables.write_parts(tmp_path / "t.parquet", "readouts", [readouts(), readouts()])
+    with pytest.raises(ValueError, match="no part"):
+        tables.write_parts(tmp_path / "t.parquet", "readouts", [])
+    assert not list(tmp_path.iterdir())

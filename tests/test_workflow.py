@@ -1,57 +1,40 @@
 """The workflow as its user runs it: end to end on a micro configuration, and what reruns when."""
 
+import csv
+import itertools
 import json
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import studies
 import torch
 
 from codingaxes import models, pixels, statistics, tables
 
-ROOT = Path(__file__).parents[1]
-PARTS = ["Snakefile", "rules", "workflow", "config", "profiles", "envs", "docs", "tests/data"]
 NETWORKS = ["resnet_standard", "densenet_standard", "resnet_robust"]
 MODELS = [*NETWORKS, tables.BRAIN]
 
 
-def copy_to(folder):
-    for part in PARTS:
-        (folder / part).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / part, folder / part)
-
-
-def snakemake(folder, *arguments, overlays=()):
-    files = ["tests/data/micro.yaml", *overlays]
-    command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", *files]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+def run(folder, *arguments):
+    return studies.snakemake(folder, *studies.MICRO, *arguments)
 
 
 def listed(folder):
     """The rules that a dry run lists, without the target."""
-    done = snakemake(folder, "-n")
-    assert done.returncode == 0, done.stderr
-    text = done.stdout + done.stderr
-    if "Nothing to be done" in text:
-        return set()
-    return set(re.findall(r"^(\w+) +\d+$", text, re.MULTILINE)) - {"total", "all"}
+    return set(studies.jobs(folder, *studies.MICRO))
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """A finished micro study."""
     folder = tmp_path_factory.mktemp("study")
-    copy_to(folder)
-    done = snakemake(folder, "--cores", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
+    studies.copy_to(folder)
+    done = run(folder, "--cores", "2")
+    assert done.returncode == 0, done.stdout
     return folder
 
 
@@ -105,20 +88,94 @@ def test_attacks_stay_in_ball_and_box_and_random_noise_has_their_size(study):
 
 
 def test_every_model_is_shown_every_perturbation_and_its_own_give_its_own_change(study):
-    for target in MODELS:
-        transfer = read(study, f"results/transfer/{target}.parquet", "transfer")
-        assert set(transfer.source) == {*MODELS, "none"} and set(transfer.roi) == {"FFA", "EBA", "PPA"}
-        own = transfer[transfer.source == target]
-        np.testing.assert_allclose(own.change_target, own.change_source, atol=1e-5)
+    transfer = read(study, [f"results/transfer/{model}.parquet" for model in MODELS], "transfer")
+    shown = transfer.groupby(["source", "target", "roi"]).size().unstack("roi")
+    assert set(shown.index) == set(itertools.product([*MODELS, "none"], MODELS))
+    assert set(shown.columns) == {"FFA", "EBA", "PPA"} and shown.notna().all(axis=None)
+    assert not transfer.duplicated(["source", "target", "roi", "direction", "radius", "image_id"]).any()
+    own = transfer[transfer.source == transfer.target]
+    np.testing.assert_allclose(own.change_target, own.change_source, atol=1e-5)
 
 
-def loaded(study, name, architecture):
+def test_what_one_model_does_to_another_is_what_the_other_answers(study):
+    source, target = "resnet_robust", "densenet_standard"
+    transfer = read(study, [f"results/transfer/{model}.parquet" for model in MODELS], "transfer")
+    made = read(study, f"results/attacks/{source}.parquet", "perturbations")
+    key = ["roi", "direction", "radius", "image_id"]
+    found = transfer[(transfer.source == source) & (transfer.target == target)].set_index(key)
+    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
+    model = loaded(study, target)
+    for row in made.iloc[::5].itertuples():
+        image = pixels.read([study / stimuli.file[row.image_id]], 64)
+        delta = torch.from_numpy(row.delta.astype(np.float32)).view_as(image)
+        change = model.group[row.roi](image + delta) - model.group[row.roi](image)
+        expected = found.change_target[row.roi, row.direction, row.radius, row.image_id]
+        assert float(change) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_network_that_is_added_brings_only_its_own_jobs_and_the_summaries(study):
+    table = study / "tests/data/networks.tsv"
+    before = table.read_text()
+    row = before.splitlines()[2].split("\t")
+    row[0], row[1], row[-1] = "densenet_new", "DenseNet new", "77"
+    try:
+        table.write_text(before + "\t".join(row) + "\n")
+        jobs = studies.jobs(study, *studies.MICRO)
+        own = {"train_network", "extract_features", "fit_readouts", "attack_images"}
+        own |= {"compute_eigenvectors", "measure_transfer"}
+        assert {rule: jobs[rule] for rule in own} == dict.fromkeys(own, 1)
+        summaries = {"collect_networks", "compare_subspaces", "explain_similarity", "summarise_effects"}
+        rest = set(jobs) - own - summaries
+        assert rest and all(rule.startswith("plot_") for rule in rest)
+        said = run(study, "-n").stdout
+        for rule in ("attack_images", "measure_transfer", "compute_eigenvectors"):
+            assert re.findall(rf"rule {rule}:.*?model=(\w+)", said, re.DOTALL) == ["densenet_new"]
+    finally:
+        table.write_text(before)
+    assert listed(study) == set()
+
+
+def test_a_network_of_the_users_own_goes_the_whole_way_to_its_scores(study):
+    (study / "mine.py").write_text(
+        "from torch import nn\n\n\ndef build():\n    return nn.Sequential(\n"
+        "        nn.Conv2d(3, 8, 5, stride=4), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU()\n    )\n"
+    )
+    table = study / "tests/data/networks.tsv"
+    before = table.read_text()
+    columns = before.splitlines()[0].split("\t")
+    row = {"name": "mine", "display_name": "Mine", "family": "standard", "architecture": "small"}
+    row |= {"source": "python", "identifier": "mine.py:build", "input_size": "32", "layers": "1,3"}
+    row |= {"mean": "0.5,0.5,0.5", "std": "0.2,0.2,0.2", "interpolation": "bicubic"}
+    try:
+        table.write_text(before + "\t".join(row.get(column, "") for column in columns) + "\n")
+        done = run(
+            study, "--cores", "2", "results/scores/mine.parquet", "results/network_checks/mine.parquet"
+        )
+    finally:
+        table.write_text(before)
+    assert done.returncode == 0, done.stdout
+    scores = read(study, "results/scores/mine.parquet", "scores")
+    assert len(scores) == len(read(study, "results/scores/resnet_robust.parquet", "scores"))
+    features = read(study, "results/features/mine.parquet", "features")
+    assert {layer: len(rows.feature.iloc[0]) for layer, rows in features.groupby("layer")} == {
+        "1": 392,
+        "3": 144,
+    }
+    check = read(study, "results/network_checks/mine.parquet", "network_checks").iloc[0]
+    assert check.problem == "" and check.jvp and check.vjp and "3 144" in check.layers
+
+
+def loaded(study, name):
+    with open(study / "tests/data/networks.tsv", newline="") as file:
+        row = next(row for row in csv.DictReader(file, delimiter="\t") if row["name"] == name)
+    row |= {key: [float(part) for part in row[key].split(",")] for key in ("mean", "std")}
+    row |= {"layers": row["layers"].split(","), "input_size": int(row["input_size"])}
     files = [
         f"resources/zoo/{name}.safetensors",
         f"results/readouts/{name}.parquet",
         f"results/bases/{name}.parquet",
     ]
-    return models.load_network(architecture, *(study / file for file in files))
+    return models.load_network(row, *(study / file for file in files))
 
 
 def test_a_readout_answers_an_image_as_the_tables_of_predictions_and_scores_say(study):
@@ -127,8 +184,8 @@ def test_a_readout_answers_an_image_as_the_tables_of_predictions_and_scores_say(
         study, [f"results/nsd/voxels/{subject}.parquet" for subject in ("subj01", "subj02")], "voxels"
     )
     responses = read(study, [f"results/nsd/responses/{s}.parquet" for s in ("subj01", "subj02")], "responses")
-    for name, architecture in zip(NETWORKS, ("resnet", "densenet", "resnet"), strict=True):
-        model = loaded(study, name, architecture)
+    for name in NETWORKS:
+        model = loaded(study, name)
         predicted = read(study, f"results/predictions/{name}.parquet", "predictions")
         scores = read(study, f"results/scores/{name}.parquet", "scores")
         for roi, rows in predicted[predicted.subject == tables.GROUP].groupby("roi"):
@@ -216,7 +273,7 @@ def model_of(study, name):
         voxels = read(study, [f"results/nsd/voxels/{s}.parquet" for s in ("subj01", "subj02")], "voxels")
         targets = read(study, "results/readouts/targets.parquet", "targets")
         return models.load_brain(study / "resources/simulated_brain.npz", voxels, targets)
-    return loaded(study, name, name.split("_")[0])
+    return loaded(study, name)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -336,7 +393,7 @@ def test_a_second_run_has_nothing_to_do_and_a_deleted_figure_is_drawn_alone(stud
     kept = figure.read_bytes()
     figure.unlink()
     assert listed(study) == {"plot_transfer_matrix"}
-    assert snakemake(study, "--cores", "1").returncode == 0
+    assert run(study, "--cores", "1").returncode == 0
     assert figure.read_bytes() == kept
 
 
@@ -382,8 +439,8 @@ def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(
     kept = weights.read_bytes()
     for path in [weights, *(study / path for path in files.values())]:
         path.unlink()
-    done = snakemake(study, "--cores", "1", f"resources/zoo/{name}.safetensors", *files.values())
-    assert done.returncode == 0, done.stderr
+    done = run(study, "--cores", "1", f"resources/zoo/{name}.safetensors", *files.values())
+    assert done.returncode == 0, done.stdout
     assert weights.read_bytes() == kept
     for table, path in files.items():
         pd.testing.assert_frame_equal(
@@ -415,63 +472,3 @@ def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study):
         "python workflow/scripts/extract_features.py logs/extract_features/resnet_robust.json"
         in replay.stderr
     )
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tree")
-    copy_to(folder)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("setting", "expected"),
-    [
-        ("attacks: {radius: 1}", "attacks: unknown key radius; allowed are radii, steps, tolerance"),
-        ("atacks: {radii: [1]}", "top level: unknown key atacks; allowed are seed, device"),
-        ("nsd: {regoins: {}}", "nsd: unknown key regoins; allowed are source, folder"),
-        ("attacks: {radii: [-1]}", "attacks.radii.0: -1 is less than or equal to the minimum of 0"),
-        (
-            "readouts: {method: lasso}",
-            "readouts.method: 'lasso' is not one of ['ridge', 'least_squares', 'pls']",
-        ),
-        ("readouts: {alphas: {smallest: 10, largest: 1}}", "readouts.alphas: smallest must be below largest"),
-        ("similarity: {k: [3]}", "similarity.k: at most eigenvectors.rank axes are kept"),
-        ("networks: config/absent.tsv", "networks: config/absent.tsv is not there"),
-        ("nsd: {source: local, folder: nowhere}", "nsd.folder: 'nowhere' is no folder"),
-    ],
-)
-def test_a_wrong_configuration_is_refused_by_name(tree, setting, expected):
-    (tree / "wrong.yaml").write_text(setting)
-    done = snakemake(tree, "-n", overlays=["wrong.yaml"])
-    assert done.returncode != 0
-    assert expected in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (
-            "new\tNew\tstandard\tresnett\t0\t9",
-            "architecture: 'resnett' is not one of ['resnet', 'densenet', 'vgg']",
-        ),
-        ("resnet_robust\tNew\tstandard\tvgg\t0\t9", "the name resnet_robust is taken"),
-        ("new\tNew\tstandard\tvgg\t0\t3", "new has the seed of resnet_robust"),
-        ("new\tNew\tstandard\tvgg\t-1\t9", "training_radius: -1 is less than the minimum of 0"),
-    ],
-)
-def test_a_wrong_row_of_the_networks_table_is_refused_with_its_line(tree, row, expected):
-    path = tree / "tests/data/networks.tsv"
-    kept = path.read_text()
-    try:
-        path.write_text(kept + row + "\n")
-        done = snakemake(tree, "-n")
-    finally:
-        path.write_text(kept)
-    assert done.returncode != 0
-    assert "line 5" in done.stdout + done.stderr and expected in done.stdout + done.stderr
-
-
-def test_an_unknown_network_is_refused_when_asked_for(tree):
-    done = snakemake(tree, "-n", "results/features/alexnet.parquet")
-    assert done.returncode != 0 and "results/features/alexnet.parquet" in done.stdout + done.stderr

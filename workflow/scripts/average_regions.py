@@ -15,9 +15,13 @@ def main(run):
     regions = tables.read(run.input["regions"], "regions").set_index(["subject", "roi"])
     subjects = list(dict.fromkeys(voxels.subject))
     targets, measured = [], []
-    for roi in dict.fromkeys(voxels.roi):
+    for roi in regions.index.unique("roi"):  # in the order of the configuration
+        having = [subject for subject in subjects if regions.n_voxels[subject, roi] > 0]
+        if not having:
+            raise ValueError(f"no subject has a usable voxel in {roi}; see the logs of the rule before this")
+        job.log.info(f"{roi}: {len(having)} of {len(subjects)} subjects, {', '.join(having)}")
         values, noise = {}, {}
-        for subject in subjects:
+        for subject in having:
             mine = voxels[voxels.subject == subject].sort_values("voxel_id")
             matrix = tables.matrix(
                 responses[responses.subject == subject].set_index("image_id").response[stimuli.image_id]
@@ -29,8 +33,8 @@ def main(run):
             )
             targets.append({"subject": subject, "roi": roi, **target, "ceiling": ceiling(noise[subject])})
         # noise is independent between subjects, so that of their mean is smaller
-        target, values[tables.GROUP] = standardise(np.mean([values[s] for s in subjects], axis=0), train)
-        together = np.sqrt(np.sum(np.square(list(noise.values())))) / len(subjects) / target["sd"]
+        target, values[tables.GROUP] = standardise(np.mean([values[s] for s in having], axis=0), train)
+        together = np.sqrt(np.sum(np.square(list(noise.values())))) / len(having) / target["sd"]
         targets.append({"subject": tables.GROUP, "roi": roi, **target, "ceiling": ceiling(together)})
         for subject, value in values.items():
             measured.append(
@@ -47,8 +51,8 @@ def standardise(raw, train):
 
 
 def ceiling(noise_sd):
-    """Largest Pearson r with a target of variance 1 of which noise_sd squared is noise."""
-    return np.sqrt(max(0.0, 1 - noise_sd**2))
+    """Largest Pearson r with a target of variance 1 of which noise_sd squared is noise; NaN if unknown."""
+    return np.sqrt(np.clip(1 - noise_sd**2, 0, None))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,37 @@
 """One table of all networks, in the order of the configuration (rule collect_networks)."""
 
+import pandas as pd
+
 from codingaxes import job, tables
+
+OF_ZOO = "balanced, mean over categories, fresh scenes, 0.5 by chance"
 
 
 def main(run):
     """Parquet for later rooms, CSV for readers."""
-    networks = tables.read(run.input["networks"], "networks")
+    measured = tables.read(run.input["accuracies"], "accuracies").set_index("network")
+    networks = pd.DataFrame([describe(row, measured.loc[row["name"]]) for row in run.params["rows"]])
     tables.write(run.output["networks"], "networks", networks)
     networks.to_csv(run.output["csv"], index=False, float_format="%.4g")
+
+
+def describe(row, measured):
+    """A network's row: what the configuration says of it, and what was measured."""
+    about = {key: row.get(key, "") for key in ("display_name", "family", "architecture", "source")}
+    about |= {key: row.get(key, "") for key in ("licence", "citation")}
+    if row["source"] == "zoo":
+        accuracy, meaning = measured.accuracy, OF_ZOO
+    else:
+        accuracy = row["top1"] / 100 if "top1" in row else float("nan")
+        meaning = f"ImageNet top-1 ({row['top1_source']})" if "top1" in row else ""
+    return {
+        "network": row["name"],
+        **about,
+        **measured.to_dict(),
+        "training_radius": row.get("training_radius", 0.0),
+        "accuracy": accuracy,
+        "accuracy_of": meaning,
+    }
 
 
 if __name__ == "__main__":

@@ -48,6 +48,11 @@ def main(run):
 def ceiling_weights(run):
     """Square roots of the noise ceilings of the voxels of each region, in the order of the responses."""
     voxels = tables.read(run.input["voxels"], "voxels")
+    if voxels.noise_ceiling.isna().any():
+        raise ValueError(
+            "eigenvectors.weighting is noise_ceiling, but some voxels have none, as data without "
+            "repetitions; set it to none"
+        )
     return {roi: np.sqrt(part.noise_ceiling.to_numpy()) for roi, part in voxels.groupby("roi", sort=False)}
 
 

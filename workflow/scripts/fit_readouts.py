@@ -108,7 +108,7 @@ def collect_targets(run, stimuli):
     means = tables.read(run.input["targets"], "targets")
     measured = tables.read(run.input["measurements"], "measurements")
     about, values = [], []
-    for roi in dict.fromkeys(voxels.roi):
+    for roi in dict.fromkeys(means.roi):
         for target in means[means.roi == roi].itertuples():
             about.append({"subject": target.subject, "roi": roi, "target": "mean", "ceiling": target.ceiling})
             mine = measured[(measured.subject == target.subject) & (measured.roi == roi)]

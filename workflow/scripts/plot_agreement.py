@@ -17,9 +17,8 @@ def main(run):
     networks = tables.read(run.input["networks"], "networks")
     names, looks = networks.network.to_list(), plots.look(networks)
     pairs = with_brain(tables.read(run.input["similarity"], "similarity"))
-    moved, radius = plots.strongest(
-        tables.read(run.input["transfer"], "transfer", filters=[("attack", "=", "l2")])
-    )
+    shown = [("attack", "=", "l2"), ("target", "=", plots.BRAIN)]
+    moved, radius = plots.strongest(tables.read(run.input["transfer"], "transfer", filters=shown))
     regions = pairs.roi.unique()
     voxels = pairs[pairs.response == "voxels"].iloc[0]
     k, chance = voxels.k, voxels.chance

@@ -1,5 +1,7 @@
 """Predicted against measured responses of the group on held-out images (rule plot_predicted_vs_measured)."""
 
+import pandas as pd
+
 from codingaxes import job, plots, tables
 
 LABEL = {"x": "Predicted response (SD)", "y": "Measured response (SD)"}
@@ -46,7 +48,8 @@ def main(run):
 def facts(score):
     """What the reader needs beside the cloud of points."""
     r, low, high = (f"{score[name]:.2f}".replace("-", "−") for name in ("r", "ci_low", "ci_high"))
-    return f"r = {r} [{low}, {high}]\nceiling {score.ceiling:.2f}\nn = {score.n_test} images"
+    ceiling = f"ceiling {score.ceiling:.2f}" if pd.notna(score.ceiling) else "ceiling unknown"
+    return f"r = {r} [{low}, {high}]\n{ceiling}\nn = {score.n_test} images"
 
 
 if __name__ == "__main__":

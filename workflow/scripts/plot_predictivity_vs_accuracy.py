@@ -4,9 +4,7 @@ import pandas as pd
 
 from codingaxes import job, plots, tables
 
-COLUMNS = ["network", "roi", "r", "ci_low", "ci_high", "ceiling", "r_over_ceiling", "r_k_fold"]
-COLUMNS += ["n_train", "n_test"]
-ACCURACY = tables.TABLES["networks"].columns["accuracy"]  # the figure says of it what the table says
+COLUMNS = ["network", "roi", "r", "ci_low", "ci_high", "ceiling", "r_k_fold", "n_train", "n_test"]
 
 
 def main(run):
@@ -15,22 +13,25 @@ def main(run):
     looks = plots.look(networks)
     group = [("subject", "=", tables.GROUP), ("target", "=", "mean")]
     values = tables.read(run.input["scores"], "scores", columns=COLUMNS, filters=group)
-    for name in ("ci_low", "ci_high", "r_k_fold"):
-        values[f"{name}_over_ceiling"] = values[name] / values.ceiling
-    values = values.join(networks.set_index("network").accuracy, on="network")
+    values, label = plots.over_ceiling(values, ["r", "ci_low", "ci_high", "r_k_fold"])
+    about = networks.set_index("network")[["accuracy", "accuracy_of"]]
+    values = values.join(about, on="network").dropna(subset=["accuracy"])
     regions = values.roi.unique()
     values = plots.in_order(values, roi=regions, network=networks.network)
     values = values.merge(correlate(values), on="roi", how="left")
     figure, axes = plots.grid(1, len(regions), 3.3, sharex=True, sharey=True)
     for roi, axis in zip(regions, axes[0], strict=True):
         draw(axis, roi, values[values.roi == roi], looks)
-    axes[0, 0].set_ylabel("r / ceiling")
+    axes[0, 0].set_ylabel(label)
     handles = plots.key_of(looks, list(networks.network))
     handles.append(plots.mark("o", "Held-out images, 95% interval"))
     handles.append(plots.mark("o", "Folds of all images, mean", filled=False))
     tested, images = values.n_test.min(), (values.n_train + values.n_test).min()
-    note = f"Accuracy: {ACCURACY.meaning}; n = {tested} held-out images, {images} images in folds\n"
+    kinds = values.accuracy_of.str.replace(r" \(.*\)$", "", regex=True).unique()  # without sources
+    note = f"Accuracy: {'; '.join(kinds)}; n = {tested} held-out images, {images} images in folds\n"
     note += "ρ: Spearman's rank correlation over networks, filled marks (hollow marks); descriptive"
+    if gone := len(networks) - values.network.nunique():
+        note += f"; {gone} networks of unknown accuracy are left out"
     plots.legend_below(figure, handles, 4, note)
     plots.save(run, figure, values)
 
@@ -52,7 +53,7 @@ def draw(axis, roi, values, looks):
         plots.point(axis, row.accuracy, row.r_over_ceiling, looks, row.network, size=5.0, **ends)
         hollow = {"filled": False, "size": 4.0, "zorder": 4}
         plots.point(axis, row.accuracy, row.r_k_fold_over_ceiling, looks, row.network, **hollow)
-    axis.set(title=roi, xlabel=f"Accuracy on its own task\n({ACCURACY.unit})")
+    axis.set(title=roi, xlabel="Accuracy on its own task\n(0 to 1)")
     shown = values.iloc[0]
     text = f"ρ = {plots.rank_text(shown.rank_correlation)} ({plots.rank_text(shown.rank_correlation_k_fold)})"
     plots.above(axis, f"{text}, n = {shown.n_networks:.0f} networks")

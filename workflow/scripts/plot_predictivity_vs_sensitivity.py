@@ -15,8 +15,7 @@ def main(run):
     scores = tables.read(
         run.input["scores"], "scores", filters=[("subject", "=", "group"), ("target", "=", "mean")]
     ).drop(columns=["subject", "target"])
-    for name in ("ci_low", "ci_high"):
-        scores[f"{name}_over_ceiling"] = scores[name] / scores.ceiling
+    scores, label = plots.over_ceiling(scores, ["r", "ci_low", "ci_high"])
     values = scores.join(pushed, on=["roi", "network"]).assign(radius=radius)
     regions = scores.roi.unique()
     values = plots.in_order(values, roi=regions, network=networks.network)
@@ -26,7 +25,7 @@ def main(run):
         if (roi, plots.BRAIN) in pushed.index:
             brain = pushed.sensitivity[roi, plots.BRAIN]
             axis.axhline(brain, color=plots.COLORS[plots.BRAIN], linestyle=(0, (4, 2)), zorder=1)
-        axis.set(title=roi, xlabel="r / ceiling, held-out images")
+        axis.set(title=roi, xlabel=f"{label}, held-out images")
     if values.sensitivity.min() > 0:
         plots.plain_log(axes[0, 0])
     axes[0, 0].set_ylabel(f"Sensitivity (SD):\nmedian change at radius {plots.number(radius)}")

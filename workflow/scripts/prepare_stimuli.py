@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from codingaxes import job, nsd, tables
+from codingaxes import job, nsd, tables, volumes
 
 
 def main(run):
@@ -16,20 +15,19 @@ def main(run):
     sessions, per_session = run.params["sessions"], run.params["trials_per_session"]
     n_trials = {nsd.position(subject): n * per_session for subject, n in sessions.items()}
     ids = nsd.images_seen_by_all(design, n_trials, run.params["repeats"])
+    check_images(run, design, ids)
     test, rank = nsd.split(ids, run.params["seed"], run.params["test_fraction"])
     job.log.info(
         f"{len(ids)} of {len(design.shared)} shared images were seen by all, {test.sum()} are held out"
     )
     if run.params["probes"] > test.sum():
         raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
-    files = [
-        resize(
-            nsd.stimulus_file(run.input["stimuli"], np.searchsorted(design.shared, image) + 1, image),
-            Path(run.output["images"]) / f"nsd_{image:05d}.png",
-            run.params["image_size"],
-        )
-        for image in ids
-    ]
+    files = []
+    for image in ids:
+        source = nsd.stimulus_file(run.input["stimuli"], np.searchsorted(design.shared, image) + 1, image)
+        copy = Path(run.output["images"]) / f"nsd_{image:05d}.png"
+        present = volumes.present(source, "an image that, by the design, every subject saw")
+        files.append(nsd.save_stimulus(present, copy, run.params["image_size"]))
     frame = pd.DataFrame(
         {
             "image_id": [f"nsd_{image:05d}" for image in ids],
@@ -43,17 +41,19 @@ def main(run):
     tables.write(run.output["stimuli"], "stimuli", frame)
 
 
-def resize(source, destination, size):
-    """Copy an image at `size` x `size` pixels; antialiased where it was larger."""
-    if not source.is_file():
-        raise FileNotFoundError(f"{source} is not there, but the design says that every subject saw it")
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(source) as image:
-        image = image.convert("RGB")
-        if image.size != (size, size):
-            image = image.resize((size, size), Image.Resampling.BICUBIC)
-        image.save(destination)
-    return destination
+def check_images(run, design, ids):
+    """Stop if the images are not those whose digest the configuration gives; no digest, no check."""
+    expected, found = run.params["images_sha256"], nsd.digest(ids)
+    job.log.info(f"sha256 of the {len(ids)} ids (1-based, ascending, one a line): {found}")
+    if expected and found != expected:
+        sessions = ", ".join(f"{subject} {n}" for subject, n in run.params["sessions"].items())
+        first = ", ".join(str(image + 1) for image in ids[:5])
+        raise ValueError(
+            f"{design.path}: expected images with the sha256 {expected}, found {len(ids)} images with "
+            f"{found}, the first {first} (1-based), from the sessions {sessions}. Correct nsd.sessions, "
+            "nsd.trials_per_session, nsd.repeats or the design; or, if these images are wanted, set "
+            'nsd.images_sha256 to what was found, or to "" for no check'
+        )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main(run):
         repeats=run.params["repeats"],
     )
     images = miniature.render_images(seed + 1, int(design["subjectim"].max()), size)
-    miniature.simulate(
+    places = miniature.simulate(
         Path(run.output["design"]).parents[3],
         brain,
         design,
@@ -33,8 +33,11 @@ def main(run):
         sessions=sessions,
         n_trials=run.params["trials_per_session"],
         seed=seed,
+        contrasts=run.params["contrasts"],
+        suffix=run.params["format"],
         track=lambda subjects: run.track(subjects, unit="subject"),
     )
+    miniature.add_places(run.output["brain"], places)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,15 @@ class Table:
 
 
 NETWORK = Column("string", "", "name of a network of the zoo, or simulated_brain")
-SUBJECT = Column("string", "", "subject, as in NSD (subj01 ...), or group: the mean over subjects")
-ROI = Column("string", "", "region of interest: FFA, EBA or PPA")
-IMAGE = Column("string", "", "stimulus: nsd_ and the 0-based id among the images of NSD")
+SUBJECT = Column(
+    "string", "", "subject, as in NSD (subj01 ...) or own data, or group: the mean over subjects"
+)
+ROI = Column("string", "", "region of interest, by its name in the configuration: FFA, EBA, PPA")
+IMAGE = Column(
+    "string",
+    "",
+    "stimulus: nsd_ and the 0-based id among the images of NSD; of own data its file without suffix",
+)
 TARGET = Column("string", "", "mean (of the region) or the number of a voxel")
 DIRECTION = Column("string", "", "increase or decrease of the predicted response; none: a random control")
 RESPONSE = Column(

@@ -87,6 +87,10 @@ class Shards:
         """All rows, in the order of `names`, whatever the order in which the parts were made."""
         return pd.concat([tables.read(self._file(name), self.table) for name in names], ignore_index=True)
 
+    def write(self, path, names):
+        """Write the parts as one table, in the order of `names`, one of them in memory at a time."""
+        tables.write_parts(path, self.table, (tables.read(self._file(name), self.table) for name in names))
+
     def remove(self):
         """Delete the parts; call it once the output is written."""
         shutil.rmtree(self.folder, ignore_errors=True)

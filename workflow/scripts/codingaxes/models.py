@@ -11,6 +11,7 @@ import torch
 
 from codingaxes import job, networks, simulation, tables
 
+PARTS = ("weights", "readouts", "bases")  # the files of a network
 KINDS = ("group", "subjects", "voxels", "joint", "features")  # of responses whose axes can be asked for
 
 
@@ -164,17 +165,17 @@ class LayerFeatures(torch.nn.Module):
         return torch.cat(list(self.network.features(images, self.layers).values()), dim=1)
 
 
-def load_network(architecture, weights, readouts_file, bases_file, device="cpu"):
+def load_network(row, weights, readouts_file, bases_file, device="cpu"):
     """The model of a network.
 
     Parameters
     ----------
-    architecture : str
-        A key of `networks.ARCHITECTURES`.
+    row : dict or str
+        Of the table of networks; see `networks.load`.
     weights, readouts_file, bases_file : path-like
-        From train_network, fit_readouts and fit_readouts.
+        From train_network or fetch_weights, fit_readouts and fit_readouts.
     """
-    network = networks.load(architecture, weights, device)
+    network = networks.load(row, weights, device)
     fitted = tables.read(readouts_file, "readouts")
     bases = tables.read(bases_file, "bases").groupby("layer", sort=False)
     bases = {layer: tables.matrix(rows.sort_values("component").vector) for layer, rows in bases}
@@ -200,22 +201,24 @@ def load_brain(brain_file, voxels, targets, device="cpu"):
     brain_file : path-like
         From simulate_nsd.
     voxels, targets : DataFrames
-        The tables voxels and targets: the SDs that turn % signal change into z, and z into SD.
+        The tables voxels and targets: the SDs that turn % signal change into z, and z into SD. Voxels that
+        were not measured, or dropped, are not part of the model.
+
+    Raises
+    ------
+    ValueError
+        If a voxel is none of the brain's.
     """
     brain = simulation.SimulatedBrain.load(brain_file).to(device)
     position = {name: i for i, name in enumerate(brain.subjects)}
     voxels = voxels.sort_values(
         ["subject", "voxel_id"], key=lambda c: c.map(position) if c.name == "subject" else c
     )
-    grown = np.concatenate([part.roi for part in brain.subjects.values()])
-    if list(grown) != list(voxels.roi):
-        raise ValueError(
-            f"the voxels table does not list the voxels of {brain_file} in order; run both again"
-        )
+    units = _units(brain_file, brain, voxels)
     group, subjects, single = {}, {}, {}
     for roi in dict.fromkeys(voxels.roi):
-        rows = np.flatnonzero(voxels.roi == roi)
-        part = voxels.iloc[rows]
+        mine = (voxels.roi == roi).to_numpy()
+        rows, part = units[mine], voxels[mine]
         sd, mean = part.sd.to_numpy(), part["mean"].to_numpy()
         single[roi] = _Mixture(brain, rows, np.diag(1 / sd), -mean / sd)
         of_each, of_group = _region_means(part, targets[targets.roi == roi].set_index("subject"))
@@ -223,6 +226,26 @@ def load_brain(brain_file, voxels, targets, device="cpu"):
             found[roi] = _Mixture(brain, rows, weight, offset - weight @ mean)
     parts = ({roi: part.to(device).eval() for roi, part in of.items()} for of in (group, subjects, single))
     return Model(*parts)
+
+
+def _units(brain_file, brain, voxels):
+    """The brain's output of each row of the table voxels, which is found by its subject, region and place."""
+    places = []
+    with np.load(brain_file, allow_pickle=False) as content:
+        for name, of in brain.subjects.items():
+            if f"{name}/where" not in content:
+                raise ValueError(f"{brain_file} does not say where voxels of {name} lie; simulate it again")
+            where = content[f"{name}/where"].tolist()
+            places += [(name, roi, *place) for roi, place in zip(of.roi, where, strict=True)]
+    unit = {place: i for i, place in enumerate(places)}
+    wanted = list(voxels[["subject", "roi", "i", "j", "k"]].itertuples(index=False, name=None))
+    unknown = [voxel for voxel in wanted if voxel not in unit]
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} of {len(wanted)} voxels of the table are not in {brain_file}, for instance "
+            f"{unknown[0]}; run both again, with the regions of the simulation"
+        )
+    return np.array([unit[voxel] for voxel in wanted])
 
 
 def _region_means(voxels, targets):
@@ -258,7 +281,10 @@ class _Mixture(torch.nn.Module):
 
 
 def load(run, name):
-    """The model `name` from a job's inputs: networks, weights and readouts, or brain, voxels and targets."""
+    """The model `name` from a job's inputs: a network, weights and readouts; or brain, voxels and targets.
+
+    A job about several networks has them by name in params["networks"], their files in the same order.
+    """
     device = job.choose_device(run.params["device"])
     if name == tables.BRAIN:
         voxels, targets = (
@@ -266,6 +292,7 @@ def load(run, name):
             tables.read(run.input["targets"], "targets"),
         )
         return load_brain(run.input["brain"], voxels, targets, device)
-    architecture = run.params["network"]["architecture"]
-    files = (run.input[name] for name in ("weights", "readouts", "bases"))
-    return load_network(architecture, *files, device)
+    rows = run.params["networks"]
+    files = ([run.input[part]] if isinstance(run.input[part], str) else run.input[part] for part in PARTS)
+    place = list(rows).index(name)
+    return load_network(rows[name], *(of[place] for of in files), device)

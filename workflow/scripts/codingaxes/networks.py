@@ -1,160 +1,267 @@
-"""A network's name -> a differentiable function from images in [0, 1] to named layers.
+"""A row of the table of networks -> a differentiable function from images in [0, 1] to named layers.
 
-The miniature's zoo: narrow versions of timm's own classes for images of 64 x 64 pixels. The common
-normalisation happens inside, so that perturbations of different networks live in the same pixels.
+Resizing and normalisation happen inside, so that perturbations of different networks live in the same pixels.
+Attention is computed step by step: the fused kernels have no forward-mode and no second derivatives.
 """
 
-from dataclasses import dataclass
+import contextlib
+import difflib
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from timm.models.densenet import DenseNet
-from timm.models.resnet import BasicBlock, ResNet
-from timm.models.vgg import VGG
 from torch import nn
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from codingaxes import scenes
+from codingaxes import checkpoints, sources, zoo
 
-N_CLASSES = len(scenes.CATEGORIES)
-
-
-def _resnet():
-    # stems of 3 x 3 convolutions: at this width a stem of 7 x 7 would cost most of an input gradient
-    return ResNet(
-        BasicBlock, (1, 1, 1, 1), N_CLASSES, stem_type="deep", stem_width=8, channels=(16, 32, 64, 128)
-    )
-
-
-def _densenet():
-    return DenseNet(12, (2, 2, 2, 2), N_CLASSES, bn_size=4, stem_type="deep")
-
-
-def _vgg():
-    cfg = [8, "M", 24, "M", 48, "M", 64, "M"]
-    return VGG(cfg, N_CLASSES, mlp_ratio=0.04, norm_layer=nn.BatchNorm2d)
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """How to build a network, and the layers that may predict the brain, early to late."""
-
-    build: callable
-    layers: tuple
-
-
-ARCHITECTURES = {
-    "resnet": Architecture(_resnet, ("layer2", "layer3", "layer4")),
-    "densenet": Architecture(
-        _densenet, ("features.denseblock2", "features.denseblock3", "features.denseblock4")
-    ),
-    "vgg": Architecture(_vgg, ("features.7", "features.11", "features.15")),
-}
+BATCH_TOLERANCE = 1e-3  # of the largest feature of a layer: float32 rounds differently in batches of 1 and 2
 
 
 class _Reached(Exception):
-    """Raised by a hook once the last wanted layer has answered."""
+    """Raised by a hook once the last wanted layer has given its last output."""
 
 
 class Network(nn.Module):
-    """A network with its normalisation inside.
+    """A network with its resizing and normalisation inside.
 
     Parameters
     ----------
-    architecture : str
-        A key of `ARCHITECTURES`.
+    row : dict or str
+        Of the table of networks; a name stands for that architecture of the miniature's zoo. `source` and
+        `identifier` say what is built (see `sources.build`), with random weights. `mean` and `std` (three
+        numbers each) normalise, after images have been resized to `input_size` pixels a side (no resizing if
+        that is empty) by `interpolation`, bilinear or bicubic, with antialiasing. Bicubic interpolation can
+        leave [0, 1] a little at sharp edges; nothing is clamped, since that would cut gradients. `layers`
+        are the candidates, early to late; see `features`.
 
     Raises
     ------
     ValueError
-        If the architecture is not known.
+        If a value of the row makes no sense; names the row.
     """
 
-    def __init__(self, architecture):
+    def __init__(self, row):
         super().__init__()
-        if architecture not in ARCHITECTURES:
-            raise ValueError(f"unknown architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
-        self.layers = ARCHITECTURES[architecture].layers
-        self.body = ARCHITECTURES[architecture].build().to(memory_format=torch.channels_last)
+        row = zoo.row(row) if isinstance(row, str) else row
+        self.name, self.layers = row["name"], tuple(row["layers"])
+        self.input_size, self.interpolation = row["input_size"] or None, row["interpolation"]
+        if self.interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(
+                f"network {self.name}: interpolation is bilinear or bicubic, not {self.interpolation!r}"
+            )
+        if not self.layers or len(row["mean"]) != 3 or len(row["std"]) != 3 or min(row["std"]) <= 0:
+            raise ValueError(
+                f"network {self.name}: a row has at least one layer, and three numbers of mean and of std"
+            )
+        self.body = sources.build(row)
+        for module in self.body.modules():
+            if hasattr(module, "fused_attn"):
+                module.fused_attn = False
+        # a transformer has one convolution, which cuts patches: the layout would only cost it a copy
+        if sum(isinstance(module, nn.Conv2d) for module in self.body.modules()) > 1:
+            self.body.to(memory_format=torch.channels_last)
+            self.layout = torch.channels_last
+        else:
+            self.layout = torch.contiguous_format
+        for name, numbers in (("mean", row["mean"]), ("std", row["std"])):
+            values = torch.tensor(numbers, dtype=torch.float32).view(3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+        self.calls = {}  # module -> how often it runs in one pass
 
     def forward(self, images):
-        """Images (n, 3, h, w) in [0, 1] -> logits (n, 6) of the categories."""
-        return self.body(self._normalise(images))
+        """Images (n, 3, h, w) in [0, 1] -> what the network itself gives (the zoo: logits (n, 6))."""
+        with sdpa_kernel(SDPBackend.MATH):
+            return self.body(self._prepare(images))
 
     def features(self, images, layers=None):
         """Outputs of named layers, flattened: dict of tensors (n, d); nothing later is computed.
+
+        A layer is a name from `named_modules()` of the network. `name:cls` takes the first token of an output
+        (n, tokens, d). A module that runs several times in a pass, of a recurrent network for instance, gives
+        its last output. Of a tuple the first item is taken, of a dict `last_hidden_state`.
 
         Parameters
         ----------
         images : tensor (n, 3, h, w)
             In [0, 1].
         layers : sequence of str, optional
-            The candidate layers of the architecture if not given.
+            The candidate layers of the row if not given.
 
         Raises
         ------
         ValueError
-            If the network has no such layer.
+            If the network has no such layer, does not run it, or it gives no tensor with a row per image.
         """
         layers = self.layers if layers is None else tuple(layers)
-        modules = dict(self.body.named_modules())
-        unknown = [layer for layer in layers if layer not in modules]
-        if unknown:
-            raise ValueError(f"no layer {', '.join(unknown)}; candidates are {', '.join(self.layers)}")
-        found, handles = {}, []
+        modules = self._modules_of(layers)
+        if any(name not in self.calls for name in modules):
+            self._count(images[:1].detach())
+        unused = [name for name in modules if not self.calls[name]]
+        if unused:
+            raise ValueError(f"network {self.name}: layer {', '.join(unused)} does not run in a forward pass")
+        found, left = {}, dict.fromkeys(modules, 0)
 
-        def keep(layer):
-            def hook(module, inputs, output):
-                # contiguous and cloned: a later in-place activation must not change what was stored
-                found[layer] = output.flatten(1).clone()
-                if len(found) == len(layers):
+        def keep(name, output):
+            left[name] += 1
+            if left[name] == self.calls[name]:
+                for layer in layers:
+                    if layer.partition(":")[0] == name:
+                        found[layer] = self._flat(layer, output, len(images))
+                if len(found) == len(set(layers)):
                     raise _Reached
 
-            return hook
-
-        try:
-            handles = [modules[layer].register_forward_hook(keep(layer)) for layer in layers]
+        with self._hooked(modules, keep), contextlib.suppress(_Reached):
             self.forward(images)
-        except _Reached:
-            pass
+        return {layer: found[layer] for layer in layers}
+
+    def _prepare(self, images):
+        size = self.input_size
+        if size and tuple(images.shape[-2:]) != (size, size):
+            images = functional.interpolate(
+                images, (size, size), mode=self.interpolation, align_corners=False, antialias=True
+            )
+        return ((images - self.mean) / self.std).contiguous(memory_format=self.layout)
+
+    def _modules_of(self, layers):
+        """The modules of layers, by name."""
+        modules = dict(self.body.named_modules(remove_duplicate=False))
+        wanted = dict.fromkeys(layer.partition(":")[0] for layer in layers)
+        unknown = [name for name in wanted if name not in modules or not name]
+        unknown += [layer for layer in layers if layer.partition(":")[2] not in ("", "cls")]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], modules, n=5, cutoff=0.4)
+            raise ValueError(
+                f"network {self.name}: no layer {', '.join(unknown)}; candidates are "
+                f"{', '.join(self.layers)}; near are {', '.join(near) or 'none'}. "
+                "To list all: dict(network.body.named_modules()); of suffixes there is :cls"
+            )
+        return {name: modules[name] for name in wanted}
+
+    @contextlib.contextmanager
+    def _hooked(self, modules, keep):
+        """While active, `keep(name, output)` is called for each output of the modules."""
+        handles = [
+            module.register_forward_hook(lambda _, inputs, output, name=name: keep(name, output))
+            for name, module in modules.items()
+        ]
+        try:
+            yield
         finally:
             for handle in handles:
                 handle.remove()
-        return {layer: found[layer] for layer in layers}
 
-    @staticmethod
-    def _normalise(images):
-        return ((images - 0.5) / 0.25).contiguous(memory_format=torch.channels_last)
+    def _count(self, images):
+        """Run once, in evaluation mode, to see how often each module runs."""
+        modules = dict(self.body.named_modules(remove_duplicate=False))
+        modules.pop("")
+        calls, training = dict.fromkeys(modules, 0), [module for module in self.modules() if module.training]
+
+        def keep(name, output):
+            calls[name] += 1
+
+        self.eval()
+        with self._hooked(modules, keep), torch.no_grad():
+            self.forward(torch.zeros_like(images))
+        for module in training:
+            module.training = True
+        self.calls = calls
+
+    def _flat(self, layer, output, n):
+        """The output of a layer as (n, d), in memory of its own."""
+        if isinstance(output, tuple | list) and output:
+            output = output[0]
+        elif isinstance(output, dict):
+            output = output.get("last_hidden_state")
+        if not torch.is_tensor(output) or not output.ndim or len(output) != n:
+            shape = tuple(output.shape) if torch.is_tensor(output) else type(output).__name__
+            raise ValueError(
+                f"network {self.name}: layer {layer} gives {shape} for {n} images, not a row each"
+            )
+        if layer.endswith(":cls"):
+            if output.ndim != 3:
+                raise ValueError(
+                    f"network {self.name}: layer {layer} needs an output (n, tokens, d), not "
+                    f"{tuple(output.shape)}"
+                )
+            output = output[:, 0]
+        # contiguous and cloned: a later in-place activation must not change what was stored
+        return output.flatten(1).clone()
 
 
 def save(network, path):
     """Write the weights as safetensors, whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}")
-    save_file({name: value.contiguous() for name, value in network.body.state_dict().items()}, temporary)
-    temporary.replace(path)
+    checkpoints.write(network.body, path)
 
 
-def load(architecture, weights, device="cpu"):
-    """A trained network in evaluation mode with frozen parameters.
+def load(row, weights, device="cpu", random_weights=False, image_size=None):
+    """A network in evaluation mode with frozen parameters, checked on two random images.
 
     Parameters
     ----------
-    architecture : str
-        A key of `ARCHITECTURES`.
+    row : dict or str
+        See `Network`.
     weights : path-like
-        From `save`. Nothing in the file is executed.
+        From `save` or `checkpoints.convert`. Nothing in the file is executed.
     device : torch.device or str
+    random_weights : bool
+        True builds the network with random weights, always the same, and reads no file: for tests and
+        benchmarks.
+    image_size : int, optional
+        Pixels a side of the study's images, for the check; the network's own input size if not given.
 
     Raises
     ------
     FileNotFoundError
         If the weights are not there.
-    RuntimeError
-        If a weight is missing or not expected: a network is never loaded in part.
+    ValueError
+        If a weight is missing or not expected (a network is never loaded in part), or see `check`.
     """
-    if not Path(weights).is_file():
-        raise FileNotFoundError(f"{weights} is not there; the rule train_network makes it")
-    network = Network(architecture)
-    network.body.load_state_dict(load_file(weights), strict=True)
-    return network.to(device).eval().requires_grad_(False)
+    row = zoo.row(row) if isinstance(row, str) else row
+    if not random_weights and not Path(weights).is_file():
+        raise FileNotFoundError(
+            f"network {row['name']}: {weights} is not there; the rule train_network or fetch_weights makes it"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Network(row)
+    if not random_weights:
+        checkpoints.restore(network.body, weights, row)
+    network = network.to(device).eval().requires_grad_(False)
+    check(network, image_size or network.input_size or 64)
+    return network
+
+
+def check(network, image_size):
+    """Hold a network to what the study relies on, on two random images.
+
+    Parameters
+    ----------
+    network : Network
+    image_size : int
+        Pixels a side.
+
+    Raises
+    ------
+    ValueError
+        If a candidate layer does not exist, does not run, gives no row for each image, or an image's features
+        change when another image is in the batch (by more than `BATCH_TOLERANCE` of the largest feature); or
+        if the same images give other features the second time.
+    FloatingPointError
+        If a feature is not finite.
+    """
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 3, image_size, image_size, generator=generator).to(network.mean)
+    with torch.no_grad():
+        together, again, alone = (network.features(part) for part in (images, images, images[1:]))
+    for layer, values in together.items():
+        about = f"network {network.name}: layer {layer}"
+        if not torch.isfinite(values).all():
+            raise FloatingPointError(f"{about} is not finite on random images; are these its weights?")
+        if not torch.equal(values, again[layer]):
+            raise ValueError(f"{about} gives other features for the same images; has it random parts?")
+        apart = (values[1] - alone[layer][0]).abs().max() / values.abs().max().clamp_min(1e-30)
+        if apart > BATCH_TOLERANCE:
+            raise ValueError(
+                f"{about} changes by {apart:.2g} of its largest feature when another image is in the batch"
+            )

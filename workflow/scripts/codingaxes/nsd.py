@@ -1,18 +1,21 @@
-"""NSD's files -> stimuli, voxels and responses.
+"""NSD's design and measurements -> images that count, z-scored responses and their noise ceilings.
 
-File names, shapes, units and traps follow the NSD data manual and the code of NSD's authors (Allen et al.,
-Nature Neuroscience 2022). Ids in NSD's design are 1-based; here every id is 0-based.
+File names, units and traps follow the NSD data manual and the code of NSD's authors (Allen et al., Nature
+Neuroscience 2022). Ids in NSD's design are 1-based; here every id is 0-based.
 """
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
 import numpy as np
+import pandas as pd
+from PIL import Image
 from scipy.io import loadmat
 
-PERCENT = 300  # betas are stored as int16: percent signal change times 300
+from codingaxes.volumes import present
+
+BEHAVIOUR = ("SESSION", "RUN", "TRIAL", "73KID")  # columns of responses.tsv that are read; all count from 1
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,24 @@ class Design:
     ordering: np.ndarray  # (trials,) index into a subject's images, the same for all subjects
     subject_images: np.ndarray  # (subjects, images) ids among all images of NSD
     shared: np.ndarray  # (shared,) ids that every subject could see, ascending
+    path: str  # of the file, for errors
 
     def shown(self, subject, n_trials):
-        """Ids of the images of the first `n_trials` trials of the subject at position `subject`."""
+        """Ids of the images of the first `n_trials` trials of the subject at position `subject`.
+
+        Raises
+        ------
+        ValueError
+            If the design has no such subject or fewer trials.
+        """
+        if subject >= len(self.subject_images):
+            raise ValueError(
+                f"{self.path}: subject {subject + 1} is asked for, subjectim has {len(self.subject_images)}"
+            )
+        if n_trials > len(self.ordering):
+            raise ValueError(
+                f"{self.path}: {n_trials} trials are configured, but the design has only {len(self.ordering)}"
+            )
         return self.subject_images[subject, self.ordering[:n_trials]]
 
 
@@ -36,23 +54,41 @@ def read_design(path):
     FileNotFoundError
         If the file is not there.
     ValueError
-        If a variable is missing, or an index is out of range.
+        If it is no MATLAB file, a variable is missing or misshapen, or an id is out of range.
     """
-    content = loadmat(_present(path, "NSD's experimental design"))
+    present(path, "NSD's experimental design")
     wanted = ("masterordering", "subjectim", "sharedix")
+    try:
+        content = loadmat(path, variable_names=wanted)
+    except Exception as error:  # scipy has one of its own for every way in which a file can be broken
+        raise ValueError(f"{path}: expected a MATLAB file (version 5), cannot be read: {error}") from None
     missing = [name for name in wanted if name not in content]
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing)}; it is not NSD's nsd_expdesign.mat")
+    for name in wanted:
+        values = content[name]
+        if values.ndim != 2 or not values.size or (name != "subjectim" and 1 not in values.shape):
+            expected = "(subjects, images)" if name == "subjectim" else "one row"
+            raise ValueError(f"{path}: {name} must be {expected}, found the shape {values.shape}")
+        if values.dtype.kind not in "iuf" or (values != np.round(values)).any():
+            raise ValueError(f"{path}: {name} must hold whole numbers, found {values.dtype}")
     # the file's small unsigned types wrap around in arithmetic: convert first, then count from 0
     ordering, images, shared = (content[name].astype(np.int64) - 1 for name in wanted)
     ordering, shared = ordering.ravel(), shared.ravel()
     if ordering.min() < 0 or ordering.max() >= images.shape[1]:
         raise ValueError(
-            f"{path}: masterordering must be in 1..{images.shape[1]}, found up to {ordering.max() + 1}"
+            f"{path}: masterordering must be in 1..{images.shape[1]}, "
+            f"found {ordering.min() + 1} to {ordering.max() + 1}"
         )
     if images.min() < 0 or shared.min() < 0:
         raise ValueError(f"{path}: subjectim and sharedix must count from 1")
-    return Design(ordering, images, shared)
+    if (np.diff(shared) <= 0).any():
+        raise ValueError(f"{path}: sharedix must ascend")
+    for position, mine in enumerate(images):
+        if not np.isin(shared, mine).all():
+            lost = shared[~np.isin(shared, mine)][0] + 1
+            raise ValueError(f"{path}: sharedix has {lost}, which subjectim lacks for subject {position + 1}")
+    return Design(ordering, images, shared, str(path))
 
 
 def images_seen_by_all(design, n_trials, repeats):
@@ -68,25 +104,99 @@ def images_seen_by_all(design, n_trials, repeats):
     Raises
     ------
     ValueError
-        If there are more trials than the design has, or no image is left.
+        If there are more trials or subjects than the design has, or no image is left.
     """
-    longest = max(n_trials.values())
-    if longest > len(design.ordering):
-        raise ValueError(f"{longest} trials are configured, but the design has only {len(design.ordering)}")
-    seen = None
+    seen = design.shared
     for subject, n in n_trials.items():
         ids, counts = np.unique(design.shown(subject, n), return_counts=True)
-        often = ids[counts == repeats]
-        seen = often if seen is None else np.intersect1d(seen, often)
-    seen = np.intersect1d(seen, design.shared)
+        seen = np.intersect1d(seen, ids[counts == repeats])
     if not len(seen):
-        raise ValueError(f"no shared image was seen {repeats} times by all {len(n_trials)} subjects")
+        raise ValueError(
+            f"{design.path}: no shared image was seen {repeats} times by all {len(n_trials)} subjects"
+        )
     return seen
+
+
+def digest(ids):
+    """sha256 of a set of images: their 1-based ids in ascending order, one a line, with a final newline."""
+    return hashlib.sha256("".join(f"{image + 1}\n" for image in sorted(ids)).encode()).hexdigest()
+
+
+def compare_order(path, shown, n_trials):
+    """Hold the order of trials against what a subject's responses.tsv says was shown.
+
+    Parameters
+    ----------
+    path : path-like
+        Tab-separated: SESSION, RUN, TRIAL (within the run) and 73KID, all from 1; it may lack sessions.
+    shown : int array (trials,)
+        0-based ids from the design, all sessions in use.
+    n_trials : int
+        Trials a session.
+
+    Returns
+    -------
+    int
+        Trials that were compared.
+
+    Raises
+    ------
+    ValueError
+        If the file lacks a column, has a number out of range, or differs: the first difference.
+    """
+    present(path, "a subject's behaviour")
+    try:
+        rows = pd.read_csv(path, sep="\t")
+    except ValueError as error:
+        raise ValueError(f"{path}: expected a table with tabs between columns: {error}") from None
+    missing = [column for column in BEHAVIOUR if column not in rows]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(rows)}")
+    session, run, trial, image = (pd.to_numeric(rows[column], errors="coerce") for column in BEHAVIOUR)
+    bad = ~((session >= 1) & (run >= 1) & (trial >= 1) & (image >= 1))
+    if bad.any():
+        raise ValueError(f"{path}, line {bad.idxmax() + 2}: {', '.join(BEHAVIOUR)} must be numbers from 1")
+    lengths = trial.groupby(run).max().sort_index()  # runs have their lengths in every session
+    begin = run.map(lengths.cumsum() - lengths)
+    within = (begin + trial - 1).astype(int)
+    if (within >= n_trials).any():
+        raise ValueError(f"{path}: runs have {int(lengths.sum())} trials, a session has {n_trials}")
+    place = ((session - 1) * n_trials + within).astype(int)
+    used = place < len(shown)
+    differs = used & (image - 1 != shown[place.clip(upper=len(shown) - 1)])
+    if differs.any():
+        first = place[differs].idxmin()
+        raise ValueError(
+            f"{path}: session {int(session[first])}, run {int(run[first])}, trial {int(trial[first])} showed "
+            f"image {int(image[first])}, but {shown[place[first]] + 1} by the design (ids from 1)"
+        )
+    return int(used.sum())
 
 
 def stimulus_file(folder, rank, image):
     """Path of a shared image: `rank` counts from 1 in sharedix, `image` is the 0-based id."""
     return Path(folder) / f"shared{rank:04d}_nsd{image + 1:05d}.png"
+
+
+def save_stimulus(source, destination, size):
+    """Copy an image as PNG of `size` x `size` pixels, antialiased where it was larger; gives its path.
+
+    Raises
+    ------
+    ValueError
+        If the source is no image.
+    """
+    destination = Path(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with Image.open(source) as image:
+            image = image.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{source}: expected an image, cannot be read: {error}") from None
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    image.save(destination)
+    return destination
 
 
 def split(images, seed, test_fraction):
@@ -97,8 +207,8 @@ def split(images, seed, test_fraction):
 
     Parameters
     ----------
-    images : int array (n,)
-        Ids.
+    images : sequence (n,)
+        Ids or names.
     seed : int
     test_fraction : float
         Between 0 and 1.
@@ -118,71 +228,6 @@ def split(images, seed, test_fraction):
     return rank < round(test_fraction * len(images)), rank
 
 
-def read_labels(path):
-    """Names -> integers of an atlas, from its .ctab file."""
-    labels = {}
-    for line in _present(path, "a label file").read_text().splitlines():
-        if line.strip():
-            number, name = line.split()[:2]
-            labels[name] = int(number)
-    return labels
-
-
-def region_mask(mask_file, label_file, names):
-    """Where an atlas has one of the labels `names`: bool array (x, y, z).
-
-    Only equality with a label counts: -1 is outside cortex and 0 is unlabelled cortex.
-
-    Raises
-    ------
-    ValueError
-        If the label file does not know a name, or holds no voxel of any of them.
-    """
-    known = read_labels(label_file)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ValueError(f"{label_file} has no label {', '.join(unknown)}; it has {', '.join(known)}")
-    atlas = np.asanyarray(nibabel.load(_present(mask_file, "a region mask")).dataobj)
-    mask = np.isin(atlas, [known[name] for name in names])
-    if not mask.any():
-        raise ValueError(f"{mask_file} has no voxel labelled {', '.join(names)}")
-    return mask
-
-
-def read_betas(path, where, n_trials):
-    """Betas of some voxels in one session, in percent signal change.
-
-    Parameters
-    ----------
-    path : path-like
-        betas_sessionNN.nii.gz: int16 (x, y, z, trials), percent signal change times 300.
-    where : int array (v, 3)
-        Voxels as i, j, k.
-    n_trials : int
-        Trials that the session must have.
-
-    Returns
-    -------
-    float32 array (trials, v)
-
-    Raises
-    ------
-    ValueError
-        If the file has another shape or type.
-    """
-    image = nibabel.load(_present(path, "a session of betas"))
-    if image.ndim != 4 or image.shape[3] != n_trials:
-        raise ValueError(f"{path}: expected (x, y, z, {n_trials} trials), found {image.shape}")
-    if image.get_data_dtype() != np.int16:
-        raise ValueError(f"{path}: expected int16 betas, found {image.get_data_dtype()}")
-    if (where.max(axis=0) >= image.shape[:3]).any():
-        raise ValueError(
-            f"{path}: a mask has voxels up to {where.max(axis=0)}, the betas only {image.shape[:3]}"
-        )
-    stored = np.asanyarray(image.dataobj)[tuple(where.T)]
-    return stored.T.astype(np.float32) / PERCENT
-
-
 def standardise(betas):
     """z-score each voxel over the trials of one session.
 
@@ -194,44 +239,78 @@ def standardise(betas):
     -------
     z : float64 array (trials, v)
         A voxel that is constant or not finite in this session is NaN throughout.
-    sd : float64 array (v,)
+    mean, sd : float64 arrays (v,)
+        sd is NaN for such a voxel.
     """
     betas = np.asarray(betas, np.float64)
-    sd = betas.std(axis=0)
-    usable = np.isfinite(sd) & (sd > 0)
+    mean, sd = betas.mean(axis=0), betas.std(axis=0)
+    usable = np.isfinite(sd) & (sd > 0) & (betas != betas[0]).any(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        z = (betas - betas.mean(axis=0)) / sd
+        z = (betas - mean) / sd
     z[:, ~usable] = np.nan
-    return z, np.where(usable, sd, np.nan)
+    return z, mean, np.where(usable, sd, np.nan)
 
 
-def group_repeats(z, shown, repeats):
-    """Trials by image: (images, repeats, v) for images shown exactly `repeats` times, and their ids."""
-    ids, counts = np.unique(shown, return_counts=True)
-    ids = ids[counts == repeats]
-    chosen = np.flatnonzero(np.isin(shown, ids))
-    order = chosen[np.argsort(shown[chosen], kind="stable")]
-    return z[order].reshape(len(ids), repeats, -1), ids
+@dataclass(frozen=True)
+class Repeats:
+    """Trials averaged by image."""
+
+    images: np.ndarray  # (n,) ids, ascending
+    counts: np.ndarray  # (n,) trials of each
+    mean: np.ndarray  # (n, v) over the trials of an image
+    noise_sd: np.ndarray  # (v,) SD of a single trial about its image's mean; NaN if no image has two trials
 
 
-def noise_sd(repeated):
-    """SD of a single trial about its image's mean: (images, repeats, v) -> (v,)."""
-    return np.sqrt(repeated.var(axis=1, ddof=1).mean(axis=0))
+def average_repeats(z, shown):
+    """Average the trials of each image, and estimate the noise of one trial.
+
+    The noise variance is the sum of squares of trials about their image's mean over its degrees of freedom,
+    one less than the trials of each image. With as many trials of every image it is the mean of the images'
+    variances, as NSD computes it.
+
+    Parameters
+    ----------
+    z : array (trials, v)
+    shown : int array (trials,)
+        Image of each trial.
+
+    Returns
+    -------
+    Repeats
+    """
+    images, counts = np.unique(shown, return_counts=True)
+    begin = np.cumsum(counts) - counts
+    ordered = z[np.argsort(shown, kind="stable")]
+    mean = np.add.reduceat(ordered, begin, axis=0) / counts[:, None]
+    ordered -= np.repeat(mean, counts, axis=0)
+    freedom = (counts - 1).sum()
+    squares = np.einsum("tv,tv->v", ordered, ordered)
+    noise = np.sqrt(squares / freedom) if freedom else np.full(z.shape[1], np.nan)
+    return Repeats(images, counts, mean, noise)
 
 
 def ncsnr(noise):
     """Noise ceiling SNR of z-scored voxels, as NSD computes it: sqrt(max(0, 1 - noise²)) / noise."""
-    return np.sqrt(np.clip(1 - noise**2, 0, None)) / noise
+    with np.errstate(divide="ignore"):
+        return np.sqrt(np.clip(1 - np.square(noise), 0, None)) / noise
 
 
-def noise_ceiling(snr, repeats):
-    """Share of the variance of a mean of `repeats` trials that is signal: snr² / (snr² + 1 / repeats)."""
-    return snr**2 / (snr**2 + 1 / repeats)
+def noise_ceiling(snr, counts):
+    """Share of the variance over images of mean responses that is signal: snr² / (snr² + mean of 1 / n).
 
+    Parameters
+    ----------
+    snr : array (v,)
+        Noise ceiling signal-to-noise ratio; NaN gives NaN, infinity (no noise) gives 1.
+    counts : int or array (images,)
+        Trials n that the response to each image averages.
 
-def read_volume(path):
-    """The numbers of a NIfTI volume (x, y, z)."""
-    return np.asanyarray(nibabel.load(_present(path, "a volume")).dataobj)
+    Source
+    ------
+    NSD data manual, "Conversion of ncsnr to noise ceiling percentages".
+    """
+    with np.errstate(divide="ignore"):
+        return 1 / (1 + np.mean(1 / np.asarray(counts)) / np.square(snr))
 
 
 def position(subject):
@@ -239,10 +318,3 @@ def position(subject):
     if not (subject.startswith("subj") and subject[4:].isdigit() and int(subject[4:]) > 0):
         raise ValueError(f"NSD calls its subjects subj01, subj02 ..., not {subject!r}")
     return int(subject[4:]) - 1
-
-
-def _present(path, what):
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} ({what}) is not there; see nsd.folder in the configuration")
-    return path

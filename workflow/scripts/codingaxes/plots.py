@@ -17,7 +17,7 @@ WIDTH = 7.2  # inches, two columns of a journal
 DOTS = 200  # per inch, of the PNG
 COLORS = {"standard": "#2a6fb0", "robust": "#e8851c", "simulated_brain": "#14613a", "random": "#7f7f7f"}
 MARKERS = {"resnet": "o", "densenet": "s", "vgg": "^", "simulated_brain": "*"}
-SPARE_MARKERS = "DvPXp<>hd8"  # for other architectures, in the order of the table
+SPARE_MARKERS = "DvPXp<>hd8H"  # for other architectures, in the order of the table
 SPARE_COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a")  # for other families, in the order of the table
 BRAIN, RANDOM = "simulated_brain", "none"  # their names in the tables
 SCALE = LinearSegmentedColormap.from_list("ink", ["#f7f7f2", "#cfdcc8", "#7fb3a3", "#2f7f8a", "#16365c"])
@@ -129,6 +129,27 @@ def strongest(frame):
     """The rows of the largest radius, and that radius (l2 norm, pixels in [0, 1])."""
     radius = frame.radius.max()
     return frame[np.isclose(frame.radius, radius)], float(radius)
+
+
+def over_ceiling(values, names):
+    """Scores relative to their noise ceilings; as they are where the data have no repetitions, so no ceiling.
+
+    Parameters
+    ----------
+    values : DataFrame
+        With the column ceiling and the columns `names`.
+
+    Returns
+    -------
+    values : DataFrame
+        With a column {name}_over_ceiling for each of `names`.
+    label : str
+        What they are.
+    """
+    known = values.ceiling.notna().any()
+    unit = values.ceiling.where(values.ceiling > 0) if known else 1.0
+    found = {f"{name}_over_ceiling": values[name] / unit for name in names}
+    return values.assign(**found), "r / ceiling" if known else "r (ceiling unknown)"
 
 
 def signed(change, direction):

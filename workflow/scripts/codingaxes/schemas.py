@@ -20,15 +20,27 @@ from codingaxes.columns import (
 
 TABLES = {
     "stimuli": Table(
-        "one row per image that every subject saw three times",
+        "one row per image that every subject saw (in NSD three times)",
         ("image_id",),
         {
             "image_id": IMAGE,
-            "nsd_id": Column("int32", "", "0-based id among all images of NSD"),
+            "nsd_id": Column("int32", "", "0-based id among the images of NSD; own data: the row"),
             "file": Column("string", "", "PNG file, relative to the folder of the workflow"),
             "sha256": Column("string", "", "digest of that file"),
             "split": Column("string", "", "train or test; readouts never see test"),
             "probe": Column("bool", "", "test image that is attacked and differentiated"),
+        },
+    ),
+    "sessions": Table(
+        "one row per voxel of the atlases in one session: what is kept of a file of betas",
+        ("subject", "session", "i", "j", "k"),
+        {
+            "subject": SUBJECT,
+            "session": Column("int32", "", "from 1, as in NSD"),
+            "i": Column("int32", "voxel", "first axis of the NIfTI volume, from 0"),
+            "j": Column("int32", "voxel", "second axis, from 0"),
+            "k": Column("int32", "voxel", "third axis, from 0"),
+            "beta": Column("list[int16]", "% signal change x 300", "as stored by NSD, one number per trial"),
         },
     ),
     "voxels": Table(
@@ -38,13 +50,25 @@ TABLES = {
             "subject": SUBJECT,
             "voxel_id": Column("int32", "", "position in the response vector of the subject, from 0"),
             "roi": ROI,
-            "i": Column("int32", "voxel", "first axis of the NIfTI volume, from 0"),
-            "j": Column("int32", "voxel", "second axis, from 0"),
-            "k": Column("int32", "voxel", "third axis, from 0"),
-            "mean": Column("float64", "% signal change", "over the trials of a session, mean over sessions"),
-            "sd": Column("float64", "% signal change", "SD over the trials of a session, mean over sessions"),
-            "ncsnr": Column("float64", "", "noise ceiling signal-to-noise ratio, recomputed from the trials"),
-            "noise_ceiling": Column("float64", "explained variance, 0 to 1", "for the mean of three trials"),
+            "name": Column("string", "", "own data: as it is called there; NSD: empty"),
+            "hemisphere": Column("string", "", "lh or rh; own data: empty"),
+            "i": Column("int32", "voxel", "first axis of the NIfTI volume, from 0; own data: -1"),
+            "j": Column("int32", "voxel", "second axis, from 0; own data: -1"),
+            "k": Column("int32", "voxel", "third axis, from 0; own data: -1"),
+            "mean": Column(
+                "float64", "% signal change or own", "over trials of a session, mean over sessions"
+            ),
+            "sd": Column("float64", "% signal change or own", "SD over those trials, mean over sessions"),
+            "ncsnr": Column(
+                "float64",
+                "",
+                "noise ceiling signal-to-noise ratio, recomputed from repetitions; missing without any",
+                missing=True,
+            ),
+            "ncsnr_file": Column("float64", "", "the same as NSD's own file gives it", missing=True),
+            "noise_ceiling": Column(
+                "float64", "explained variance, 0 to 1", "of the responses table, by ncsnr", missing=True
+            ),
         },
     ),
     "responses": Table(
@@ -63,11 +87,16 @@ TABLES = {
         {
             "subject": SUBJECT,
             "roi": ROI,
-            "n_voxels": Column("int32", "voxels", "voxels averaged"),
+            "n_voxels": Column("int32", "voxels", "voxels averaged; 0: the subject lacks the region"),
             "noise_sd": Column(
-                "float64", "z, per voxel and session", "SD of one trial about its image's mean"
+                "float64",
+                "z, per voxel and session",
+                "SD of one trial about its image's mean; missing without repetitions",
+                missing=True,
             ),
-            "repeats": Column("int32", "trials", "trials that the responses table averages"),
+            "repeats": Column(
+                "float64", "trials", "that the responses table averages, harmonic mean over its images"
+            ),
         },
     ),
     "targets": Table(
@@ -78,7 +107,12 @@ TABLES = {
             "roi": ROI,
             "mean": Column("float64", "z, per voxel and session", "subtracted: mean over training images"),
             "sd": Column("float64", "z, per voxel and session", "divided by: SD over training images"),
-            "ceiling": Column("float64", "Pearson r", "largest r with the measured mean that noise allows"),
+            "ceiling": Column(
+                "float64",
+                "Pearson r",
+                "largest r with the measured mean that noise allows; missing without repetitions",
+                missing=True,
+            ),
         },
     ),
     "measurements": Table(
@@ -91,25 +125,62 @@ TABLES = {
             "value": Column("float64", "SD over training images", "measured response of the region"),
         },
     ),
+    "accuracies": Table(
+        "one row per network: what was measured when it was trained or fetched",
+        ("network",),
+        {
+            "network": NETWORK,
+            "parameters": Column("int32", "", "trained numbers"),
+            "accuracy": Column(
+                "float64",
+                "0 to 1; 0.5 by chance",
+                "balanced, mean over categories, fresh scenes",
+                missing=True,
+            ),
+            "adversarial_accuracy": Column(
+                "float64", "0 to 1", "the same under an l2 attack on its loss", missing=True
+            ),
+            "attack_radius": Column("float64", "l2 norm, pixels in [0, 1]", "of that attack", missing=True),
+            "n_images": Column("int32", "images", "fresh scenes that were classified"),
+        },
+    ),
     "networks": Table(
         "one row per network: how it was trained and how well it does its own task",
         ("network",),
         {
             "network": NETWORK,
             "display_name": Column("string", "", "name in figures"),
-            "family": Column("string", "", "standard or robust"),
+            "family": Column("string", "", "standard, robust, self_supervised or language_aligned"),
             "architecture": Column("string", "", "class of the network"),
+            "source": Column("string", "", "whose code builds it; zoo: trained by this workflow"),
             "training_radius": Column(
                 "float64", "l2 norm, pixels in [0, 1]", "of adversarial training; 0: none"
             ),
-            "seed": Column("int32", "", "seed of the initial weights and of the order of images"),
             "parameters": Column("int32", "", "trained numbers"),
-            "accuracy": Column(
-                "float64", "0 to 1; 0.5 by chance", "balanced, mean over categories, fresh scenes"
+            "accuracy": Column("float64", "0 to 1", "on its own task, as accuracy_of says", missing=True),
+            "accuracy_of": Column("string", "", "what accuracy is, and whence; empty where it is missing"),
+            "adversarial_accuracy": Column(
+                "float64", "0 to 1", "the same under an l2 attack on its loss", missing=True
             ),
-            "adversarial_accuracy": Column("float64", "0 to 1", "the same under an l2 attack on its loss"),
-            "attack_radius": Column("float64", "l2 norm, pixels in [0, 1]", "of that attack"),
-            "n_images": Column("int32", "images", "fresh scenes that were classified"),
+            "attack_radius": Column("float64", "l2 norm, pixels in [0, 1]", "of that attack", missing=True),
+            "n_images": Column("int32", "images", "fresh scenes that were classified; 0: none"),
+            "licence": Column("string", "", "of the weights; empty for the zoo"),
+            "citation": Column("string", "", "of the network; empty for the zoo"),
+        },
+    ),
+    "network_checks": Table(
+        "one row per network: whether it builds, and what it costs on one image",
+        ("network",),
+        {
+            "network": NETWORK,
+            "problem": Column("string", "", "why it could not be built or did not answer; empty if it did"),
+            "parameters": Column("float64", "", "trained numbers", missing=True),
+            "layers": Column("string", "", "candidate layers, each with the length of its output"),
+            "forward": Column("float64", "ms", "one image through the network", missing=True),
+            "forward_backward": Column("float64", "ms", "and its gradient", missing=True),
+            "jvp": Column("bool", "", "forward-mode derivative agrees with the reverse-mode one"),
+            "vjp": Column("bool", "", "gradient agrees with finite differences"),
+            "random_weights": Column("bool", "", "weights were drawn, not fetched"),
         },
     ),
     "features": Table(

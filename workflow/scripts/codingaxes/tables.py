@@ -1,7 +1,7 @@
 """Tables: every Parquet file of the workflow has one declared schema, and `read` and `write` hold it to that.
 
 A cell that is a vector (a feature, an image perturbation) is an Arrow list; it has a fixed size in the
-file whenever all rows of the file have the same length.
+file whenever it was written at once and all rows have the same length.
 """
 
 import json
@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from codingaxes.columns import BRAIN, GROUP
 from codingaxes.schemas import TABLES
 
-__all__ = ["BRAIN", "GROUP", "TABLES", "matrix", "read", "write"]
+__all__ = ["BRAIN", "GROUP", "TABLES", "matrix", "read", "write", "write_parts"]
 
-LISTS = {"list[float16]": "float16", "list[float32]": "float32", "list[float64]": "float64"}
+LISTS = {f"list[{kind}]": kind for kind in ("int16", "float16", "float32", "float64")}
 GROUP_BYTES = 2**21  # of the rows that are read together: `filters` skip those without a wanted row
 SCALARS = {
     "string": pa.string(),
@@ -52,30 +52,66 @@ def write(path, name, frame):
         If a column is missing or not declared, a value is missing where it may not be, or two rows
         have the same key.
     """
-    table = _declared(name)
-    _check(frame, name, table, f"to be written to {path}")
-    columns = table.columns.items()
-    arrays = [_to_arrow(frame[column], spec) for column, spec in columns]
-    fields = [
-        pa.field(column, array.type, metadata={"unit": spec.unit, "meaning": spec.meaning})
-        for (column, spec), array in zip(columns, arrays, strict=True)
-    ]
-    about = {"table": name, "meaning": table.meaning, "key": json.dumps(table.key)}
+    _write(path, name, [frame], fixed=True)
+
+
+def write_parts(path, name, frames):
+    """Write a table that is too large to hold at once, part by part; otherwise as `write`.
+
+    Parameters
+    ----------
+    frames : iterable of DataFrame
+        In the order of the file; at least one. Vectors may differ in length between parts.
+    """
+    _write(path, name, frames, fixed=False)
+
+
+def _write(path, name, frames, fixed):
+    table, seen, writer = _declared(name), set(), None
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
-        content = pa.table(arrays, pa.schema(fields, about))
-        rows = max(1, GROUP_BYTES * len(content) // max(1, content.nbytes))
-        # numbers seldom repeat: a dictionary of them would make reading vectors four times as slow
-        words = [column for column, spec in columns if spec.type == "string"]
-        pq.write_table(content, temporary, compression="lz4", row_group_size=rows, use_dictionary=words)
+        for frame in frames:
+            _check(frame, name, table, f"to be written to {path}")
+            _check_new(frame, name, table, seen, path)
+            content = _content(frame, name, table, fixed)
+            if writer is None:
+                # numbers seldom repeat: a dictionary of them would make reading vectors four times as slow
+                words = [column for column, spec in table.columns.items() if spec.type == "string"]
+                options = {"compression": "lz4", "use_dictionary": words}
+                writer = pq.ParquetWriter(temporary, content.schema, **options)
+            rows = max(1, GROUP_BYTES * len(content) // max(1, content.nbytes))
+            writer.write_table(content, row_group_size=rows)
+        if writer is None:
+            raise ValueError(f"table {name}: no part to be written to {path}")
+        writer.close()
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _content(frame, name, table, fixed):
+    columns = table.columns.items()
+    arrays = [_to_arrow(frame[column], spec, fixed) for column, spec in columns]
+    fields = [
+        pa.field(column, array.type, metadata={"unit": spec.unit, "meaning": spec.meaning})
+        for (column, spec), array in zip(columns, arrays, strict=True)
+    ]
+    about = {"table": name, "meaning": table.meaning, "key": json.dumps(table.key)}
+    return pa.table(arrays, pa.schema(fields, about))
+
+
+def _check_new(frame, name, table, seen, path):
+    keys = set(frame[list(table.key)].itertuples(index=False, name=None))
+    if repeated := keys & seen:
+        raise ValueError(
+            f"table {name} to be written to {path}: parts repeat a key, for instance {min(repeated)}"
+        )
+    seen |= keys
 
 
 def read(path, name, columns=None, filters=None):
@@ -148,7 +184,7 @@ def _check(frame, name, table, where):
         raise ValueError(f"table {name} {where}: {repeated.sum()} rows repeat a key, for instance {row}")
 
 
-def _to_arrow(column, spec):
+def _to_arrow(column, spec, fixed):
     if spec.type not in LISTS:
         return pa.array(column.to_list() if spec.type == "string" else column.to_numpy(), SCALARS[spec.type])
     dtype = np.dtype(LISTS[spec.type])
@@ -161,7 +197,7 @@ def _to_arrow(column, spec):
             )
     lengths = [len(vector) for vector in vectors]
     values = pa.array(np.concatenate(vectors) if vectors else np.zeros(0, dtype))
-    if vectors and len(set(lengths)) == 1:
+    if fixed and len(set(lengths)) == 1:
         return pa.FixedSizeListArray.from_arrays(values, lengths[0])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return pa.LargeListArray.from_arrays(pa.array(offsets), values)

@@ -30,13 +30,13 @@ def to_pixels(images):
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
-def train(architecture, images, labels, radius, seed, settings, track=iter):
+def train(row, images, labels, radius, seed, settings, track=iter):
     """Train one network from scratch.
 
     Parameters
     ----------
-    architecture : str
-        A key of `networks.ARCHITECTURES`.
+    row : dict or str
+        Of the table of networks, with source zoo; or the name of an architecture of the zoo.
     images : uint8 array (n, h, w, 3)
     labels : bool array (n, 6)
     radius : float
@@ -54,11 +54,11 @@ def train(architecture, images, labels, radius, seed, settings, track=iter):
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = networks.Network(architecture).train()
-        return _train(network, architecture, images, labels, radius, settings, track)
+        network = networks.Network(row).train()
+        return _train(network, images, labels, radius, settings, track)
 
 
-def _train(network, architecture, images, labels, radius, settings, track):
+def _train(network, images, labels, radius, settings, track):
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
     steps = settings.epochs * (len(images) // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)

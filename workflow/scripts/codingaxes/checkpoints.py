@@ -1,0 +1,295 @@
+"""A file of weights, whoever wrote it -> tensors under the names that a network has for them.
+
+A file is data: nothing in it is ever executed. A network is never loaded in part: names that are missing or
+left over are an error, unless the file's format says which ones are no part of the network.
+"""
+
+import hashlib
+import logging
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from codingaxes import formats, pickles, sources
+
+log = logging.getLogger("codingaxes")
+
+
+class Refused(ValueError):
+    """The file holds something that is no weight; it was not executed."""
+
+
+class _Safetensors(Mapping):
+    """The tensors of a safetensors file, each read when it is asked for."""
+
+    def __init__(self, path):
+        self.file = safe_open(path, "pt")
+        self.names = list(self.file.keys())
+
+    def __getitem__(self, name):
+        return self.file.get_tensor(name)
+
+    def __iter__(self):
+        return iter(self.names)
+
+    def __len__(self):
+        return len(self.names)
+
+
+def read(path, root="", tolerant=False):
+    """The tensors of a file by name: safetensors, or torch's own formats (zip, and pickle before 1.6).
+
+    Parameters
+    ----------
+    path : path-like
+    root : str
+        The entry of the file's dict under which the tensors lie; "" if the file is that dict.
+    tolerant : bool
+        Whether foreign objects (of an optimiser, say) may lie beside the tensors. Their names are logged and
+        they are dropped; they are neither imported nor called.
+
+    Returns
+    -------
+    mapping, str -> tensor
+        On the CPU. Of safetensors, each is read when it is asked for.
+
+    Raises
+    ------
+    FileNotFoundError
+    Refused
+        If the file holds foreign objects; names them. Always so if they lie among the wanted tensors.
+    pickles.Unreadable
+        If the file has none of these formats, or is damaged.
+    ValueError
+        If there is no such entry, or it holds other things than tensors.
+    """
+    path = Path(path)
+    with open(path, "rb") as file:
+        head = file.read(9)
+    if head[8:] == b"{":
+        try:
+            return _Safetensors(path)
+        except SafetensorError as error:
+            raise pickles.Unreadable(f"{path}: damaged safetensors file ({error})") from error
+    if pickles.is_script(path):
+        raise pickles.Unreadable(f"{path} is a TorchScript archive, which is code")
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (pickle.UnpicklingError, EOFError, *pickles.DAMAGE) as error:
+        log.debug(f"{path}: torch.load does not read it as weights alone ({type(error).__name__})")
+    else:
+        return _tensors(value, root, path)
+    content = pickles.load(path)
+    if content.foreign:
+        names = ", ".join(content.foreign)
+        if not tolerant:
+            raise Refused(
+                f"{path} holds objects that are no weights: {names}. The file was not executed; its format "
+                "allows for none"
+            )
+        log.info(f"{path}: dropped without executing them: {names}")
+    return _tensors(content.value, root, path, content.tensor)
+
+
+def _tensors(value, root, path, tensor=None):
+    """The dict of tensors under `root`, each made by `tensor` where they are not read yet."""
+    kind = pickles.Stored if tensor else torch.Tensor
+    if not isinstance(value, dict) or (root and root not in value):
+        found = _some(map(str, value)) if isinstance(value, dict) else type(value).__name__
+        raise ValueError(f"{path}: expected a dict with the entry {root!r}, found {found}")
+    state = value[root] if root else value
+    if not isinstance(state, dict):
+        raise ValueError(f"{path}: {root!r} is not a dict of tensors but {_described(state)}")
+    other = {name: item for name, item in state.items() if not (isinstance(item, kind) and type(name) is str)}
+    foreign = {
+        part.text
+        for pair in other.items()
+        for part in pair
+        if isinstance(part, pickles.Foreign | pickles.Name)
+    }
+    if foreign:
+        raise Refused(
+            f"{path}: among the wanted tensors ({root or 'top level'}) are objects that are no weights: "
+            f"{_some(sorted(foreign))}, at {_some(map(str, other))}. The file was not executed"
+        )
+    if other or not state:
+        entries = _some(f"{name} ({_described(item)})" for name, item in other.items()) or "none"
+        raise ValueError(
+            f"{path}: {root or 'the file'} should hold tensors only, but has {entries}; is this its format?"
+        )
+    return {name: tensor(item) for name, item in state.items()} if tensor else dict(state)
+
+
+def _described(item):
+    return item.text if isinstance(item, pickles.Foreign | pickles.Name) else type(item).__name__
+
+
+def _some(items, most=8):
+    """A list for an error, shortened."""
+    items = list(items)
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
+
+
+def fit(state, body, row, where):
+    """Fill a network with tensors, all of them or none.
+
+    Counters of training batches (`num_batches_tracked`), which no evaluation reads, may be missing from old
+    files and then stay 0. Numbers take the network's own type.
+
+    Parameters
+    ----------
+    state : mapping, str -> tensor
+        From `read`; only those that the network has are asked for.
+    body : nn.Module
+    row : dict
+        Of the table of networks; its `format` says what the names mean.
+    where : str
+        The file, for errors.
+
+    Raises
+    ------
+    ValueError
+        If tensors are missing, left over, or of another shape or kind of number; lists them.
+    """
+    with torch.no_grad():
+        tensors = formats.translated(state, body, row, where)
+        own = {name: value for name, value in body.state_dict().items() if torch.is_tensor(value)}
+        missing = [n for n in own if n not in tensors and not n.endswith("num_batches_tracked")]
+        unexpected = [name for name in tensors if name not in own]
+        shapes = [
+            f"{name} {tuple(tensors[name].shape)} in place of {tuple(value.shape)}"
+            for name, value in own.items()
+            if name in tensors and tensors[name].shape != value.shape
+        ]
+        kinds = [
+            f"{name} {tensors[name].dtype} in place of {value.dtype}"
+            for name, value in own.items()
+            if name in tensors and tensors[name].is_floating_point() != value.is_floating_point()
+        ]
+        faults = {
+            "missing": missing,
+            "not expected": unexpected,
+            "of another shape": shapes,
+            "of another type": kinds,
+        }
+        if any(faults.values()):
+            lines = "; ".join(
+                f"{kind} ({len(names)}): {_some(names)}" for kind, names in faults.items() if names
+            )
+            raise ValueError(
+                f"network {row['name']}: {where} does not fit {row['identifier']} in format "
+                f"{row.get('format') or 'plain'}. {lines}"
+            )
+        for name, value in own.items():
+            if name in tensors:
+                value.copy_(tensors.pop(name))
+
+
+def convert(raw, row, out):
+    """Translate downloaded weights into safetensors under the network's own names.
+
+    Parameters
+    ----------
+    raw : path-like or list of path-likes
+        As published. If the row has a sha256 (or its first digits) for each, that is what they must have.
+    row : dict
+        Of the table of networks.
+    out : path-like
+        Written whole or not at all. Its metadata say where it comes from.
+
+    Returns
+    -------
+    int
+        Parameters of the network.
+
+    Raises
+    ------
+    ValueError
+        If the file's sha256 is another, or it does not fit; see `read` and `fit`.
+    """
+    files = raw if isinstance(raw, list) else [raw]
+    digests = _digests(files, row)
+    form, body = formats.of(row), sources.build(row)
+    try:
+        if form.assemble:
+            state = form.assemble(row, files, read)
+        elif len(files) == 1:
+            state = read(files[0], form.root, form.tolerant)
+        else:
+            raise ValueError(f"{len(files)} files, but format {row['format']} is about one")
+    except ValueError as error:
+        kind = type(error) if isinstance(error, Refused | pickles.Unreadable) else ValueError
+        raise kind(f"network {row['name']}: {error}") from error
+    fit(state, body, row, " ".join(map(str, files)))
+    about = {"format": row.get("format") or "plain", "source_sha256": " ".join(digests)}
+    return save(body, row, out, about)
+
+
+def _digests(files, row):
+    """The sha256 of each file, held to what the row says of it."""
+    found = [sha256(file) for file in files]
+    for file, digest, wanted in zip(files, found, (row.get("sha256") or "").lower().split(), strict=False):
+        if not digest.startswith(wanted):
+            raise ValueError(
+                f"network {row['name']}: the sha256 of {file} is {digest}, not {wanted}: another file "
+                "than the one that was checked, or damaged; delete it and fetch it again"
+            )
+    return found
+
+
+def save(body, row, path, metadata=None):
+    """Write a network's weights with the name and identifier of its row; see `write`.
+
+    Returns
+    -------
+    int
+        Parameters of the network.
+    """
+    about = {"name": row["name"], "identifier": row["identifier"]}
+    write(body, path, about | (metadata or {}))
+    return sum(parameter.numel() for parameter in body.parameters())
+
+
+def write(body, path, metadata=None):
+    """Write a network's weights as safetensors under its own names, whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}")
+    state, seen = {}, set()
+    for name, value in body.state_dict().items():
+        place = value.untyped_storage().data_ptr()
+        state[name] = value.contiguous().clone() if place in seen else value.contiguous()
+        seen.add(place)
+    save_file(state, temporary, metadata)
+    temporary.replace(path)
+
+
+def restore(body, path, row):
+    """Fill a network from a file that `save` or `convert` wrote; see `fit`.
+
+    Raises
+    ------
+    ValueError
+        Also if the file was converted for another network.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"network {row['name']}: {path} is no safetensors file, or damaged") from error
+    if about.get("identifier", row["identifier"]) != row["identifier"]:
+        raise ValueError(
+            f"network {row['name']}: {path} was converted for {about['identifier']}, not "
+            f"{row['identifier']}; convert it again"
+        )
+    fit(_Safetensors(path), body, row | {"format": "plain"}, str(path))
+
+
+def sha256(path):
+    """The sha256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

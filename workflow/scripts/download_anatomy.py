@@ -1,0 +1,15 @@
+"""Masks, labels, maps and behaviour of one subject of NSD (rule download_anatomy)."""
+
+from codingaxes import downloads, job
+
+
+def main(run):
+    """Fetch every declared output; a file that NSD lacks is an error that names it."""
+    files = [
+        file for output in run.output.values() for file in (output if isinstance(output, list) else [output])
+    ]
+    downloads.mirror(run.params["endpoint"], run.params["folder"], files, connections=run.threads)
+
+
+if __name__ == "__main__":
+    job.start(main, globals())

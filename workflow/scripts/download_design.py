@@ -1,0 +1,12 @@
+"""NSD's experimental design (rule download_design)."""
+
+from codingaxes import downloads, job
+
+
+def main(run):
+    """One small file, which says which images are needed."""
+    downloads.mirror(run.params["endpoint"], run.params["folder"], [run.output["design"]])
+
+
+if __name__ == "__main__":
+    job.start(main, globals())

@@ -1,0 +1,23 @@
+"""One session of NSD's betas, of which the voxels of the atlases are kept (rule download_session)."""
+
+import pandas as pd
+
+from codingaxes import downloads, job, tables, volumes
+
+
+def main(run):
+    """Fetch the session and cut out what any choice of labels in the atlases could ask for."""
+    atlases = run.input["atlases"]
+    where = volumes.labelled(atlases)
+    shape, n_trials = volumes.shape_of(atlases[0]), run.params["trials_per_session"]
+    with downloads.borrow(run.params["endpoint"], run.params["folder"], run.params["betas"]) as path:
+        stored = volumes.read_stored(path, where, n_trials, shape)
+    voxels = pd.DataFrame(where, columns=["i", "j", "k"])
+    voxels["subject"], voxels["session"] = run.wildcards["subject"], int(run.wildcards["session"])
+    voxels["beta"] = list(stored.T)
+    tables.write(run.output["session"], "sessions", voxels)
+    job.log.info(f"{len(where)} voxels, {len(stored)} trials")
+
+
+if __name__ == "__main__":
+    job.start(main, globals())

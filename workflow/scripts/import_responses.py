@@ -1,0 +1,249 @@
+"""Images and responses of your own, as the tables that NSD's become (rule import_responses)."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from codingaxes import job, nsd, tables
+
+NAMES = ["subject", "region", "voxel", "image"]
+COLUMNS = [*NAMES, "response"]  # that the file must have; session may be there
+IMAGES = (".png", ".jpg", ".jpeg")
+
+
+def main(run):
+    """z-score each voxel over its session (or all trials), average repetitions, estimate noise ceilings."""
+    rows = read_rows(run.input["responses"])
+    rows = choose_rows(run, rows)
+    files = find_images(run.input["images"])
+    rows["image"] = identify(rows.image, files, run.input)
+    ids = images_of_all(rows, run.params["subjects"])
+    stimuli = write_stimuli(run, ids, files)
+    parts = zip(
+        run.params["subjects"],
+        *(run.output[name] for name in ("voxels", "responses", "regions")),
+        strict=True,
+    )
+    for subject, voxels_file, responses_file, regions_file in parts:
+        mine = rows[rows.subject == subject]
+        series, trials, voxels = arrange(mine, subject, run)
+        z, voxels = z_score(series, trials, voxels, subject)
+        voxels, responses, regions = measure(z, trials.image.to_numpy(), voxels, stimuli.image_id, run)
+        tables.write(voxels_file, "voxels", voxels.assign(subject=subject))
+        tables.write(responses_file, "responses", responses.assign(subject=subject))
+        tables.write(regions_file, "regions", regions.assign(subject=subject))
+        lacking = regions.roi[regions.n_voxels == 0]
+        if len(lacking):
+            job.log.warning(f"{subject} has no usable voxel in {', '.join(lacking)}")
+        ceiling = voxels.noise_ceiling.median()
+        known = (
+            f"median noise ceiling {ceiling:.2f}" if np.isfinite(ceiling) else "no repetitions, no ceilings"
+        )
+        n_images = trials.image.nunique()
+        job.log.info(f"{subject}: {len(voxels)} voxels, {len(trials)} trials of {n_images} images; {known}")
+
+
+def read_rows(path):
+    """The user's table with names as text and responses as numbers; `session` is "" where there is none.
+
+    Raises
+    ------
+    ValueError
+        If it is no CSV or Parquet file, has other columns, a missing name or a response that is no number.
+    """
+    path = Path(path)
+    if path.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"{path}: expected a table that ends in .csv or .parquet")
+    text = dict.fromkeys([*NAMES, "session"], str)
+    try:
+        if path.suffix == ".csv":
+            rows = pd.read_csv(path, dtype=text, keep_default_na=False)
+        else:
+            rows = pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from None
+    missing = [column for column in COLUMNS if column not in rows]
+    unknown = [column for column in rows if column not in [*COLUMNS, "session"]]
+    if missing or unknown:
+        raise ValueError(
+            f"{path}: expected the columns {', '.join(COLUMNS)} and, if there are several, session; "
+            f"missing {', '.join(missing) or 'none'}, unknown {', '.join(map(str, unknown)) or 'none'}"
+        )
+    for column in rows.columns.difference(["response"]):
+        empty = (rows[column].isna() | (rows[column] == "")).to_numpy()
+        if empty.any():
+            raise ValueError(
+                f"{path}: {column} is missing in {empty.sum()} rows, first row {empty.argmax() + 1}"
+            )
+        rows[column] = rows[column].astype(str).astype("category")
+    numbers = pd.to_numeric(rows.response, errors="coerce")
+    bad = ~np.isfinite(numbers.to_numpy(float))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            f"{path}: {bad.sum()} responses are no finite number, first row {row + 1}: {rows.response[row]!r}"
+        )
+    rows["response"] = numbers.astype(float)
+    return rows if "session" in rows else rows.assign(session=pd.Categorical([""] * len(rows)))
+
+
+def choose_rows(run, rows):
+    """Rows of the subjects and regions that the configuration lists; all listed must be there."""
+    for column, wanted in (("subject", run.params["subjects"]), ("region", run.params["regions"])):
+        found = set(rows[column].unique())
+        absent = [name for name in wanted if name not in found]
+        if absent:
+            has = ", ".join(sorted(found)) or "none"
+            raise ValueError(f"{run.input['responses']} has no {column} {', '.join(absent)}; it has {has}")
+        if tables.GROUP in wanted:
+            raise ValueError(f"no {column} may be called {tables.GROUP}, as the mean over subjects is")
+        if found - set(wanted):
+            job.log.info(f"left out, not listed: {column} {', '.join(sorted(found - set(wanted)))}")
+        rows = rows[rows[column].isin(wanted)]
+    return rows.reset_index(drop=True)
+
+
+def find_images(folder):
+    """Images by their name without suffix: a list of paths each."""
+    found = {}
+    for path in sorted(Path(folder).iterdir()):
+        if path.suffix.lower() in IMAGES:
+            found.setdefault(path.stem, []).append(path)
+    if not found:
+        raise ValueError(f"{folder} has no image that ends in {', '.join(IMAGES)}")
+    return found
+
+
+def identify(names, files, given):
+    """Names of images, with or without suffix -> names without; each must be one file of the folder."""
+    known = {path.name: stem for stem, paths in files.items() for path in paths}
+    stems = {name: known.get(name, name) for name in names.cat.categories}
+    used = [stems[name] for name in names.unique()]
+    absent = [stem for stem in used if stem not in files]
+    if absent:
+        raise ValueError(
+            f"{given['images']} lacks {len(absent)} images of {given['responses']}, the first {absent[0]!r}"
+        )
+    several = [stem for stem in used if len(files[stem]) > 1]
+    if several:
+        found = ", ".join(path.name for path in files[several[0]])
+        raise ValueError(f"{given['images']}: {several[0]!r} is more than one file ({found}); keep one")
+    return names.map(stems).astype(str)
+
+
+def images_of_all(rows, subjects):
+    """Names of the images that every subject saw, in alphabetical order; others are dropped with a count."""
+    seen = [set(rows.image[rows.subject == subject]) for subject in subjects]
+    common = sorted(set.intersection(*seen))
+    if not common:
+        raise ValueError(f"no image was seen by all {len(subjects)} subjects")
+    dropped = len(set.union(*seen)) - len(common)
+    if dropped:
+        job.log.warning(f"{dropped} images were not seen by every subject: dropped; {len(common)} are left")
+    return common
+
+
+def write_stimuli(run, ids, files):
+    """Copy the images at the study's size and write the table stimuli, which is returned."""
+    test, rank = nsd.split(ids, run.params["seed"], run.params["test_fraction"])
+    if run.params["probes"] > test.sum():
+        raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
+    folder, size = Path(run.output["images"]), run.params["image_size"]
+    copies = [nsd.save_stimulus(files[name][0], folder / f"{name}.png", size) for name in ids]
+    stimuli = pd.DataFrame({"image_id": ids, "nsd_id": np.arange(len(ids)), "file": list(map(str, copies))})
+    stimuli["sha256"] = [hashlib.sha256(file.read_bytes()).hexdigest() for file in copies]
+    stimuli["split"], stimuli["probe"] = np.where(test, "test", "train"), rank < run.params["probes"]
+    tables.write(run.output["stimuli"], "stimuli", stimuli)
+    job.log.info(f"{len(ids)} images, {test.sum()} are held out")
+    return stimuli
+
+
+def arrange(mine, subject, run):
+    """One subject's rows as a matrix of trials and voxels.
+
+    Rows of one voxel and image (and session) are its first, second ... repetition, in the order of the file.
+    A repetition is one trial of all voxels, so that the noise of their mean can be estimated.
+
+    Returns
+    -------
+    series : array (trials, v)
+    trials : DataFrame
+        image and session of each trial.
+    voxels : DataFrame
+        roi and name of each voxel, in the order of the regions, then of the file.
+    """
+    keys = ["image", "session"]
+    mine = mine.assign(
+        repetition=mine.groupby(["region", "voxel", *keys], observed=True, sort=False).cumcount()
+    )
+    trial, trials = pd.MultiIndex.from_frame(mine[[*keys, "repetition"]]).factorize()
+    column, names = pd.MultiIndex.from_frame(mine[["region", "voxel"]]).factorize()
+    series = np.full((len(trials), len(names)), np.nan)
+    series[trial, column] = mine.response
+    holes = np.isnan(series)
+    if holes.any():
+        row, of = np.argwhere(holes)[0]
+        image, session, repetition = trials[row]
+        where = f"image {image}" + (f", session {session}" if session else "")
+        raise ValueError(
+            f"{run.input['responses']}: subject {subject}, voxel {names[of][1]} of {names[of][0]} lacks "
+            f"repetition {repetition + 1} of {where}, which other voxels have ({holes.sum()} such gaps); all "
+            "voxels of a subject must have the same images, as often, in the same sessions"
+        )
+    place = {region: i for i, region in enumerate(run.params["regions"])}
+    order = np.argsort([place[region] for region, _ in names], kind="stable")
+    voxels = pd.DataFrame([names[i] for i in order], columns=["roi", "name"])
+    return series[:, order], pd.DataFrame([trial[:2] for trial in trials], columns=keys), voxels
+
+
+def z_score(series, trials, voxels, subject):
+    """z per session in place of `series`, and the voxels that vary in every session, with means and SDs."""
+    means, sds = [], []
+    for session in trials.session.unique():
+        rows = (trials.session == session).to_numpy()
+        series[rows], mean, sd = nsd.standardise(series[rows])
+        means.append(mean)
+        sds.append(sd)
+    usable = np.isfinite(sds).all(axis=0)
+    if not usable.any():
+        raise ValueError(f"{subject} has no voxel that varies in every session")
+    if not usable.all():
+        first = ", ".join(f"{roi} {name}" for roi, name in voxels[~usable].to_numpy()[:5])
+        job.log.warning(
+            f"{subject}: {(~usable).sum()} of {len(usable)} voxels, constant in a session, dropped: {first}"
+        )
+    about = voxels.assign(mean=np.mean(means, axis=0), sd=np.mean(sds, axis=0))
+    return series[:, usable], about[usable].reset_index(drop=True)
+
+
+def measure(z, shown, voxels, image_ids, run):
+    """z (trials, v) -> rows of the tables voxels, responses and regions of one subject."""
+    found = nsd.average_repeats(z, shown)
+    rows = pd.Index(found.images).get_indexer(image_ids)
+    counts = found.counts[rows]
+    snr = nsd.ncsnr(found.noise_sd)
+    voxels = voxels.assign(
+        voxel_id=np.arange(len(voxels)),
+        hemisphere="",
+        i=-1,
+        j=-1,
+        k=-1,
+        ncsnr=snr,
+        ncsnr_file=np.nan,
+        noise_ceiling=nsd.noise_ceiling(snr, counts),
+    )
+    responses = pd.DataFrame({"image_id": image_ids, "repeats": counts})
+    responses["response"] = list(found.mean[rows])
+    regions = []
+    for region in run.params["regions"]:
+        mine = (voxels.roi == region).to_numpy()
+        average = z[:, mine].mean(axis=1, keepdims=True) if mine.any() else np.full((len(z), 1), np.nan)
+        noise = nsd.average_repeats(average, shown).noise_sd[0]
+        regions.append({"roi": region, "n_voxels": mine.sum(), "noise_sd": noise})
+    return voxels, responses, pd.DataFrame(regions).assign(repeats=1 / np.mean(1 / counts))
+
+
+if __name__ == "__main__":
+    job.start(main, globals())
