@@ -122,7 +122,7 @@ SOURCE = config["nsd"]["source"]
 BRAIN = ["simulated_brain"] if SOURCE == "miniature" else []
 MODELS = NETWORKS + BRAIN
 GPU = int(config["device"] == "cuda")
-HUBS = {"transformers", "open_clip", "dreamsim", "cornet"} & {row["source"] for row in ZOO.values()}
+HUBS = {"transformers", "open_clip", "cornet"} & {row["source"] for row in ZOO.values()}
 MODEL_MEMORY = "4GB" if TRAINED == NETWORKS else "16GB"  # the largest pretrained network has 4 GB of weights
 TORCH = "../envs/hubs.yaml" if HUBS else "../envs/torch.yaml"
 

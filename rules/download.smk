@@ -98,7 +98,8 @@ rule download_session:
     No output says temp(), since Snakemake keeps such files where they are asked for or with --until.
     """
     input:
-        atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True),
+        # new masks of the same atlases do not fetch again, another atlas does
+        atlases=ancient(expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True)),
     output:
         session="results/nsd/sessions/{subject}/{session}.parquet",
     log:

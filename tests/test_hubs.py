@@ -188,6 +188,29 @@ def test_a_release_without_its_updates_is_refused(tmp_path):
         hubs.assemble(row("dreamsim", "ensemble"), raw[:1], checkpoints.read)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda states, config: states["clip"].pop("proj"), "not as DreamSim's authors publish it .KeyError"),
+        (lambda states, config: config.pop("r"), "not as DreamSim's authors publish it .KeyError"),
+        (lambda states, config: states["dino"].update(bad=3), "tensors only, but has bad"),
+    ],
+)
+def test_a_release_of_another_kind_is_refused(tmp_path, spoil, message):
+    states, config = parts(), dict(CONFIG)
+    spoil(states, config)
+    raw = release(tmp_path, states, config)
+    with pytest.raises(ValueError, match=message):
+        hubs.assemble(row("dreamsim", "ensemble"), raw, checkpoints.read)
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
+    raw = release(tmp_path, parts(), CONFIG)
+    raw[0].write_bytes(b"<html>not found</html>")
+    with pytest.raises(ValueError, match=r"release\.zip is not as DreamSim's authors publish it .BadZipFile"):
+        hubs.assemble(row("dreamsim", "ensemble"), raw, checkpoints.read)
+
+
 def test_dreamsim_answers_as_its_own_package_does(tmp_path, monkeypatch):
     package = pytest.importorskip("dreamsim")
     peft = pytest.importorskip("peft")
@@ -246,6 +269,8 @@ def test_a_tower_of_transformers_takes_keywords_of_its_configuration():
     assert {tuple(value.shape) for value in found.values()} == {(2, 5 * 24)}
     with pytest.raises(ValueError, match="has no 'depth'; expected keywords of ViTConfig"):
         hubs.build(row("transformers", "ViTModel?depth=2"))
+    with pytest.raises(ValueError, match="expected keywords of ViTConfig"):
+        hubs.build(row("transformers", "ViTModel?attn_implementation=sdpa"))
     with pytest.raises(ValueError, match="has no 'pipeline'; expected the name of a class with weights"):
         hubs.build(row("transformers", "pipeline"))
 
@@ -305,3 +330,5 @@ def test_an_area_of_cornet_gives_its_answer_of_the_last_step():
     torch.testing.assert_close(found["IT.output"], last)
     torch.testing.assert_close(found["decoder.flatten"], answers[4].mean(dim=(2, 3)))
     assert (answers[0].flatten(1) - last).abs().max() > 0.1
+    with pytest.raises(ValueError, match=r"CORnet_RT\?steps=2 could not be built: .*steps"):
+        hubs.build(row("cornet", "CORnet_RT?steps=2"))

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from codingaxes import jacobians, models, networks
+from codingaxes import jacobians, models, networks, zoo
 
 
 def respond_with(responses, seed=0):
@@ -45,7 +45,7 @@ def test_rows_are_those_of_the_jacobian_in_chunks_of_any_size(chunk):
     torch.testing.assert_close(jacobians.rows(respond, images, chunk), expected)
 
 
-@pytest.mark.parametrize("architecture", networks.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", zoo.ARCHITECTURES)
 def test_rows_of_a_network_are_gradients_of_its_features_whatever_its_memory_layout(architecture):
     torch.manual_seed(0)
     network = networks.Network(architecture).eval().requires_grad_(False)

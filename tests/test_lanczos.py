@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from codingaxes import lanczos, networks
+from codingaxes import lanczos, networks, zoo
 
 METHODS = ("eigen", "singular")
 
@@ -305,7 +305,7 @@ def test_layers_recorded_as_linear_have_the_jacobian_of_the_network(frozen):
         torch.testing.assert_close(pull(u)[i], jacobian.T @ u[i])
 
 
-@pytest.mark.parametrize("architecture", networks.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", zoo.ARCHITECTURES)
 def test_a_small_step_along_an_axis_changes_the_response_by_the_root_of_its_eigenvalue(architecture):
     torch.manual_seed(0)
     network = networks.Network(architecture).double().eval().requires_grad_(False)

@@ -51,7 +51,7 @@ def test_the_brains_group_response_is_the_chain_of_averages_of_the_measurements(
 def test_voxels_that_are_not_those_of_the_brain_are_refused(units):
     file, voxels, targets = units
     elsewhere = voxels.assign(k=voxels.k.where(voxels.index > 0, 999))
-    with pytest.raises(ValueError, match="1 of .* voxels of the table are not in"):
+    with pytest.raises(ValueError, match=r"1 of .* voxels of the table are not in"):
         models.load_brain(file, elsewhere, targets)
 
 

@@ -17,10 +17,8 @@ def main(run):
     generator = torch.Generator().manual_seed(run.seed("image"))
     image = torch.rand(1, 3, size, size, generator=generator)
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run.seed("weights"))
-            weights = None if drawn else run.input["weights"][0]
-            network = networks.load(row, weights, random_weights=drawn, image_size=size)
+        weights = None if drawn else run.input["weights"][0]
+        network = networks.load(row, weights, random_weights=drawn, image_size=size)
         found = networks_report.measure(network, image) | {"problem": ""}
     except Exception as error:
         job.log.warning(f"{row['name']}: {type(error).__name__}: {error}")

@@ -11,12 +11,13 @@ BATCH = 50  # images; an image's features do not depend on it beyond rounding
 def main(run):
     """One batch in memory at a time; a stopped job resumes at the batch it had reached."""
     device = job.choose_device(run.params["device"])
-    network = networks.load(run.params["network"], run.input["weights"], device)
+    size = run.params["image_size"]
+    network = networks.load(run.params["network"], run.input["weights"], device, image_size=size)
     stimuli = tables.read(run.input["stimuli"], "stimuli")
     shards, starts = run.shards("features"), range(0, len(stimuli), BATCH)
     for start in run.track(shards.missing(starts), unit="batch"):
         batch = stimuli.iloc[start : start + BATCH]
-        images = pixels.read(batch.file, run.params["image_size"]).to(device)
+        images = pixels.read(batch.file, size).to(device)
         with torch.no_grad():
             features = network.features(images)
         shards.save(start, rows(run.wildcards["network"], batch.image_id, features))

@@ -265,6 +265,7 @@ def write(body, path, metadata=None):
         state[name] = value.contiguous().clone() if place in seen else value.contiguous()
         seen.add(place)
     save_file(state, temporary, metadata)
+    temporary.chmod(0o644)  # others of the lab may read it
     temporary.replace(path)
 
 

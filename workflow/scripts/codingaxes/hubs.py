@@ -51,7 +51,10 @@ def build(row):
     if row["source"] not in SOURCES:
         known = ", ".join(SOURCES)
         raise ValueError(f"network {row['name']}: source {row['source']!r} is none of {known}")
-    return SOURCES[row["source"]](row, *sources.parse(row["identifier"], row))
+    try:
+        return SOURCES[row["source"]](row, *sources.parse(row["identifier"], row))
+    except TypeError as error:
+        raise ValueError(f"network {row['name']}: {row['identifier']} could not be built: {error}") from error
 
 
 def _package(row, name, needed):
@@ -79,10 +82,13 @@ def _transformers(row, name, options):
     config = getattr(model, "config_class", None)
     if not inspect.isclass(model) or not issubclass(model, transformers.PreTrainedModel) or config is None:
         raise _unknown(row, name, "the name of a class with weights, for instance Blip2VisionModel")
-    unknown = [key for key in options if not hasattr(config(), key)]
+    unknown = [key for key in options if key not in config().to_dict()]
     if unknown:
         raise _unknown(row, ", ".join(unknown), f"keywords of {config.__name__}")
-    return model(config(**options, attn_implementation="eager"))
+    settings = config(**options, attn_implementation="eager")
+    if getattr(settings, "use_pretrained_backbone", False):
+        raise _unknown(row, name, "a network that fetches no backbone: use_pretrained_backbone=False")
+    return model(settings)
 
 
 def _open_clip(row, name, options):
@@ -193,11 +199,17 @@ def assemble(row, raw_paths, read):
             f"network {row['name']}: expected two files, the release and DINO, not {len(raw_paths)}"
         )
     release, dino = map(Path, raw_paths)
-    with tempfile.TemporaryDirectory(dir=release.parent, prefix=".dreamsim.") as folder:
-        parts = _unpack(row, release, Path(folder))
-        states = {name: read(parts[name], "state_dict") for name in ("clip", "open_clip")}
-        states |= {"dino": read(dino, ""), "updates": read(parts["updates"], "")}
-        return remap(row, states, json.loads(parts["config"].read_text()))
+    try:
+        with tempfile.TemporaryDirectory(dir=release.parent, prefix=".dreamsim.") as folder:
+            parts = _unpack(row, release, Path(folder))
+            states = {name: read(parts[name], "state_dict") for name in ("clip", "open_clip")}
+            states |= {"dino": read(dino, ""), "updates": read(parts["updates"], "")}
+            return remap(row, states, json.loads(parts["config"].read_text()))
+    except (KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"network {row['name']}: {release} is not as DreamSim's authors publish it "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def _unpack(row, release, folder):

@@ -116,6 +116,8 @@ def choose_device(wanted):
             "device: cuda, but torch sees no GPU here; set device: auto or cpu, or ask for a GPU"
         )
     device = "cuda" if wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
+    if device == "cuda":  # convolutions too are in float32, as everywhere
+        torch.backends.cudnn.allow_tf32 = False
     log.info(f"device {device} (asked for {wanted})")
     return torch.device(device)
 
