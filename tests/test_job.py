@@ -5,7 +5,7 @@ import logging
 import pandas as pd
 import pytest
 
-from codingaxes import job
+from codingaxes import job, tables
 
 
 def run(tmp_path, **changes):
@@ -48,7 +48,8 @@ def test_a_stopped_job_resumes_at_the_part_it_had_reached(tmp_path, monkeypatch,
     assert "1 of 3 parts are already there" in caplog.text
     for roi in ("PPA", "FFA"):
         again.save(roi, frame(roi, [0.0]))
-    assert list(again.concat(parts).roi) == ["FFA", "EBA", "EBA", "PPA"]
+    again.write("whole.parquet", parts)
+    assert list(tables.read("whole.parquet", "measurements").roi) == ["FFA", "EBA", "EBA", "PPA"]
     again.remove()
     assert run(tmp_path).shards("measurements").missing(parts) == parts
 

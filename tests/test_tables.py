@@ -89,27 +89,38 @@ def test_another_table_or_no_table_is_refused(tmp_path):
         tables.read(tmp_path / "t.parquet", "score")
 
 
-def test_a_table_written_in_parts_is_the_same_and_may_mix_lengths(tmp_path):
-    first, second = readouts((3, 3)), readouts((5, 5)).assign(network="b")
-    tables.write_parts(tmp_path / "parts.parquet", "readouts", iter([first, second]))
-    tables.write(tmp_path / "whole.parquet", "readouts", pd.concat([first, second], ignore_index=True))
-    parts, whole = (tables.read(tmp_path / f"{name}.parquet", "readouts") for name in ("parts", "whole"))
-    assert [list(weight) for weight in parts.weight] == [list(weight) for weight in whole.weight]
-    pd.testing.assert_frame_equal(parts.drop(columns="weight"), whole.drop(columns="weight"))
+def keep(folder, *frames):
+    """Each frame as a part of a table."""
+    files = [folder / f"{number}.arrow" for number in range(len(frames))]
+    for file, frame in zip(files, frames, strict=True):
+        tables.write_part(file, "readouts", frame)
+    return files
 
 
-def test_parts_are_read_one_group_at_a_time_by_a_filter(tmp_path):
-    parts = [readouts((4, 4)).assign(network=name) for name in "abc"]
-    tables.write_parts(tmp_path / "t.parquet", "readouts", parts)
-    file = pq.ParquetFile(tmp_path / "t.parquet")
-    assert file.metadata.num_row_groups == 3
+@pytest.mark.parametrize("lengths", [(3, 3), (3, 5)])
+def test_a_table_that_is_joined_from_parts_is_the_one_that_is_written_at_once(tmp_path, lengths):
+    frames = [readouts(lengths).assign(network=name) for name in "ab"]
+    tables.join(tmp_path / "joined.parquet", "readouts", keep(tmp_path, *frames))
+    tables.write(tmp_path / "whole.parquet", "readouts", pd.concat(frames, ignore_index=True))
+    schemas = [pq.read_schema(tmp_path / f"{name}.parquet") for name in ("joined", "whole")]
+    assert schemas[0].equals(schemas[1], check_metadata=True)
+    joined, whole = (tables.read(tmp_path / f"{name}.parquet", "readouts") for name in ("joined", "whole"))
+    assert [list(weight) for weight in joined.weight] == [list(weight) for weight in whole.weight]
+    pd.testing.assert_frame_equal(joined.drop(columns="weight"), whole.drop(columns="weight"))
+
+
+def test_parts_are_groups_of_rows_that_a_filter_skips(tmp_path):
+    frames = [readouts((4, 4)).assign(network=name) for name in "abc"]
+    tables.join(tmp_path / "t.parquet", "readouts", keep(tmp_path, *frames))
+    assert pq.ParquetFile(tmp_path / "t.parquet").metadata.num_row_groups == 3
     chosen = tables.read(tmp_path / "t.parquet", "readouts", filters=[("network", "=", "b")])
     assert set(chosen.network) == {"b"} and len(chosen) == 2
 
 
-def test_a_key_that_two_parts_share_is_refused_and_leaves_no_file(tmp_path):
-    with pytest.raises(ValueError, match="parts repeat a key"):
-        tables.write_parts(tmp_path / "t.parquet", "readouts", [readouts(), readouts()])
-    with pytest.raises(ValueError, match="no part"):
-        tables.write_parts(tmp_path / "t.parquet", "readouts", [])
-    assert not list(tmp_path.iterdir())
+def test_parts_that_share_a_key_or_differ_in_form_are_refused_and_leave_no_file(tmp_path):
+    with pytest.raises(ValueError, match="repeat a key"):
+        tables.join(tmp_path / "t.parquet", "readouts", keep(tmp_path, readouts(), readouts()))
+    other = readouts((5, 5)).assign(network="b")
+    with pytest.raises(ValueError, match=r"parts of .* differ"):
+        tables.join(tmp_path / "t.parquet", "readouts", keep(tmp_path, readouts(), other))
+    assert {file.suffix for file in tmp_path.iterdir()} == {".arrow"}

@@ -50,7 +50,7 @@ def main(run):
         change = (frame.response_after - frame.response_before).abs().median()
         share = frame.converged.mean()
         job.log.debug(f"{roi} {direction} {radius}: median change {change:.3f} SD, {share:.0%} converged")
-    tables.write(run.output["perturbations"], "perturbations", shards.concat(parts))
+    shards.write(run.output["perturbations"], parts)
     shards.remove()
 
 

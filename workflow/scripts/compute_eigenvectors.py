@@ -34,15 +34,16 @@ def main(run):
         sizes.save((kind, roi, start), as_sizes(spectrum, size, batch.image_id).assign(**about))
         # last, as it says that the part is there
         axes.save((kind, roi, start), as_axes(spectrum, batch.image_id).assign(**about))
-    found, measured = axes.concat(parts), sizes.concat(parts)
+    axes.write(run.output["eigenvectors"], parts)
+    sizes.write(run.output["jacobians"], parts)
+    axes.remove()
+    sizes.remove()
+    found = tables.read(run.output["eigenvectors"], "eigenvectors", columns=["converged"])
+    measured = tables.read(run.output["jacobians"], "jacobians")
     job.log.info(
         f"{found.converged.mean():.1%} of {len(found)} pairs converged, at most {measured.products.max()} "
         f"products; routes: {measured.groupby('response', sort=False).route.unique().map(list).to_dict()}"
     )
-    tables.write(run.output["eigenvectors"], "eigenvectors", found)
-    tables.write(run.output["jacobians"], "jacobians", measured)
-    axes.remove()
-    sizes.remove()
 
 
 def ceiling_weights(run):

@@ -15,8 +15,6 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from codingaxes import tables
 
 log = logging.getLogger("codingaxes")
@@ -63,13 +61,13 @@ class Run:
 
 
 class Shards:
-    """Parts of a table under a folder, each written whole; see `Run.shards`."""
+    """Parts of a table under a folder, each written whole, joined at the end; see `Run.shards`."""
 
     def __init__(self, folder, table):
         self.folder, self.table = Path(folder), table
 
     def _file(self, name):
-        return self.folder / f"{hashlib.sha256(str(name).encode()).hexdigest()[:24]}.parquet"
+        return self.folder / f"{hashlib.sha256(str(name).encode()).hexdigest()[:24]}.arrow"
 
     def missing(self, names):
         """Those of `names` that no earlier run has finished, in order."""
@@ -81,15 +79,11 @@ class Shards:
 
     def save(self, name, frame):
         """Keep the rows of the part `name`."""
-        tables.write(self._file(name), self.table, frame)
-
-    def concat(self, names):
-        """All rows, in the order of `names`, whatever the order in which the parts were made."""
-        return pd.concat([tables.read(self._file(name), self.table) for name in names], ignore_index=True)
+        tables.write_part(self._file(name), self.table, frame)
 
     def write(self, path, names):
-        """Write the parts as one table, in the order of `names`, one of them in memory at a time."""
-        tables.write_parts(path, self.table, (tables.read(self._file(name), self.table) for name in names))
+        """Write the parts as one table, in the order of `names`, however they were made."""
+        tables.join(path, self.table, [self._file(name) for name in names])
 
     def remove(self):
         """Delete the parts; call it once the output is written."""

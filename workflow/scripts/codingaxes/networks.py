@@ -186,7 +186,7 @@ class Network(nn.Module):
                 )
             output = output[:, 0]
         # contiguous and cloned: a later in-place activation must not change what was stored
-        return output.flatten(1).clone()
+        return output.clone(memory_format=torch.contiguous_format).flatten(1)
 
 
 def save(network, path):

@@ -1,12 +1,14 @@
 """Tables: every Parquet file of the workflow has one declared schema, and `read` and `write` hold it to that.
 
 A cell that is a vector (a feature, an image perturbation) is an Arrow list; it has a fixed size in the
-file whenever it was written at once and all rows have the same length.
+file whenever all rows of the file have the same length.
 """
 
 import json
 import os
 import tempfile
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ import pyarrow.parquet as pq
 from codingaxes.columns import BRAIN, GROUP
 from codingaxes.schemas import TABLES
 
-__all__ = ["BRAIN", "GROUP", "TABLES", "matrix", "read", "write", "write_parts"]
+__all__ = ["BRAIN", "GROUP", "TABLES", "join", "matrix", "read", "write", "write_part"]
 
 LISTS = {f"list[{kind}]": kind for kind in ("int16", "float16", "float32", "float64")}
 GROUP_BYTES = 2**21  # of the rows that are read together: `filters` skip those without a wanted row
@@ -52,41 +54,56 @@ def write(path, name, frame):
         If a column is missing or not declared, a value is missing where it may not be, or two rows
         have the same key.
     """
-    _write(path, name, [frame], fixed=True)
+    content = _content(path, name, frame)
+    with _whole(path) as temporary, _parquet(temporary, content.schema, name) as writer:
+        _append(writer, content)
 
 
-def write_parts(path, name, frames):
-    """Write a table that is too large to hold at once, part by part; otherwise as `write`.
+def write_part(path, name, frame):
+    """Keep a part of a table for `join`: as `write`, but as uncompressed Arrow, which is cheap."""
+    content = _content(path, name, frame)
+    with _whole(path) as temporary, pa.ipc.new_file(temporary, content.schema) as writer:
+        writer.write_table(content)
+
+
+def join(path, name, parts):
+    """Write a table from its parts, one of them in memory at a time; otherwise as `write`.
 
     Parameters
     ----------
-    frames : iterable of DataFrame
-        In the order of the file; at least one. Vectors may differ in length between parts.
+    path, name
+        As in `write`.
+    parts : list of path-likes
+        From `write_part`, in the order of the table; at least one.
+
+    Raises
+    ------
+    ValueError
+        If two parts have a key in common, or vectors of one length and of several.
     """
-    _write(path, name, frames, fixed=False)
+    seen, key = set(), list(_declared(name).key)
+    schema = pa.ipc.open_file(parts[0]).schema
+    with _whole(path) as temporary, _parquet(temporary, schema, name) as writer:
+        for part in parts:
+            content = pa.ipc.open_file(part).read_all()
+            if content.schema != schema:
+                raise ValueError(f"table {name}: parts of {path} differ: {schema} and {content.schema}")
+            keys = set(content.select(key).to_pandas().itertuples(index=False, name=None))
+            if repeated := keys & seen:
+                raise ValueError(f"table {name}: parts of {path} repeat a key, for instance {min(repeated)}")
+            seen |= keys
+            _append(writer, content)
 
 
-def _write(path, name, frames, fixed):
-    table, seen, writer = _declared(name), set(), None
+@contextmanager
+def _whole(path):
+    """A temporary name beside `path`, which gets its name at the end."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
-        for frame in frames:
-            _check(frame, name, table, f"to be written to {path}")
-            _check_new(frame, name, table, seen, path)
-            content = _content(frame, name, table, fixed)
-            if writer is None:
-                # numbers seldom repeat: a dictionary of them would make reading vectors four times as slow
-                words = [column for column, spec in table.columns.items() if spec.type == "string"]
-                options = {"compression": "lz4", "use_dictionary": words}
-                writer = pq.ParquetWriter(temporary, content.schema, **options)
-            rows = max(1, GROUP_BYTES * len(content) // max(1, content.nbytes))
-            writer.write_table(content, row_group_size=rows)
-        if writer is None:
-            raise ValueError(f"table {name}: no part to be written to {path}")
-        writer.close()
+        yield temporary
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -94,24 +111,28 @@ def _write(path, name, frames, fixed):
         raise
 
 
-def _content(frame, name, table, fixed):
+def _parquet(file, schema, name):
+    # numbers seldom repeat: a dictionary of them would make reading vectors four times as slow
+    words = [column for column, spec in TABLES[name].columns.items() if spec.type == "string"]
+    return pq.ParquetWriter(file, schema, compression="lz4", use_dictionary=words)
+
+
+def _append(writer, content):
+    writer.write_table(content, max(1, GROUP_BYTES * len(content) // max(1, content.nbytes)))
+
+
+def _content(path, name, frame):
+    """A frame that is held to the declaration of its table, as an Arrow table that explains itself."""
+    table = _declared(name)
+    _check(frame, name, table, f"to be written to {path}")
     columns = table.columns.items()
-    arrays = [_to_arrow(frame[column], spec, fixed) for column, spec in columns]
+    arrays = [_to_arrow(frame[column], spec) for column, spec in columns]
     fields = [
         pa.field(column, array.type, metadata={"unit": spec.unit, "meaning": spec.meaning})
         for (column, spec), array in zip(columns, arrays, strict=True)
     ]
     about = {"table": name, "meaning": table.meaning, "key": json.dumps(table.key)}
     return pa.table(arrays, pa.schema(fields, about))
-
-
-def _check_new(frame, name, table, seen, path):
-    keys = set(frame[list(table.key)].itertuples(index=False, name=None))
-    if repeated := keys & seen:
-        raise ValueError(
-            f"table {name} to be written to {path}: parts repeat a key, for instance {min(repeated)}"
-        )
-    seen |= keys
 
 
 def read(path, name, columns=None, filters=None):
@@ -184,7 +205,7 @@ def _check(frame, name, table, where):
         raise ValueError(f"table {name} {where}: {repeated.sum()} rows repeat a key, for instance {row}")
 
 
-def _to_arrow(column, spec, fixed):
+def _to_arrow(column, spec):
     if spec.type not in LISTS:
         return pa.array(column.to_list() if spec.type == "string" else column.to_numpy(), SCALARS[spec.type])
     dtype = np.dtype(LISTS[spec.type])
@@ -197,7 +218,7 @@ def _to_arrow(column, spec, fixed):
             )
     lengths = [len(vector) for vector in vectors]
     values = pa.array(np.concatenate(vectors) if vectors else np.zeros(0, dtype))
-    if fixed and len(set(lengths)) == 1:
+    if len(set(lengths)) == 1:
         return pa.FixedSizeListArray.from_arrays(values, lengths[0])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return pa.LargeListArray.from_arrays(pa.array(offsets), values)
@@ -210,7 +231,8 @@ def _from_arrow(column):
         values = array.flatten().to_numpy(zero_copy_only=False)
         return pd.Series(list(values.reshape(-1, size)), dtype=object)
     if pa.types.is_large_list(array.type):
-        return pd.Series([np.asarray(cell.values.to_numpy()) for cell in array], dtype=object)
+        values, ends = array.values.to_numpy(zero_copy_only=False), array.offsets.to_numpy()
+        return pd.Series([values[begin:end] for begin, end in pairwise(ends)], dtype=object)
     if pa.types.is_string(array.type):
         return pd.Series(array.to_pylist(), dtype="str")
     return pd.Series(array.to_numpy(zero_copy_only=False))
