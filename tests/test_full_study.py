@@ -1,9 +1,16 @@
 """The full study and other sources of data, as far as they go without a network: dry runs and refusals."""
 
 import csv
+from itertools import product
 
+import numpy as np
+import pandas as pd
 import pytest
-from studies import copy_to, jobs, snakemake
+import yaml
+from PIL import Image
+from studies import MICRO, copy_to, jobs, snakemake
+
+from codingaxes import tables
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +83,44 @@ def test_a_folder_that_is_not_there_and_a_wrong_source_are_refused_by_name(workf
     assert "nsd.folder: 'nowhere' is no folder" in missing.stdout
     unknown = snakemake(workflow, "-n", "--config", "nsd={source: bucket}")
     assert "nsd.source: 'bucket' is not one of ['miniature', 'nsd', 'local', 'own']" in unknown.stdout
+
+
+def own_data(folder, repetitions):
+    """60 images, two animals with four units in IT each, that answer to the mean of red; and the overlay."""
+    rng, rows = np.random.default_rng(0), []
+    (folder / "images").mkdir(parents=True)
+    for number in range(60):
+        picture = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        picture[..., 0] = rng.integers(0, 256)
+        Image.fromarray(picture).save(folder / f"images/cat_{number:03d}.png")
+        for animal, unit, _ in product(("ape_1", "ape_2"), range(4), range(repetitions)):
+            response = picture[..., 0].mean() / 50 + rng.normal(0, 0.5)
+            rows.append([animal, "IT", f"unit_{unit}", f"cat_{number:03d}.png", response])
+    columns = ["subject", "region", "voxel", "image", "response"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "responses.csv", index=False)
+    own = {"images": f"{folder}/images", "responses": f"{folder}/responses.csv"}
+    own |= {"subjects": ["ape_1", "ape_2"], "regions": ["IT"]}
+    overlay = folder / "own.yaml"
+    overlay.write_text(yaml.safe_dump({"nsd": {"source": "own", "probes": 4}, "own": own}))
+    return str(overlay)
+
+
+@pytest.mark.parametrize("repetitions", [1, 3])
+def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_path, repetitions):
+    folder = copy_to(tmp_path / "workflow")
+    overlay = own_data(tmp_path / "data", repetitions)
+    listed = jobs(folder, *MICRO, overlay)
+    assert listed["import_responses"] == 1 and "fit_readouts" in listed and "plot_axes" in listed
+    assert not {"prepare_stimuli", "simulate_nsd", "plot_agreement"} & set(listed)
+    wanted = ["results/readouts/targets.parquet", "results/scores/resnet_standard.parquet"]
+    done = snakemake(folder, "--cores", "2", *MICRO, overlay, "--", *wanted)
+    assert done.returncode == 0, done.stdout
+    voxels = tables.read(folder / "results/nsd/voxels/ape_1.parquet", "voxels")
+    assert list(voxels.name) == [f"unit_{number}" for number in range(4)]
+    targets = tables.read(folder / wanted[0], "targets").set_index(["subject", "roi"])
+    scores = tables.read(folder / wanted[1], "scores")
+    assert set(scores.roi) == {"IT"} and scores.r_over_ceiling.isna().all() == (repetitions == 1)
+    if repetitions == 1:
+        assert targets.ceiling.isna().all()
+    else:  # the mean of four units and three repetitions is nearly free of noise
+        assert targets.ceiling.between(0.95, 1).all()

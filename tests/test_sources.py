@@ -1,6 +1,10 @@
 """Building networks from rows: keywords, refusals, and that nothing is fetched."""
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import timm
@@ -144,3 +148,21 @@ def test_a_network_of_one_s_own_is_built_from_a_file_of_the_workflow():
 def test_a_file_of_one_s_own_that_does_not_work_is_named_with_its_function(identifier, message):
     with pytest.raises(ValueError, match=f"network mine .*{message}"):
         sources.build(row("python", identifier))
+
+
+def test_no_library_may_look_for_weights_on_a_hub(tmp_path):
+    code = (
+        "from codingaxes import sources\nimport huggingface_hub, timm\n"
+        "assert huggingface_hub.constants.HF_HUB_OFFLINE\n"
+        "timm.create_model('resnet18.a1_in1k', pretrained=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+        | {"PYTHONPATH": str(Path(sources.__file__).parents[1]), "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1 and "ffline" in done.stderr
