@@ -29,7 +29,7 @@ include: "rules/figures.smk"
 
 
 onstart:
-    accept_terms(config)
+    accept_terms(config, workflow.dag.needrun_jobs())
 
 
 rule all:

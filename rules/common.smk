@@ -99,9 +99,9 @@ def check_together(config):
             raise WorkflowError("own.subjects, own.regions: name at least one of each")
 
 
-def accept_terms(config):
+def accept_terms(config, jobs):
     """Refuse to download from NSD before its terms are accepted; a dry run asks for nothing."""
-    if config["nsd"]["source"] == "nsd" and not config["nsd"]["terms_accepted"]:
+    if not config["nsd"]["terms_accepted"] and any(job.rule.name.startswith("download_") for job in jobs):
         raise WorkflowError(
             "nsd.terms_accepted is false, so nothing is downloaded. Read NSD's terms, "
             "https://cvnlab.slite.com/api/s/note/9dgh5HCqgZYhMoAESZBS86/Terms-and-Conditions, and sign its Data "

@@ -46,6 +46,15 @@ def test_nothing_is_downloaded_before_the_terms_are_accepted(workflow):
     assert not (workflow / "resources").exists() and not (workflow / "logs").exists()
 
 
+def test_what_downloads_nothing_from_nsd_needs_no_consent(workflow):
+    settings = ["--configfile", "config/nsd.yaml", "--config", "random_weights=True"]
+    done = snakemake(workflow, "--cores", "1", *settings, "--", "results/network_checks/alexnet.parquet")
+    assert done.returncode == 0, done.stdout
+    check = tables.read(workflow / "results/network_checks/alexnet.parquet", "network_checks").iloc[0]
+    assert check.problem == "" and check.jvp and check.vjp and check.random_weights
+    assert check.parameters == 61_100_840
+
+
 def touch_local_copy(folder, subjects, sessions, suffix):
     """Empty files under the names of NSD's bucket: enough for a dry run."""
     names = ["nsddata/experiments/nsd/nsd_expdesign.mat"]
