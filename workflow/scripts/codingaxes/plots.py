@@ -277,7 +277,7 @@ def key_of(looks, names):
     """Legend handles: a colour for each kind of training, then a marker for each architecture."""
     shown, handles = looks.loc[names], []
     for _, row in shown.drop_duplicates("color").iterrows():
-        label = row.family.capitalize() if row.family not in (BRAIN, "random") else row.label
+        label = row.family.replace("_", "-").capitalize() if row.family not in (BRAIN, "random") else row.label
         if row.family == "robust":
             label = f"Robust, training radius {number(row.training_radius)}"
         handles.append(Line2D([], [], color=row.color, marker="s", linestyle="", markersize=5, label=label))
