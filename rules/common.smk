@@ -121,6 +121,7 @@ FETCHED = [name for name in NETWORKS if name not in TRAINED]
 SOURCE = config["nsd"]["source"]
 BRAIN = ["simulated_brain"] if SOURCE == "miniature" else []
 MODELS = NETWORKS + BRAIN
+ORDER = BRAIN + NETWORKS  # of jobs about pairs: a model's job has the pairs with those before it
 GPU = int(config["device"] == "cuda")
 HUBS = {"transformers", "open_clip", "cornet"} & {row["source"] for row in ZOO.values()}
 MODEL_MEMORY = "4GB" if TRAINED == NETWORKS else "16GB"  # the largest pretrained network has 4 GB of weights
@@ -242,3 +243,23 @@ def files_of(name):
 def parts_of_model(wildcards):
     """The files that make up the model that a job is about."""
     return files_of(wildcards.model)
+
+
+def up_to(model):
+    """The models before one, and itself."""
+    return ORDER[: ORDER.index(model) + 1]
+
+
+def parts_of_pairs(wildcards):
+    """The files that make up these models, and the perturbations made on them."""
+    names = up_to(wildcards.model)
+    parts = {"perturbations": [f"results/attacks/{name}.parquet" for name in [*names, "random"]]}
+    for name in names:
+        for part, file in files_of(name).items():
+            parts[part] = [*parts.get(part, []), file] if name in ZOO else file
+    return parts
+
+
+def functions_of_pairs(wildcards):
+    """What makes the functions of these networks, in the order of their files."""
+    return {name: function_of(name) for name in up_to(wildcards.model) if name in ZOO}

@@ -7,28 +7,6 @@ The job of a model is about its pairs with the models before it in the table, bo
 network that is added at the end of the table brings one job, and no other runs again.
 """
 
-ORDER = BRAIN + NETWORKS
-
-
-def up_to(model):
-    """The models before one, and itself."""
-    return ORDER[: ORDER.index(model) + 1]
-
-
-def parts_of_pairs(wildcards):
-    """The files that make up these models, and the perturbations made on them."""
-    names = up_to(wildcards.model)
-    parts = {"perturbations": [f"results/attacks/{name}.parquet" for name in [*names, "random"]]}
-    for name in names:
-        for part, file in files_of(name).items():
-            parts[part] = [*parts.get(part, []), file] if name in ZOO else file
-    return parts
-
-
-def functions_of_pairs(wildcards):
-    """What makes the functions of these networks, in the order of their files."""
-    return {name: function_of(name) for name in up_to(wildcards.model) if name in ZOO}
-
 
 rule measure_transfer:
     """Response changes of one model under the perturbations of those before it, and the other way round."""

@@ -177,6 +177,20 @@ def test_a_pair_is_of_the_same_kind_whichever_of_its_models_comes_first(networks
     assert set(kinds) <= set(plot_similarity_levels.groups_of(looks))
 
 
+def test_responses_with_fewer_axes_than_the_largest_dimension_are_drawn_at_theirs(tmp_path, networks):
+    path = plant_means(tmp_path, names(brain=False))
+    means = tables.read(path, "similarity_means")
+    few = (means.response == "features") & (means.k == 4)
+    means.loc[few, ["similarity", "similarity_low", "similarity_high", "across"]] = np.nan
+    tables.write(path, "similarity_means", means)
+    found = pd.read_csv(draw(plot_similarity_levels, tmp_path, similarity_means=path)["csv"])
+    assert found.groupby("response").k.unique().map(list).to_dict() == {
+        "voxels": [4],
+        "joint": [4],
+        "features": [1],
+    }
+
+
 def test_levels_of_similarity_are_drawn_without_joint_axes_and_features(tmp_path, networks):
     path = plant_means(tmp_path, names(brain=False), ["voxels"])
     found = pd.read_csv(draw(plot_similarity_levels, tmp_path, similarity_means=path)["csv"])

@@ -6,7 +6,8 @@ from codingaxes import job, tables
 def main(run):
     """CSV for readers; the log names every network with a problem."""
     checks = tables.read(run.input["checks"], "network_checks")
-    checks.to_csv(run.output["csv"], index=False, float_format="%.4g")
+    whole = checks.astype({"parameters": "Int64"})
+    whole.to_csv(run.output["csv"], index=False, float_format="%.4g")
     for row in checks[checks.problem != ""].itertuples():
         job.log.warning(f"{row.network}: {row.problem}")
     sound = checks[(checks.problem == "") & checks.jvp & checks.vjp]

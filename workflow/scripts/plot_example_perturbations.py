@@ -29,7 +29,8 @@ def main(run):
     names = [name for name in wanted if name in attacks.index.get_level_values("network")]
     deltas = {key: delta.astype(float).reshape(3, size, size) for key, delta in attacks.delta.items()}
     factor = amplification(deltas.values())
-    figure, axes = plots.grid(len(regions), len(names) + 2, 0.75 + 1.5 * len(regions))
+    columns = len(names) + 2
+    figure, axes = plots.grid(len(regions), columns, 0.9 + plots.WIDTH / columns * len(regions))
     for roi, row in zip(regions, axes, strict=True):
         pictures = [picture, *(0.5 + factor * deltas[roi, name].transpose(1, 2, 0) for name in names)]
         pictures.append(picture + deltas[roi, robust or standard].transpose(1, 2, 0))

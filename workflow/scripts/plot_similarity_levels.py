@@ -22,7 +22,8 @@ def main(run):
     networks = tables.read(run.input["networks"], "networks")
     looks = plots.look(networks)
     pairs = tables.read(run.input["similarity_means"], "similarity_means")
-    pairs = pairs[pairs.response.isin(list(TITLES))]
+    # without an estimate: fewer axes than k, where units are silent
+    pairs = pairs[pairs.response.isin(list(TITLES))].dropna(subset=["similarity"])
     pairs = pairs[pairs.k == pairs.groupby("response").k.transform("max")]
     panel = [TITLES[row.response].format(roi=row.roi) for row in pairs.itertuples()]
     pairs = plots.in_order(pairs.assign(panel=panel, group=group_of(pairs, looks)), response=TITLES)

@@ -252,7 +252,7 @@ def plain_log(axis, which="y", steps=(1.0, 2.0, 3.0, 5.0)):
     """A logarithmic axis whose ticks are plain numbers, at `steps` times powers of ten."""
     axis.set(**{f"{which}scale": "log"})
     ticks = axis.yaxis if which == "y" else axis.xaxis
-    ticks.set_major_locator(LogLocator(subs=steps))
+    ticks.set_major_locator(LogLocator(subs=steps, numticks=5))  # many decades: not each has a tick
     ticks.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     ticks.set_minor_formatter(NullFormatter())
 
@@ -277,7 +277,9 @@ def key_of(looks, names):
     """Legend handles: a colour for each kind of training, then a marker for each architecture."""
     shown, handles = looks.loc[names], []
     for _, row in shown.drop_duplicates("color").iterrows():
-        label = row.family.replace("_", "-").capitalize() if row.family not in (BRAIN, "random") else row.label
+        label = (
+            row.family.replace("_", "-").capitalize() if row.family not in (BRAIN, "random") else row.label
+        )
         if row.family == "robust":
             label = f"Robust, training radius {number(row.training_radius)}"
         handles.append(Line2D([], [], color=row.color, marker="s", linestyle="", markersize=5, label=label))
