@@ -40,6 +40,7 @@ lint: .venv/.installed
 	ruff format --check .
 	snakefmt --check .
 	snakemake --lint
+	snakemake --lint --configfile config/nsd.yaml
 
 format: .venv/.installed
 	ruff check --fix-only .

@@ -27,7 +27,6 @@ rule download_design:
         runtime="30m",
     params:
         endpoint=config["nsd"]["endpoint"],
-        folder=NSD,
     script:
         "../workflow/scripts/download_design.py"
 
@@ -53,7 +52,6 @@ rule download_stimuli:
         runtime="2h",
     params:
         endpoint=config["nsd"]["endpoint"],
-        folder=NSD,
         sessions=SESSIONS,
         trials_per_session=config["nsd"]["trials_per_session"],
         repeats=config["nsd"]["repeats"],
@@ -87,7 +85,6 @@ rule download_anatomy:
         runtime="1h",
     params:
         endpoint=config["nsd"]["endpoint"],
-        folder=NSD,
     script:
         "../workflow/scripts/download_anatomy.py"
 
@@ -117,7 +114,6 @@ rule download_session:
         runtime="2h",
     params:
         endpoint=config["nsd"]["endpoint"],
-        folder=NSD,
         betas=f"{BETAS}/betas_session{{session}}.{SUFFIX}",
         trials_per_session=config["nsd"]["trials_per_session"],
     script:

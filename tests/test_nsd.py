@@ -4,6 +4,7 @@ import hashlib
 import logging
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -364,3 +365,10 @@ def test_an_image_that_is_missing_or_broken_is_refused_by_name(stimuli, folder, 
     first.unlink()
     with pytest.raises(FileNotFoundError, match=first.name):
         stimuli(tmp_path / "shared1000")
+
+
+def test_the_place_of_a_file_in_the_bucket_is_what_follows_its_root():
+    assert nsd.root_of("resources/nsd/nsddata/experiments/nsd/nsd_expdesign.mat") == Path("resources/nsd")
+    assert nsd.root_of("/data/nsddata_betas/ppdata/subj01") == Path("/data")
+    with pytest.raises(ValueError, match="neither nsddata nor nsddata_betas"):
+        nsd.root_of("resources/nsd/design.mat")

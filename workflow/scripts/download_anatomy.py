@@ -1,6 +1,6 @@
 """Masks, labels, maps and behaviour of one subject of NSD (rule download_anatomy)."""
 
-from codingaxes import downloads, job
+from codingaxes import downloads, job, nsd
 
 
 def main(run):
@@ -8,7 +8,7 @@ def main(run):
     files = [
         file for output in run.output.values() for file in (output if isinstance(output, list) else [output])
     ]
-    downloads.mirror(run.params["endpoint"], run.params["folder"], files, connections=run.threads)
+    downloads.mirror(run.params["endpoint"], nsd.root_of(files[0]), files, connections=run.threads)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """NSD's experimental design (rule download_design)."""
 
-from codingaxes import downloads, job
+from codingaxes import downloads, job, nsd
 
 
 def main(run):
     """One small file, which says which images are needed."""
-    downloads.mirror(run.params["endpoint"], run.params["folder"], [run.output["design"]])
+    downloads.mirror(run.params["endpoint"], nsd.root_of(run.output["design"]), [run.output["design"]])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from codingaxes import downloads, job, tables, volumes
+from codingaxes import downloads, job, nsd, tables, volumes
 
 
 def main(run):
@@ -10,7 +10,9 @@ def main(run):
     atlases = run.input["atlases"]
     where = volumes.labelled(atlases)
     shape, n_trials = volumes.shape_of(atlases[0]), run.params["trials_per_session"]
-    with downloads.borrow(run.params["endpoint"], run.params["folder"], run.params["betas"]) as path:
+    with downloads.borrow(
+        run.params["endpoint"], nsd.root_of(run.params["betas"]), run.params["betas"]
+    ) as path:
         stored = volumes.read_stored(path, where, n_trials, shape)
     voxels = pd.DataFrame(where, columns=["i", "j", "k"])
     voxels["subject"], voxels["session"] = run.wildcards["subject"], int(run.wildcards["session"])

@@ -16,7 +16,9 @@ def main(run):
     files = [
         nsd.stimulus_file(run.output["stimuli"], rank, image) for rank, image in zip(ranks, ids, strict=True)
     ]
-    downloads.mirror(run.params["endpoint"], run.params["folder"], files, connections=run.threads)
+    downloads.mirror(
+        run.params["endpoint"], nsd.root_of(run.output["stimuli"]), files, connections=run.threads
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import warnings
 
 import torch
 
@@ -104,7 +105,9 @@ def differentiability(network, images, layer, seed=0, forward_mode=True, steps=S
     problem = "" if forward_mode else "not asked for"
     if forward_mode:
         try:
-            pushed = torch.func.jvp(forward, (images,), (direction.view_as(images),))[1]
+            with warnings.catch_warnings():  # torch's own use of what it is about to drop
+                warnings.filterwarnings("ignore", ".*torch.jit.script", FutureWarning)
+                pushed = torch.func.jvp(forward, (images,), (direction.view_as(images),))[1]
             errors["jvp_error"] = float((pushed - doubled).norm()) / slope
         except RuntimeError as error:
             problem = str(error).partition("\n")[0]

@@ -173,6 +173,21 @@ def compare_order(path, shown, n_trials):
     return int(used.sum())
 
 
+def root_of(path):
+    """The folder that stands for NSD's bucket: all of a path that comes before nsddata or nsddata_betas.
+
+    Raises
+    ------
+    ValueError
+        If the path has neither.
+    """
+    parts = Path(path).parts
+    tops = [place for place, part in enumerate(parts) if part in ("nsddata", "nsddata_betas")]
+    if not tops:
+        raise ValueError(f"{path} is no path of NSD's bucket: it has neither nsddata nor nsddata_betas")
+    return Path(*parts[: tops[0]])
+
+
 def stimulus_file(folder, rank, image):
     """Path of a shared image: `rank` counts from 1 in sharedix, `image` is the 0-based id."""
     return Path(folder) / f"shared{rank:04d}_nsd{image + 1:05d}.png"
