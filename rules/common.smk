@@ -5,7 +5,10 @@ makes   NETWORKS, MODELS, REGIONS, SUBJECTS, FIGURES; helpers that rules use
 """
 
 import csv
+import os
 import sys
+from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 
 import jsonschema
@@ -36,45 +39,78 @@ def check(content, schema, where):
         raise WorkflowError(f"{where} is not valid:\n  " + "\n  ".join(lines))
 
 
+def typed(value, rules):
+    """A setting from the command line, where Snakemake leaves what stands in braces text, as its schema wants it."""
+    if isinstance(value, dict):
+        patterns = list(rules.get("patternProperties", {}).values())
+        other = patterns[0] if patterns else rules.get("additionalProperties")
+        inside = rules.get("properties", {})
+        return {key: typed(part, inside.get(key, other) or {}) for key, part in value.items()}
+    if isinstance(value, list):
+        return [typed(part, rules.get("items", {})) for part in value]
+    wanted = rules.get("type", "string")
+    return yaml.safe_load(value) if isinstance(value, str) and wanted != "string" else value
+
+
 def parsed(row, where):
     """A row of a table of networks with numbers and lists instead of text; empty cells are left out."""
     numbers = ("input_size", "top1", "training_radius", "seed")
     lists = {"mean": float, "std": float, "layers": str.strip}
+    if None in row:
+        raise WorkflowError(f"{where}: more cells than columns, the first too many is {row[None][0]!r}")
     found = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
-    try:
-        found |= {key: yaml.safe_load(found[key]) for key in numbers if key in found}
-        found |= {
-            key: [each(part) for part in found[key].split(",")] for key, each in lists.items() if key in found
-        }
-    except ValueError as error:
-        raise WorkflowError(
-            f"network {found.get('name')}: {error}; mean and std are numbers with commas between"
-        )
+    where = f"{where}, network {found.get('name')}"
+    for key in found:
+        try:
+            if key in numbers:
+                found[key] = yaml.safe_load(found[key])
+            elif key in lists:
+                found[key] = [lists[key](part) for part in found[key].split(",")]
+        except (ValueError, yaml.YAMLError):
+            what = "numbers with commas between" if key in lists else "a number"
+            raise WorkflowError(f"{where}: {key} is {found[key]!r}, expected {what}") from None
+    if not all(map(isfinite, [*found.get("mean", []), *found.get("std", [])])):
+        raise WorkflowError(f"{where}: mean and std must be finite")
+    check(found, "networks", where)
     return found
 
 
 def read_networks(path):
-    """The table of networks as a dict by name, each row checked by its schema."""
+    """The table of networks as a dict by name, each row checked by its schema, and its files for being there."""
     if not Path(path).is_file():
         raise WorkflowError(f"networks: {path} is not there; the configuration names the table of networks")
+    try:
+        rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines(), delimiter="\t"))
+    except UnicodeDecodeError as error:
+        raise WorkflowError(f"networks: {path} is no table in UTF-8 ({error})") from None
     found, seeds = {}, {}
-    with open(path, newline="") as file:
-        for number, row in enumerate(csv.DictReader(file, delimiter="\t"), start=2):
-            where = f"{path}, line {number}"
-            row = parsed(row, where)
-            check(row, "networks", where)
-            name, seed = row["name"], row.get("seed")
-            if name in found or name in ("simulated_brain", "none", "random"):
-                raise WorkflowError(f"{where}: the name {name} is taken")
-            if row["source"] == "zoo" and seed in seeds:
-                raise WorkflowError(
-                    f"{where}: {name} has the seed of {seeds[seed]}; "
-                    "networks of one initial state are similar for that reason alone"
-                )
-            found[name], seeds[seed] = row, name
+    for number, row in enumerate(rows, start=2):
+        where = f"{path}, line {number}"
+        row = parsed(row, where)
+        name, seed = row["name"], row.get("seed")
+        if name in found or name in ("simulated_brain", "none", "random"):
+            raise WorkflowError(f"{where}: the name {name} is taken")
+        if row["source"] == "zoo" and seed in seeds:
+            raise WorkflowError(
+                f"{where}: {name} has the seed of {seeds[seed]}; "
+                "networks of one initial state are similar for that reason alone"
+            )
+        for file in files_here(row):
+            if not Path(file).is_file():
+                raise WorkflowError(f"{where}: network {name} needs {file}, which is not there")
+        found[name], seeds[seed] = row, name
     if not found:
         raise WorkflowError(f"{path} lists no network")
     return found
+
+
+def files_here(row):
+    """Files on this machine that a network is made of: its own code, weights that need no download."""
+    code = [row["identifier"].partition(":")[0]] if row["source"] == "python" else []
+    # as networks find it: below the folder of the Snakefile, wherever Snakemake works
+    if code and Path.cwd() != Path(workflow.basedir):
+        code = [str(Path(workflow.basedir, code[0]))]
+    return code + [part for part in row.get("weights", "").split() if "://" not in part]
 
 
 def check_together(config):
@@ -88,8 +124,13 @@ def check_together(config):
         raise WorkflowError("readouts.alphas: smallest must be below largest")
     if not any(nsd["sessions"].values()):
         raise WorkflowError("nsd.sessions: at least one subject must have completed a session")
-    if nsd["source"] == "local" and not Path(nsd["folder"]).is_dir():
-        raise WorkflowError(f"nsd.folder: {nsd['folder']!r} is no folder; nsd.source is local")
+    if nsd["source"] == "local":
+        if not nsd["folder"] or not Path(nsd["folder"]).expanduser().is_dir():
+            raise WorkflowError(f"nsd.folder: {nsd['folder']!r} is no folder; nsd.source is local")
+        if {"{", "}"} & set(nsd["folder"]):
+            raise WorkflowError(
+                f"nsd.folder: {nsd['folder']!r} has braces, which stand for wildcards; link to it"
+            )
     if nsd["source"] == "own":
         if not (Path(own["images"]).is_dir() and Path(own["responses"]).is_file()):
             raise WorkflowError(
@@ -111,11 +152,18 @@ def accept_terms(config, jobs):
         )
 
 
+config.update(typed(config, yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text())))
 check(config, "config", "the configuration")
 check_together(config)
 
 ZOO = read_networks(config["networks"])
 NETWORKS = list(ZOO)
+# What a job may know and yet not run again when it changes: addresses of servers, digests of what they give.
+config["site"] = {
+    "endpoint": config["nsd"]["endpoint"],
+    "hub": config["hub"],
+    "sha256": {name: row.get("sha256", "") for name, row in ZOO.items()},
+}
 TRAINED = [name for name in NETWORKS if ZOO[name]["source"] == "zoo"]
 FETCHED = [name for name in NETWORKS if name not in TRAINED]
 SOURCE = config["nsd"]["source"]
@@ -128,7 +176,7 @@ MODEL_MEMORY = "4GB" if TRAINED == NETWORKS else "16GB"  # the largest pretraine
 TORCH = "../envs/hubs.yaml" if HUBS else "../envs/torch.yaml"
 
 # The layout of NSD's bucket, below the folder where it is made, downloaded or found.
-NSD = {"miniature": "resources/miniature", "local": config["nsd"]["folder"].rstrip("/")}.get(
+NSD = {"miniature": "resources/miniature", "local": str(Path(config["nsd"]["folder"]).expanduser())}.get(
     SOURCE, "resources/nsd"
 )
 SUBJECT = f"{NSD}/nsddata/ppdata/{{subject}}"
@@ -140,6 +188,8 @@ DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 STIMULI = f"{NSD}/nsddata/stimuli/nsd/shared1000"
 SUFFIX = config["nsd"]["format"]
 REGIONS = config["nsd"]["regions"].values()
+# Sessions are cut to these, so that another choice of regions in them fetches nothing again.
+STORED = sorted({"floc-bodies", "floc-faces", "floc-places"} | {region["atlas"] for region in REGIONS})
 ATLASES = sorted({region["atlas"] for region in REGIONS})
 CONTRASTS = sorted({region["contrast"] for region in REGIONS})
 T_MAPS = [] if config["nsd"]["min_t"] is None else CONTRASTS  # those that choose voxels
@@ -196,6 +246,14 @@ def network_of(wildcards):
     return function_of(wildcards.network)
 
 
+def stamp_of(folder):
+    """What changes when a file of a folder is replaced: a digest of names, sizes and times."""
+    entries = sorted(
+        (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in os.scandir(folder)
+    )
+    return sha256(repr(entries).encode()).hexdigest()[:16]
+
+
 def training_of(wildcards):
     """What makes a network of the zoo, trained."""
     row = ZOO[wildcards.network]
@@ -205,14 +263,12 @@ def training_of(wildcards):
 def weights_row_of(wildcards):
     """What makes the weights of a pretrained network."""
     row = ZOO[wildcards.network]
-    return function_of(wildcards.network) | {key: row.get(key, "") for key in ("weights", "sha256", "format")}
+    return function_of(wildcards.network) | {key: row.get(key, "") for key in ("weights", "format")}
 
 
 def files_of_weights(wildcards):
-    """Files here that a network's weights are made of: its own code, weights that need no download."""
-    row = ZOO[wildcards.network]
-    code = [row["identifier"].partition(":")[0]] if row["source"] == "python" else []
-    return code + [part for part in row.get("weights", "").split() if "://" not in part]
+    """Files here that a network's weights are made of."""
+    return files_here(ZOO[wildcards.network])
 
 
 def weights_to_check(wildcards):

@@ -25,8 +25,6 @@ rule download_design:
         transfers=1,
         mem="1GB",
         runtime="30m",
-    params:
-        endpoint=config["nsd"]["endpoint"],
     script:
         "../workflow/scripts/download_design.py"
 
@@ -51,7 +49,6 @@ rule download_stimuli:
         disk="2GB",
         runtime="2h",
     params:
-        endpoint=config["nsd"]["endpoint"],
         sessions=SESSIONS,
         trials_per_session=config["nsd"]["trials_per_session"],
         repeats=config["nsd"]["repeats"],
@@ -62,10 +59,9 @@ rule download_stimuli:
 rule download_anatomy:
     """Where the regions of one subject lie, how reliable its voxels are, and what it did in each trial."""
     output:
-        atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True),
-        left=expand(f"{ANATOMY}/roi/lh.{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True),
-        right=expand(f"{ANATOMY}/roi/rh.{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True),
-        labels=expand(f"{LABELS}/{{atlas}}.mgz.ctab", atlas=ATLASES, allow_missing=True),
+        atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=STORED, allow_missing=True),
+        left=expand(f"{ANATOMY}/roi/lh.{{atlas}}.nii.gz", atlas=STORED, allow_missing=True),
+        labels=expand(f"{LABELS}/{{atlas}}.mgz.ctab", atlas=STORED, allow_missing=True),
         brainmask=f"{ANATOMY}/brainmask.nii.gz",
         tmaps=expand(f"{ANATOMY}/floc_{{contrast}}tval.nii.gz", contrast=CONTRASTS, allow_missing=True),
         ncsnr=f"{BETAS}/ncsnr.nii.gz",
@@ -83,8 +79,6 @@ rule download_anatomy:
         mem="1GB",
         disk="1GB",
         runtime="1h",
-    params:
-        endpoint=config["nsd"]["endpoint"],
     script:
         "../workflow/scripts/download_anatomy.py"
 
@@ -96,7 +90,7 @@ rule download_session:
     """
     input:
         # new masks of the same atlases do not fetch again, another atlas does
-        atlases=ancient(expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True)),
+        atlases=ancient(expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=STORED, allow_missing=True)),
     output:
         session="results/nsd/sessions/{subject}/{session}.parquet",
     log:
@@ -113,7 +107,6 @@ rule download_session:
         disk="3GB",
         runtime="2h",
     params:
-        endpoint=config["nsd"]["endpoint"],
         betas=f"{BETAS}/betas_session{{session}}.{SUFFIX}",
         trials_per_session=config["nsd"]["trials_per_session"],
     script:

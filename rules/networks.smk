@@ -82,7 +82,6 @@ rule fetch_weights:
     wildcard_constraints:
         network="|".join(FETCHED) or "none",
     priority: 10
-    retries: 1
     conda:
         TORCH
     threads: 1
@@ -92,9 +91,8 @@ rule fetch_weights:
         disk="20GB",
         runtime="4h",
     params:
-        seed=config["seed"],
+        seed=config["seed"] if config["random_weights"] else None,
         network=weights_row_of,
-        hub=config["hub"],
         random_weights=config["random_weights"],
     script:
         "../workflow/scripts/fetch_weights.py"

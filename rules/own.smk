@@ -38,6 +38,7 @@ rule import_responses:
         probes=config["nsd"]["probes"],
         subjects=SUBJECTS,
         regions=config["own"]["regions"],
+        stamp=stamp_of(config["own"]["images"]),
         code=code_of("import_responses.py"),
     script:
         "../workflow/scripts/import_responses.py"

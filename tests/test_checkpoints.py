@@ -154,7 +154,7 @@ def test_a_robust_network_is_taken_out_of_a_file_with_foreign_objects_none_of_wh
         "amp": [evils(marker)[name]],
     }
     content = like_robustness(model, **foreign)
-    content["optimizer"]["state"] = {0: evils(marker)[name], evils(marker)["posix.system"].call[1]: 1}
+    content["optimizer"]["state"] = {0: evils(marker)[name]}
     path = write(content, tmp_path / "resnet.ckpt", new)
     with caplog.at_level(logging.INFO, "codingaxes"):
         checkpoints.convert(path, row(format="robustness"), tmp_path / "w.safetensors")
@@ -322,6 +322,36 @@ def test_weights_of_which_two_share_memory_are_written(tmp_path):
     assert checkpoints.save(model, ROW, tmp_path / "w.safetensors") == 8
     found = load_file(tmp_path / "w.safetensors")
     assert torch.equal(found["a.weight"], found["b.weight"]) and found.keys() == model.state_dict().keys()
+
+
+class Extra(nn.Linear):
+    def get_extra_state(self):
+        return {"scale": 3}
+
+
+def test_a_network_that_keeps_other_things_than_tensors_is_not_written(tmp_path):
+    message = r"network small: its state_dict holds .*: 0\._extra_state \(dict\)"
+    with pytest.raises(ValueError, match=message):
+        checkpoints.save(nn.Sequential(Extra(2, 2)), ROW, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match=r"network Linear: .* weight \(a meta tensor"):
+        checkpoints.write(nn.Linear(2, 2, device="meta"), tmp_path / "w.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore")  # torch gives up quantised tensors
+def test_tensors_that_are_not_plain_numbers_are_refused_by_their_name(tmp_path):
+    weight = torch.ones(3, 2)
+    kinds = {
+        "sparse": weight.to_sparse(),
+        "quantised": torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+        "a meta tensor": weight.to("meta"),
+    }
+    for kind, value in kinds.items():
+        path = write(body().state_dict() | {"fc.weight": value}, tmp_path / "w.pt", new=False)
+        message = rf"network small: .*w\.pt holds other than plain tensors: fc\.weight \({kind}"
+        with pytest.raises(ValueError, match=message):
+            checkpoints.convert(path, row(format="plain"), tmp_path / "w.safetensors")
+    assert not (tmp_path / "w.safetensors").exists()
 
 
 def test_position_embeddings_of_larger_images_are_resampled_as_timm_does_it(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import servers
 from servers import Fault
-from studies import MICRO, copy_to, snakemake
+from studies import MICRO, copy_to, jobs, snakemake
 
 from codingaxes import miniature, scenes, tables
 
@@ -24,6 +24,7 @@ TRIALS = 90
 SPACE, VERSION = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 DESIGN = "nsddata/experiments/nsd/nsd_expdesign.mat"
 STIMULI = "nsddata/stimuli/nsd/shared1000"
+CONSENT = ["--config", "nsd={terms_accepted: true}", "--"]
 RESPONSES = [f"results/nsd/responses/{subject}.parquet" for subject in SESSIONS]
 FOUND = [f"results/nsd/sessions/{subject}/{n:02d}.parquet" for subject in SESSIONS for n in (1, 2)]
 TABLES = [*FOUND[:2], "results/nsd/stimuli.parquet"]
@@ -64,10 +65,10 @@ def proxy(shared_proxy):
 
 def set_up(copy, **nsd):
     """Configure a copy of the workflow; the arguments for Snakemake."""
-    settings = {"trials_per_session": TRIALS, "probes": 2, "terms_accepted": True}
+    settings = {"trials_per_session": TRIALS, "probes": 2}
     settings |= {"sessions": SESSIONS | {"subj03": 0, "subj04": 0}, **nsd}
     (copy / "overlay.yaml").write_text(json.dumps({"nsd": settings}))
-    return [*MICRO, "overlay.yaml", "--cores", "2", "--nolock"]
+    return [*MICRO, "overlay.yaml", "--cores", "2", "--nolock", *CONSENT]
 
 
 def study(folder, proxy):
@@ -115,7 +116,7 @@ def clean(shared_proxy, tmp_path_factory):
 def copy_of(clean, folder):
     """A copy of the clean study, to take something away from."""
     shutil.copytree(clean[0], folder, dirs_exist_ok=True)
-    return folder, [*MICRO, "overlay.yaml", "--cores", "2", "--nolock"]
+    return folder, [*MICRO, "overlay.yaml", "--cores", "2", "--nolock", *CONSENT]
 
 
 def same_tables(one, other, names):
@@ -131,9 +132,7 @@ def test_what_the_study_needs_is_fetched_once_and_nothing_else(clean, source):
     atlases = ["floc-bodies", "floc-faces", "floc-places"]
     for subject in SESSIONS:
         anatomy = f"nsddata/ppdata/{subject}/{SPACE}"
-        expected |= {
-            f"{anatomy}/roi/{side}{atlas}.nii.gz" for side in ("", "lh.", "rh.") for atlas in atlases
-        }
+        expected |= {f"{anatomy}/roi/{side}{atlas}.nii.gz" for side in ("", "lh.") for atlas in atlases}
         expected |= {f"{anatomy}/floc_{name}tval.nii.gz" for name in ("bodies", "faces", "places")}
         expected |= {f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab" for atlas in atlases}
         expected |= {f"{anatomy}/brainmask.nii.gz", f"nsddata/ppdata/{subject}/behav/responses.tsv"}
@@ -192,11 +191,11 @@ def test_wrong_and_missing_files_stop_with_their_names_and_get_no_final_one(clea
     targets = [folder / FOUND[1], folder / "resources/nsd" / missing]
     for target in targets:
         target.unlink()
-    done = snakemake(folder, *arguments, "--keep-going", FOUND[1], f"resources/nsd/{missing}")
+    done = snakemake(folder, "--keep-going", *arguments, FOUND[1], f"resources/nsd/{missing}")
     assert done.returncode != 0
-    assert f"{proxy.url}/{wrong}: 3 whole copies were wrong" in done.stdout
+    assert f"{proxy.url}/{wrong}: 2 whole copies were wrong" in done.stdout
     assert f"{proxy.url}/{missing}: the server answers 404 Not Found: there is no such object" in done.stdout
-    assert len(proxy.of(wrong)) == 3 and len(proxy.of(missing)) == 1
+    assert len(proxy.of(wrong)) == 2 and len(proxy.of(missing)) == 1
     assert not any(target.exists() for target in targets) and betas_in(folder) == []
 
 
@@ -270,3 +269,27 @@ def test_hdf5_betas_give_the_same_session(clean, proxy, tmp_path):
     assert [request.key for request in proxy.requests] == [betas_key("subj01", 1, "hdf5")]
     same_tables(folder, clean[0], [FOUND[0]])
     assert betas_in(folder) == []
+
+
+def test_another_server_and_fewer_regions_fetch_nothing_again(clean, tmp_path):
+    folder, _ = copy_of(clean, tmp_path)
+    settings = [*MICRO, "overlay.yaml", "--config"]
+    elsewhere = jobs(folder, *settings, "nsd={endpoint: 'http://127.0.0.1:1/other'}", "--", *RESPONSES)
+    assert elsewhere == {}
+    config = folder / "config/config.yaml"
+    kept = [line for line in config.read_text().splitlines() if not line.startswith("    PPA:")]
+    config.write_text("\n".join(kept) + "\n")
+    fewer = jobs(folder, *settings, "nsd={min_t: 1}", "--", *RESPONSES)
+    assert fewer == {"prepare_responses": 2}
+
+
+def test_a_session_that_cannot_be_cut_does_not_stay_on_the_disk(clean, tmp_path):
+    folder, arguments = copy_of(clean, tmp_path)
+    for table in FOUND[:2]:
+        (folder / table).unlink()
+    wrong = {"trials_per_session": TRIALS - 1}
+    (folder / "wrong.yaml").write_text(json.dumps({"nsd": wrong}))
+    arguments.insert(arguments.index("overlay.yaml") + 1, "wrong.yaml")
+    done = snakemake(folder, "--keep-going", *arguments, FOUND[0])
+    assert done.returncode != 0 and "see nsd.trials_per_session too" in done.stdout
+    assert betas_key("subj01", 1) in done.stdout and betas_in(folder) == []

@@ -180,11 +180,22 @@ def test_a_byte_that_was_changed_on_the_way_is_found(proxy, tmp_path, key):
 
 
 def test_a_file_that_is_always_wrong_is_given_up_and_nothing_is_kept(proxy, tmp_path):
-    proxy.always["small.bin"] = Fault(corrupt=17)
+    proxy.next["small.bin"] = [Fault(corrupt=17), Fault(corrupt=18), Fault(corrupt=17)]
     with pytest.raises(downloads.DownloadError, match="3 whole copies were wrong") as error:
         fetch(proxy, "small.bin", tmp_path)
     assert f"expected was {hashlib.md5(SMALL).hexdigest()}" in str(error.value)
+    assert "something on the way is damaged" in str(error.value)
     assert len(proxy.of("small.bin")) == 3 and list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_wrong_twice_in_the_same_way_is_not_fetched_a_third_time(proxy, tmp_path):
+    proxy.always["small.bin"] = Fault(corrupt=17)
+    with pytest.raises(downloads.DownloadError, match=r"2 whole copies .*the last two were the same"):
+        fetch(proxy, "small.bin", tmp_path)
+    assert len(proxy.of("small.bin")) == 2 and list(tmp_path.iterdir()) == []
+    proxy.next["large.bin"] = [Fault(corrupt=17), Fault(corrupt=MIB), Fault(corrupt=MIB)]
+    with pytest.raises(downloads.DownloadError, match=r"3 whole copies .*the last two were the same"):
+        fetch(proxy, "large.bin", tmp_path)
 
 
 def test_a_server_that_ignores_ranges_begins_anew(proxy, tmp_path):
@@ -347,7 +358,7 @@ def test_a_redirect_is_followed_and_what_its_first_answer_announces_is_verified(
     assert content == SMALL
     assert (record.checked, record.sha256, record.commit) == ("sha256", right, "c0ffee")
     proxy.always["model.bin"] = redirect("0" * 64)
-    with pytest.raises(downloads.DownloadError, match="3 whole copies were wrong"):
+    with pytest.raises(downloads.DownloadError, match="2 whole copies were wrong"):
         fetch(proxy, "model.bin", tmp_path / "wrong")
     with pytest.raises(
         downloads.DownloadError, match=f"announces the sha256 {'0' * 64}, but {right[:8]} was stated"

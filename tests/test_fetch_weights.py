@@ -50,12 +50,13 @@ def job(folder, weights, sha256="", hub="http://127.0.0.1:1", row=ROW, **inputs)
         "record": f"{folder}/weights/squeezed.json",
         "accuracies": f"{folder}/accuracies.parquet",
     }
-    params = {"seed": 0, "network": row | {"weights": weights, "sha256": sha256}, "hub": hub}
-    params["random_weights"] = inputs.pop("random_weights", False)
-    run = Run(
-        "fetch_weights", {"files": []} | inputs, output, params, {"network": "squeezed"}, f"{folder}/log"
+    params, site = (
+        {"seed": 0, "network": row | {"weights": weights}},
+        {"hub": hub, "sha256": {"squeezed": sha256}},
     )
-    fetch_weights.main(run)
+    params["random_weights"] = inputs.pop("random_weights", False)
+    wildcards, inputs = {"network": "squeezed"}, {"files": []} | inputs
+    fetch_weights.main(Run("fetch_weights", inputs, output, params, wildcards, f"{folder}/log", site=site))
     return load_file(output["weights"]), json.loads((folder / "weights/squeezed.json").read_text())
 
 
@@ -114,6 +115,38 @@ def test_what_was_fetched_before_a_conversion_failed_is_not_fetched_again(bucket
         found, _ = job(tmp_path, url)
         assert len(proxy.requests) == asked > 0
     assert_same(found, drawn())
+
+
+def test_files_of_one_name_from_two_places_are_not_taken_for_each_other(bucket, tmp_path):
+    for owner, seed in (("a", 1), ("b", 2)):
+        save_file(drawn(seed), tmp_path / "model.safetensors")
+        content = (tmp_path / "model.safetensors").read_bytes()
+        bucket.put(f"own/{owner}/resolve/main/model.safetensors", content)
+    other = ROW | {"identifier": "squeezenet1_1?num_classes=7"}
+    with pytest.raises(ValueError, match="squeezed"):
+        job(tmp_path, "hf://own/a@main/model.safetensors", hub=bucket.url, row=other)
+    found, record = job(tmp_path, "hf://own/b@main/model.safetensors", hub=bucket.url)
+    assert_same(found, drawn(2))
+    assert "/own/b/" in record["files"][0]["url"]
+
+
+def test_a_wrong_format_is_refused_before_anything_is_fetched(tmp_path):
+    with pytest.raises(ValueError, match="plane"):
+        job(tmp_path, "http://127.0.0.1:1/never.pth", row=ROW | {"format": "plane"})
+
+
+def test_a_network_with_numbers_outside_of_its_weights_is_refused(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import torch\n\n\nclass Odd(torch.nn.Conv2d):\n    def __init__(self):\n"
+        "        super().__init__(3, 4, 3)\n        self.gain = torch.rand(()) + 1\n\n"
+        "    def forward(self, x):\n        return super().forward(x) * self.gain\n\n\n"
+        "def build():\n    return torch.nn.Sequential(Odd(), torch.nn.ReLU())\n"
+    )
+    row = ROW | {"source": "python", "identifier": f"{file}:build", "layers": ["1"], "format": ""}
+    with pytest.raises(ValueError, match="register them as buffers"):
+        job(tmp_path, "", row=row, files=[str(file)])
+    assert not (tmp_path / "weights/squeezed.safetensors").exists()
 
 
 def test_a_file_that_is_here_needs_no_network(tmp_path):

@@ -28,6 +28,8 @@ def test_a_dry_run_of_the_full_study_needs_no_network_and_stays_below_500_jobs(w
     # sessions 1 to 30 of eight subjects, whoever completed more
     assert listed["download_session"] == 240 and listed["download_anatomy"] == 8
     assert listed["download_design"] == listed["download_stimuli"] == 1
+    elsewhere = ["--config", "nsd={endpoint: 'http://127.0.0.1:1/bucket'}", "hub=http://127.0.0.1:1"]
+    assert jobs(workflow, "--configfile", "config/nsd.yaml", *elsewhere) == listed
     per_network = {"fetch_weights", "extract_features", "fit_readouts", "attack_images"}
     per_network |= {"measure_transfer", "compute_eigenvectors"}
     assert {listed[rule] for rule in per_network} == {n_networks}
@@ -46,8 +48,17 @@ def test_nothing_is_downloaded_before_the_terms_are_accepted(workflow):
     assert not (workflow / "resources").exists() and not (workflow / "logs").exists()
 
 
+def test_settings_in_braces_on_the_command_line_have_their_types(workflow):
+    full = ["--configfile", "config/nsd.yaml", "--config"]
+    listed = jobs(workflow, *full, "nsd={terms_accepted: true, min_t: 2.5, sessions: {subj04: 29}}")
+    assert listed["download_session"] == 8 * 29
+    wrong = snakemake(workflow, "-n", *full, "nsd={terms_accepted: maybe, probes: 3.5}")
+    assert "nsd.terms_accepted: 'maybe' is not of type 'boolean'" in wrong.stdout
+    assert "nsd.probes: 3.5 is not of type 'integer'" in wrong.stdout
+
+
 def test_what_downloads_nothing_from_nsd_needs_no_consent(workflow):
-    settings = ["--configfile", "config/nsd.yaml", "--config", "random_weights=True"]
+    settings = ["--configfile", "config/nsd.yaml", "--config", "random_weights=true"]
     done = snakemake(workflow, "--cores", "1", *settings, "--", "results/network_checks/alexnet.parquet")
     assert done.returncode == 0, done.stdout
     check = tables.read(workflow / "results/network_checks/alexnet.parquet", "network_checks").iloc[0]
@@ -90,6 +101,8 @@ def test_a_local_copy_is_used_in_place_and_a_missing_session_is_named(workflow, 
 def test_a_folder_that_is_not_there_and_a_wrong_source_are_refused_by_name(workflow):
     missing = snakemake(workflow, "-n", "--config", "nsd={source: local, folder: nowhere}")
     assert "nsd.folder: 'nowhere' is no folder" in missing.stdout
+    nothing = snakemake(workflow, "-n", "--config", "nsd={source: local}")
+    assert "nsd.folder: '' is no folder" in nothing.stdout
     unknown = snakemake(workflow, "-n", "--config", "nsd={source: bucket}")
     assert "nsd.source: 'bucket' is not one of ['miniature', 'nsd', 'local', 'own']" in unknown.stdout
 

@@ -144,6 +144,29 @@ def test_names_that_look_like_numbers_and_words_of_missing_values_stay_names(own
         assert list(found["voxels"].name[:4]) == ["007", "NA", "7", "e3"], number
 
 
+def test_images_that_are_not_square_are_cropped_and_counted_in_one_line(own, rng, tmp_path, caplog):
+    rows, _ = plant(rng, sessions=False)
+    for name in IMAGES[1::2]:
+        pixels = np.zeros((16, 22, 3), np.uint8)
+        pixels[:, 3:19] = 255  # the square in the centre
+        Image.fromarray(pixels[:, 3:19] if name == "im01" else pixels).save(tmp_path / f"pictures/{name}.png")
+    with caplog.at_level("WARNING", logger="codingaxes"):
+        files = own(rows)["stimuli"].file
+    assert caplog.text.count("cropped") == 1
+    assert "39 of 40 images are not square: cropped to their central square" in caplog.text
+    for file in files[1::2]:
+        with Image.open(file) as image:
+            assert (np.asarray(image) == 255).all() and image.size == (16, 16)
+
+
+def test_a_response_that_is_missing_in_parquet_is_named_by_its_row_whatever_the_index(own, rng):
+    rows, _ = plant(rng, sessions=False)
+    rows.loc[50, "response"] = np.nan
+    for some in (rows[rows.index > 40], rows[rows.index > 40].set_index(rows.image[41:].rename("mine"))):
+        with pytest.raises(ValueError, match=r"own\.parquet: 1 responses .*first row 10: .*nan"):
+            own(some, "own.parquet")
+
+
 def test_constant_voxels_are_dropped_and_named(own, rng, caplog):
     rows, _ = plant(rng)
     rows.loc[(rows.voxel == "e5") & (rows.session == "day 2") & (rows.subject == "bob"), "response"] = 1.1

@@ -189,6 +189,8 @@ class Faulty(nn.Module):
     def __init__(self):
         super().__init__()
         self.mixed, self.random, self.broken = Fault("mixed"), Fault("random"), Fault("broken")
+        self.last, self.same, self.constant = Fault("last"), Fault("same"), Fault("constant")
+        self.good = nn.Identity()
 
     def forward(self, x):
         return [part(x) for part in self.children()]
@@ -198,7 +200,38 @@ class Fault(Answer):
     def forward(self, x):
         if self.kind == "mixed":
             return x - x.mean(dim=0)
+        if self.kind == "last":
+            return x - x[-1:]
+        if self.kind in ("same", "constant"):
+            return torch.full_like(x, 3.0)
         return functional.dropout(x) if self.kind == "random" else x / 0
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(6, 2, 8, batch_first=True)
+        self.patch, self.encoder = nn.Conv2d(3, 6, 16, 16), nn.TransformerEncoder(layer, 2)
+
+    def forward(self, x):
+        return self.encoder(self.patch(x).flatten(2).transpose(1, 2))
+
+
+class Unsteady(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.area, self.out, self.bounds = nn.Conv2d(3, 3, 3, padding=1), nn.Identity(), (-100, 100)
+
+    def forward(self, x):
+        for _ in range(1 + sum(x.mean().item() > bound for bound in self.bounds)):
+            x = self.area(x)
+        return self.out(x)
+
+
+class Hasty(Unsteady):
+    def __init__(self):
+        super().__init__()
+        self.bounds = (-1, 100)
 """
 
 
@@ -248,6 +281,7 @@ def test_a_layer_that_gives_no_row_for_each_image_is_refused_at_the_door(own, la
     ("layer", "error", "message"),
     [
         ("mixed", ValueError, "changes by .* when another image is in the batch"),
+        ("last", ValueError, "changes by .* when another image is in the batch"),
         ("random", ValueError, "gives other features for the same images"),
         ("broken", FloatingPointError, "is not finite on random images"),
     ],
@@ -255,6 +289,28 @@ def test_a_layer_that_gives_no_row_for_each_image_is_refused_at_the_door(own, la
 def test_a_network_that_the_study_cannot_rely_on_is_refused_at_the_door(own, layer, error, message):
     with pytest.raises(error, match=f"network mine: layer {layer} {message}"):
         networks.load(own("Faulty", layer), None, random_weights=True)
+
+
+def test_a_network_that_gives_each_image_the_same_answer_is_refused_but_not_for_one_such_layer(own, caplog):
+    with pytest.raises(ValueError, match=r"network mine: two different .* the same .* \(same, constant\)"):
+        networks.load(own("Faulty", "same", "constant"), None, random_weights=True)
+    networks.load(own("Faulty", "same", "good"), None, random_weights=True)
+    assert "layer same gives two random images the same features" in caplog.text
+
+
+def test_a_layer_that_runs_another_number_of_times_than_at_load_is_refused(own):
+    with pytest.raises(ValueError, match=r"network mine: layer area runs .* times, 2, .*\(1\)"):
+        networks.load(own("Hasty", "area"), None, random_weights=True)
+    net = networks.load(own("Unsteady", "area", "out"), None, random_weights=True)
+    for brightness, times in ((60.0, 3), (-60.0, 1)):
+        with pytest.raises(ValueError, match=rf"network mine: layer area runs .* times, {times}, .*\(2\)"):
+            net.features(torch.full((1, 3, 64, 64), brightness))
+
+
+def test_torchs_own_transformer_layers_have_derivatives_in_both_modes(own):
+    net = networks.load(own("Encoder", "encoder"), None, random_weights=True).double()
+    found = networks_report.differentiability(net, images(1).double(), "encoder", steps=(1e-3, 1e-4))
+    assert found["jvp"] and found["vjp"] and found["dot_error"] < 1e-12 and found["difference_error"] < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Reading volumes: masks, label files, and sessions of betas in every form, whole and broken."""
 
+import gzip
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +172,73 @@ def test_an_hdf5_file_without_betas_is_refused_with_what_it_has(where, tmp_path)
         volumes.read_stored(tmp_path / "betas_session01.hdf5", where, TRIALS)
 
 
+def test_an_hdf5_file_whose_names_are_no_utf8_or_whose_betas_are_empty_is_refused_by_name(where, tmp_path):
+    path = tmp_path / "betas_session01.hdf5"
+    with h5py.File(path, "w") as file:
+        file[b"b\xe9tas"] = np.zeros(3)
+    with pytest.raises(ValueError, match=r"session01\.hdf5: expected a dataset /betas, found b'b\\xe9tas'"):
+        volumes.read_stored(path, where, TRIALS)
+    with h5py.File(path, "w") as file:
+        file["betas"] = h5py.Empty("i2")
+    with pytest.raises(ValueError, match=r"session01\.hdf5: expected \(x, y, z, 6 trials\), found \(\)"):
+        volumes.read_stored(path, where, TRIALS)
+
+
+def patch(path, place, *numbers, form="<f"):
+    """Overwrite a part of the header of a NIfTI file."""
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into(f"{form[0]}{len(numbers)}{form[1]}", content, place, *numbers)
+    path.write_bytes(gzip.compress(bytes(content)))
+
+
+@pytest.mark.parametrize(
+    ("place", "numbers", "form"),
+    [
+        (108, [np.nan], "<f"),
+        (108, [np.inf], "<f"),
+        (108, [-5.0], "<f"),
+        (108, [1e30], "<f"),
+        (42, [-5], "<h"),
+        (42, [0], "<h"),
+        (42, [32767] * 3, "<h"),
+    ],
+)
+def test_a_header_with_impossible_numbers_is_refused_by_name(stored, where, tmp_path, place, numbers, form):
+    betas = write_nifti(tmp_path / "betas_session01.nii.gz", stored)
+    atlas = mask(tmp_path, "floc-faces", stored[..., 0])
+    for path in (betas, atlas):
+        patch(path, place, *numbers, form=form)
+    for shape in (None, SHAPE):
+        with pytest.raises(ValueError, match=r"betas_session01\.nii\.gz: expected .*[\w)]$"):
+            volumes.read_stored(betas, where, TRIALS, shape)
+    with pytest.raises(ValueError, match=r"floc-faces\.nii\.gz: expected a whole NIfTI volume.*: .*[\w)]$"):
+        volumes.read_volume(atlas)
+    if (place == 42 and numbers[0] < 1) or not np.isfinite(numbers[0]):
+        with pytest.raises(ValueError, match=r"floc-faces\.nii\.gz: expected a NIfTI volume"):
+            volumes.shape_of(atlas)
+
+
+def test_a_header_with_any_damaged_byte_is_read_or_refused_by_name(stored, where, rng, tmp_path):
+    betas = write_nifti(tmp_path / "betas_session01.nii.gz", stored)
+    atlas = mask(tmp_path, "floc-faces", stored[..., 0])
+    whole = {path: path.read_bytes() for path in (betas, atlas)}
+    for place in [*range(4), *range(40, 124)]:  # sizes, types, scales and the offset
+        for value in (0, 127, 128, 255):
+            for path, read in (
+                (betas, lambda path: volumes.read_stored(path, where, TRIALS)),
+                (atlas, volumes.read_mask),
+                (atlas, volumes.shape_of),
+            ):
+                path.write_bytes(whole[path])
+                patch(path, place, value, form="<B")
+                said = str(path)
+                try:
+                    read(path)
+                except ValueError as error:
+                    said = str(error)
+                assert str(path) in said, (place, value)
+
+
 def mask(folder, name, values):
     nibabel.save(nibabel.Nifti1Image(np.asarray(values), np.eye(4)), folder / f"{name}.nii.gz")
     return folder / f"{name}.nii.gz"
@@ -191,7 +260,7 @@ def test_masks_without_voxels_of_other_shapes_or_with_fractions_are_refused(tmp_
         volumes.labelled([empty])
     with pytest.raises(ValueError, match=r"other\.nii\.gz: expected a volume of shape \(5, 7, 4\), found"):
         volumes.labelled([empty, other])
-    for bad in (np.full(SHAPE, 0.5), np.full(SHAPE, np.nan)):
+    for bad in (np.full(SHAPE, 0.5), np.full(SHAPE, np.nan), np.full(SHAPE, np.inf), np.full(SHAPE, -1e10)):
         with pytest.raises(ValueError, match=r"bad\.nii\.gz: expected a mask of whole numbers"):
             volumes.labelled([mask(tmp_path, "bad", bad)])
     whole = empty.read_bytes()
@@ -210,6 +279,15 @@ def labels(folder, text, atlas="floc-faces"):
 def test_label_files_are_read_with_tabs_colours_and_empty_lines(tmp_path):
     text = "0 Unknown\n1\tOFA\t0 0 0\n\n2 FFA-1 \t255\n3  FFA-2\n"
     assert volumes.read_labels(labels(tmp_path, text)) == {"Unknown": 0, "OFA": 1, "FFA-1": 2, "FFA-2": 3}
+
+
+def test_a_label_file_may_have_a_byte_order_mark_and_comments_but_only_utf8(tmp_path):
+    path = labels(tmp_path, "")
+    path.write_bytes(b"\xef\xbb\xbf# of FreeSurfer\r\n0 Unknown\r\n  #2 no\n1 OFA # and more\n")
+    assert volumes.read_labels(path) == {"Unknown": 0, "OFA": 1}
+    path.write_bytes(b"0 Unknown\n1 OFA\xe9\n")
+    with pytest.raises(ValueError, match=r"floc-faces\.mgz\.ctab: expected text in UTF-8"):
+        volumes.read_labels(path)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ def main(run):
     files = [
         file for output in run.output.values() for file in (output if isinstance(output, list) else [output])
     ]
-    downloads.mirror(run.params["endpoint"], nsd.root_of(files[0]), files, connections=run.threads)
+    downloads.mirror(run.site["endpoint"], nsd.root_of(files[0]), files, connections=run.threads)
 
 
 if __name__ == "__main__":

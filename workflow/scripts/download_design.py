@@ -5,7 +5,7 @@ from codingaxes import downloads, job, nsd
 
 def main(run):
     """One small file, which says which images are needed."""
-    downloads.mirror(run.params["endpoint"], nsd.root_of(run.output["design"]), [run.output["design"]])
+    downloads.mirror(run.site["endpoint"], nsd.root_of(run.output["design"]), [run.output["design"]])
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ def main(run):
     files = [
         nsd.stimulus_file(run.output["stimuli"], rank, image) for rank, image in zip(ranks, ids, strict=True)
     ]
-    downloads.mirror(
-        run.params["endpoint"], nsd.root_of(run.output["stimuli"]), files, connections=run.threads
-    )
+    downloads.mirror(run.site["endpoint"], nsd.root_of(run.output["stimuli"]), files, connections=run.threads)
 
 
 if __name__ == "__main__":

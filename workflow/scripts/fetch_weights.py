@@ -1,5 +1,6 @@
 """The weights of one pretrained network: fetched, verified, converted (rule fetch_weights)."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from codingaxes import checkpoints, downloads, job, sources, tables
+from codingaxes import checkpoints, downloads, formats, job, networks, sources, tables
 
 HUB = re.compile(r"hf://(?P<repo>[^@]+)@(?P<revision>[^/]+)/(?P<file>.+)")
 
@@ -19,6 +20,7 @@ def main(run):
     row, out = run.params["network"], Path(run.output["weights"])
     raw = out.parent / ".raw" / row["name"]
     out.parent.mkdir(parents=True, exist_ok=True)
+    formats.of(row)  # a wrong name is found before gigabytes are fetched
     if run.params["random_weights"]:
         job.log.warning("random_weights: these weights are drawn; results with them mean nothing")
         records = []
@@ -26,17 +28,37 @@ def main(run):
             torch.manual_seed(run.seed())
             parameters = checkpoints.save(sources.build(row), row, out)
     elif row["weights"]:
-        files, records = obtain(row, run.params["hub"], raw)
+        row = row | {"sha256": run.site["sha256"].get(row["name"], "")}
+        files, records = obtain(row, run.site["hub"], raw)
         parameters = checkpoints.convert(files, row, out)
-    else:  # the user's own function gives a network with its weights
+    else:
         records = [{"file": path, "sha256": checkpoints.sha256(path)} for path in run.input["files"]]
-        parameters = checkpoints.save(sources.build(row), row, out)
+        parameters = keep_own(row, out)
     about = {"network": row["name"], "random_weights": run.params["random_weights"], "files": records}
     Path(run.output["record"]).write_text(json.dumps(about, indent=1) + "\n")
     measured = {"network": row["name"], "parameters": parameters, "n_images": 0}
     measured |= dict.fromkeys(("accuracy", "adversarial_accuracy", "attack_radius"), float("nan"))
     tables.write(run.output["accuracies"], "accuracies", pd.DataFrame([measured]))
     shutil.rmtree(raw, ignore_errors=True)
+
+
+def keep_own(row, out):
+    """Weights of a network that the user's own function gives; they must be all that makes up the network."""
+    first = networks.Network(row).eval()
+    parameters = checkpoints.save(first.body, row, out)
+    images = torch.rand(
+        2, 3, row["input_size"], row["input_size"], generator=torch.Generator().manual_seed(0)
+    )
+    with torch.no_grad():
+        before, after = first.features(images), networks.load(row, out).features(images)
+    for layer, values in before.items():
+        if not torch.allclose(values, after[layer], rtol=1e-4, atol=1e-5 * float(values.abs().max())):
+            out.unlink()
+            raise ValueError(
+                f"network {row['name']}: layer {layer} answers otherwise once its weights were saved and "
+                "loaded: it has numbers that are neither parameters nor buffers; register them as buffers"
+            )
+    return parameters
 
 
 def obtain(row, hub, folder):
@@ -54,7 +76,8 @@ def obtain(row, hub, folder):
             records.append({"file": place, "sha256": checkpoints.sha256(place)})
             continue
         url = address(place, hub)
-        path = folder / Path(url).name
+        # files of one name may come from several places: each has a folder of its own
+        path = folder / hashlib.sha256(url.encode()).hexdigest()[:16] / Path(url).name
         note = path.with_name(f"{path.name}.json")
         if not (path.is_file() and note.is_file()):
             # a hub announces the sha256 of a file; where nobody states one, the record below keeps what came

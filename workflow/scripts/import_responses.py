@@ -1,10 +1,16 @@
-"""Images and responses of your own, as the tables that NSD's become (rule import_responses)."""
+"""Images and responses of your own, as the tables that NSD's become (rule import_responses).
+
+Images are turned upright by their EXIF orientation, laid on mid-grey (128, 128, 128) where they are
+transparent, scaled from 16 to 8 bits, cropped to their central square and resized. The log says how many were
+cropped; images of floating-point pixels are refused.
+"""
 
 import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from codingaxes import job, nsd, tables
 
@@ -83,7 +89,8 @@ def read_rows(path):
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(
-            f"{path}: {bad.sum()} responses are no finite number, first row {row + 1}: {rows.response[row]!r}"
+            f"{path}: {bad.sum()} responses are no finite number, "
+            f"first row {row + 1}: {rows.response.iloc[row]!r}"
         )
     rows["response"] = numbers.astype(float)
     return rows if "session" in rows else rows.assign(session=pd.Categorical([""] * len(rows)))
@@ -145,6 +152,12 @@ def images_of_all(rows, subjects):
     return common
 
 
+def is_square(path):
+    """Whether an image is as wide as high, from its header alone."""
+    with Image.open(path) as image:
+        return image.width == image.height
+
+
 def write_stimuli(run, ids, files):
     """Copy the images at the study's size and write the table stimuli, which is returned."""
     test, rank = nsd.split(ids, run.params["seed"], run.params["test_fraction"])
@@ -152,6 +165,9 @@ def write_stimuli(run, ids, files):
         raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
     folder, size = Path(run.output["images"]), run.params["image_size"]
     copies = [nsd.save_stimulus(files[name][0], folder / f"{name}.png", size) for name in ids]
+    cropped = sum(not is_square(files[name][0]) for name in ids)
+    if cropped:
+        job.log.warning(f"{cropped} of {len(ids)} images are not square: cropped to their central square")
     stimuli = pd.DataFrame({"image_id": ids, "nsd_id": np.arange(len(ids)), "file": list(map(str, copies))})
     stimuli["sha256"] = [hashlib.sha256(file.read_bytes()).hexdigest() for file in copies]
     stimuli["split"], stimuli["probe"] = np.where(test, "test", "train"), rank < run.params["probes"]

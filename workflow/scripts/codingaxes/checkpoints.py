@@ -122,7 +122,16 @@ def _tensors(value, root, path, tensor=None):
         raise ValueError(
             f"{path}: {root or 'the file'} should hold tensors only, but has {entries}; is this its format?"
         )
-    return {name: tensor(item) for name, item in state.items()} if tensor else dict(state)
+    return (
+        {name: _read_one(tensor, name, item, path) for name, item in state.items()} if tensor else dict(state)
+    )
+
+
+def _read_one(tensor, name, item, path):
+    try:
+        return tensor(item)
+    except pickles.Unreadable as error:
+        raise pickles.Unreadable(f"{path}: {name}: {error}") from error
 
 
 def _described(item):
@@ -154,8 +163,13 @@ def fit(state, body, row, where):
     Raises
     ------
     ValueError
-        If tensors are missing, left over, or of another shape or kind of number; lists them.
+        If tensors are missing, left over, or of another shape or kind of number; lists them. If one is no
+        plain tensor (sparse, quantised, without numbers).
     """
+    odd = {name: _oddity(item) for name, item in state.items()} if isinstance(state, dict) else {}
+    odd = [f"{name} ({oddity})" for name, oddity in odd.items() if oddity]
+    if odd:
+        raise ValueError(f"network {row['name']}: {where} holds other than plain tensors: {_some(odd)}")
     with torch.no_grad():
         tensors = formats.translated(state, body, row, where)
         own = {name: value for name, value in body.state_dict().items() if torch.is_tensor(value)}
@@ -188,6 +202,19 @@ def fit(state, body, row, where):
         for name, value in own.items():
             if name in tensors:
                 value.copy_(tensors.pop(name))
+
+
+def _oddity(item):
+    """What keeps something from being a plain tensor with numbers of its own; empty if nothing does."""
+    if not torch.is_tensor(item):
+        return type(item).__name__
+    if item.is_quantized:
+        return "quantised"
+    if item.is_nested:
+        return "nested"
+    if item.layout != torch.strided:
+        return "sparse"
+    return "a meta tensor, without numbers" if item.is_meta else ""
 
 
 def convert(raw, row, out):
@@ -251,18 +278,31 @@ def save(body, row, path, metadata=None):
         Parameters of the network.
     """
     about = {"name": row["name"], "identifier": row["identifier"]}
-    write(body, path, about | (metadata or {}))
+    write(body, path, about | (metadata or {}), row["name"])
     return sum(parameter.numel() for parameter in body.parameters())
 
 
-def write(body, path, metadata=None):
-    """Write a network's weights as safetensors under its own names, whole or not at all."""
+def write(body, path, metadata=None, name=""):
+    """Write a network's weights as safetensors under its own names, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If its `state_dict` holds something else than plain tensors; names the network and the entry.
+    """
+    state = body.state_dict()
+    odd = [f"{key} ({_oddity(value)})" for key, value in state.items() if _oddity(value)]
+    if odd:
+        raise ValueError(
+            f"network {name or type(body).__name__}: its state_dict holds other than plain tensors, which no "
+            f"file of weights can keep: {_some(odd)}"
+        )
     path = Path(path)
     temporary = path.with_name(f".{path.name}")
-    state, seen = {}, set()
-    for name, value in body.state_dict().items():
+    seen = set()
+    for key, value in state.items():
         place = value.untyped_storage().data_ptr()
-        state[name] = value.contiguous().clone() if place in seen else value.contiguous()
+        state[key] = value.contiguous().clone() if place in seen else value.contiguous()
         seen.add(place)
     save_file(state, temporary, metadata)
     temporary.chmod(0o644)  # others of the lab may read it

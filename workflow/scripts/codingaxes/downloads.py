@@ -130,13 +130,17 @@ def borrow(endpoint, folder, path, *, client=None):
     """Fetch a file of a tree on the web, as `mirror` does, but keep it only as long as the context lasts.
 
     Yields the verified file under its staging name, which ends like that of `path`; nothing appears under
-    `path` itself. The file is deleted afterwards. If the context raises or the process is killed, it is kept,
-    and the next call need only verify it.
+    `path` itself. The file is deleted afterwards, also if the context finds it wrong (ValueError). If the
+    context fails otherwise or the process is killed, it is kept, and the next call need only verify it.
     """
     client = client or Client()
     progress = _Progress(Path(path).name, 1, client.every)
     part, _ = _stage(client, _address(endpoint, folder, path), Path(folder) / ".downloads", progress)
-    yield part
+    try:
+        yield part
+    except ValueError:
+        _remove(part)
+        raise
     _remove(part)
 
 

@@ -32,6 +32,7 @@ class Run:
     log: str
     threads: int = 1
     resources: dict = field(default_factory=dict)
+    site: dict = field(default_factory=dict)  # addresses and digests: no reason to run again when they change
 
     def __str__(self):
         return " ".join([self.rule, *map(str, self.wildcards.values())])
@@ -156,6 +157,7 @@ def _from_snakemake(snakemake):
         resources={
             name: value for name, value in snakemake.resources.items() if isinstance(value, int | str)
         },
+        site=dict(snakemake.config.get("site", {})),
     )
 
 

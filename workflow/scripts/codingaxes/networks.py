@@ -6,6 +6,7 @@ Attention is computed step by step: the fused kernels have no forward-mode and n
 
 import contextlib
 import difflib
+import logging
 from pathlib import Path
 
 import torch
@@ -14,6 +15,11 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from codingaxes import checkpoints, sources, zoo
+
+log = logging.getLogger("codingaxes")
+
+# torch's own transformer layers would take a fused kernel in evaluation, which has no forward-mode derivative
+torch.backends.mha.set_fastpath_enabled(False)
 
 BATCH_TOLERANCE = 1e-3  # of the largest feature of a layer: float32 rounds differently in batches of 1 and 2
 
@@ -79,7 +85,8 @@ class Network(nn.Module):
 
         A layer is a name from `named_modules()` of the network. `name:cls` takes the first token of an output
         (n, tokens, d). A module that runs several times in a pass, of a recurrent network for instance, gives
-        its last output. Of a tuple the first item is taken, of a dict `last_hidden_state`.
+        its last output; how often it runs is counted once, and must not depend on the image. Of a tuple the
+        first item is taken, of a dict `last_hidden_state`.
 
         Parameters
         ----------
@@ -91,12 +98,13 @@ class Network(nn.Module):
         Raises
         ------
         ValueError
-            If the network has no such layer, does not run it, or it gives no tensor with a row per image.
+            If the network has no such layer, does not run it, runs it another number of times than before, or
+            it gives no tensor with a row per image.
         """
         layers = self.layers if layers is None else tuple(layers)
         modules = self._modules_of(layers)
         if any(name not in self.calls for name in modules):
-            self._count(images[:1].detach())
+            self.calls = self._counted(torch.zeros_like(images[:1].detach()))
         unused = [name for name in modules if not self.calls[name]]
         if unused:
             raise ValueError(f"network {self.name}: layer {', '.join(unused)} does not run in a forward pass")
@@ -104,6 +112,8 @@ class Network(nn.Module):
 
         def keep(name, output):
             left[name] += 1
+            if left[name] > self.calls[name]:
+                raise self._unsteady(name, left[name])
             if left[name] == self.calls[name]:
                 for layer in layers:
                     if layer.partition(":")[0] == name:
@@ -113,7 +123,17 @@ class Network(nn.Module):
 
         with self._hooked(modules, keep), contextlib.suppress(_Reached):
             self.forward(images)
+        for layer in layers:
+            if layer not in found:
+                name = layer.partition(":")[0]
+                raise self._unsteady(name, left[name])
         return {layer: found[layer] for layer in layers}
+
+    def _unsteady(self, name, times):
+        return ValueError(
+            f"network {self.name}: layer {name} runs another number of times, {times}, for these images than "
+            f"for a black one ({self.calls[name]}); which of its outputs is its last depends on the image"
+        )
 
     def _prepare(self, images):
         size = self.input_size
@@ -151,8 +171,8 @@ class Network(nn.Module):
             for handle in handles:
                 handle.remove()
 
-    def _count(self, images):
-        """Run once, in evaluation mode, to see how often each module runs."""
+    def _counted(self, images):
+        """How often each module runs in a pass over these images, in evaluation mode."""
         modules = dict(self.body.named_modules(remove_duplicate=False))
         modules.pop("")
         calls, training = dict.fromkeys(modules, 0), [module for module in self.modules() if module.training]
@@ -162,10 +182,10 @@ class Network(nn.Module):
 
         self.eval()
         with self._hooked(modules, keep), torch.no_grad():
-            self.forward(torch.zeros_like(images))
+            self.forward(images)
         for module in training:
             module.training = True
-        self.calls = calls
+        return calls
 
     def _flat(self, layer, output, n):
         """The output of a layer as (n, d), in memory of its own."""
@@ -191,7 +211,7 @@ class Network(nn.Module):
 
 def save(network, path):
     """Write the weights as safetensors, whole or not at all."""
-    checkpoints.write(network.body, path)
+    checkpoints.write(network.body, path, name=network.name)
 
 
 def load(row, weights, device="cpu", random_weights=False, image_size=None):
@@ -244,24 +264,37 @@ def check(network, image_size):
     Raises
     ------
     ValueError
-        If a candidate layer does not exist, does not run, gives no row for each image, or an image's features
-        change when another image is in the batch (by more than `BATCH_TOLERANCE` of the largest feature); or
-        if the same images give other features the second time.
+        If a candidate layer does not exist, does not run, runs a number of times that depends on the image,
+        gives no row for each image, or an image's features change when another image is in the batch (by more
+        than `BATCH_TOLERANCE` of the largest feature); if the same images give other features the second
+        time; or if no layer tells the two images apart.
     FloatingPointError
         If a feature is not finite.
     """
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(2, 3, image_size, image_size, generator=generator).to(network.mean)
     with torch.no_grad():
-        together, again, alone = (network.features(part) for part in (images, images, images[1:]))
+        together, again, *alone = (network.features(part) for part in (images, images, *images.split(1)))
+        times = network._counted(images[:1])
+    silent = [layer for layer, values in together.items() if torch.equal(values[0], values[1])]
     for layer, values in together.items():
         about = f"network {network.name}: layer {layer}"
         if not torch.isfinite(values).all():
             raise FloatingPointError(f"{about} is not finite on random images; are these its weights?")
         if not torch.equal(values, again[layer]):
             raise ValueError(f"{about} gives other features for the same images; has it random parts?")
-        apart = (values[1] - alone[layer][0]).abs().max() / values.abs().max().clamp_min(1e-30)
+        if times[layer.partition(":")[0]] != network.calls[layer.partition(":")[0]]:
+            raise network._unsteady(layer.partition(":")[0], times[layer.partition(":")[0]])
+        single = torch.cat([part[layer] for part in alone])
+        apart = (values - single).abs().max() / values.abs().max().clamp_min(1e-30)
         if apart > BATCH_TOLERANCE:
             raise ValueError(
                 f"{about} changes by {apart:.2g} of its largest feature when another image is in the batch"
             )
+    if len(silent) == len(together):
+        raise ValueError(
+            f"network {network.name}: two different random images give the same features in each of its "
+            f"layers ({', '.join(silent)}); are these its weights, or are they all zero?"
+        )
+    for layer in silent:
+        log.warning(f"network {network.name}: layer {layer} gives two random images the same features")

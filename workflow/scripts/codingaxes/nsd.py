@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.io import loadmat
 
 from codingaxes.volumes import present
@@ -142,7 +142,7 @@ def compare_order(path, shown, n_trials):
     Raises
     ------
     ValueError
-        If the file lacks a column, has a number out of range, or differs: the first difference.
+        If the file lacks a column, has no whole number or one out of range, or differs: the first difference.
     """
     present(path, "a subject's behaviour")
     try:
@@ -152,10 +152,13 @@ def compare_order(path, shown, n_trials):
     missing = [column for column in BEHAVIOUR if column not in rows]
     if missing:
         raise ValueError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(rows)}")
-    session, run, trial, image = (pd.to_numeric(rows[column], errors="coerce") for column in BEHAVIOUR)
-    bad = ~((session >= 1) & (run >= 1) & (trial >= 1) & (image >= 1))
+    numbers = [pd.to_numeric(rows[column], errors="coerce").astype(float) for column in BEHAVIOUR]
+    bad = ~np.all([(n >= 1) & (n < 2**31) & (n == np.floor(n)) for n in numbers], axis=0)
     if bad.any():
-        raise ValueError(f"{path}, line {bad.idxmax() + 2}: {', '.join(BEHAVIOUR)} must be numbers from 1")
+        raise ValueError(
+            f"{path}, line {bad.argmax() + 2}: {', '.join(BEHAVIOUR)} must be whole numbers from 1"
+        )
+    session, run, trial, image = numbers
     lengths = trial.groupby(run).max().sort_index()  # runs have their lengths in every session
     begin = run.map(lengths.cumsum() - lengths)
     within = (begin + trial - 1).astype(int)
@@ -193,21 +196,45 @@ def stimulus_file(folder, rank, image):
     return Path(folder) / f"shared{rank:04d}_nsd{image + 1:05d}.png"
 
 
+def _rgb(image):
+    """An opened image as RGB, upright and opaque; see `save_stimulus`."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F":
+        raise ValueError("its pixels are fractions (mode F), of which the range is unknown")
+    if image.mode.startswith("I"):  # convert would clip what is above 255
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"16-bit grey must be in 0..65535, found {values.min()} to {values.max()}")
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (128, 128, 128, 255)), image)
+    return image.convert("RGB")
+
+
 def save_stimulus(source, destination, size):
     """Copy an image as PNG of `size` x `size` pixels, antialiased where it was larger; gives its path.
+
+    It is turned upright as its EXIF orientation says, laid on mid-grey (128, 128, 128) where it is
+    transparent, and cropped to its central square; 16-bit grey is scaled to 8 bits. An upright, opaque square
+    of 8 bits is only resized.
 
     Raises
     ------
     ValueError
-        If the source is no image.
+        If the source is no image, or has fractions as pixels.
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         with Image.open(source) as image:
-            image = image.convert("RGB")
-    except (OSError, SyntaxError) as error:
+            image = _rgb(image)
+    except Exception as error:  # Pillow has many, for every way in which a file can be broken
         raise ValueError(f"{source}: expected an image, cannot be read: {error}") from None
+    side = min(image.size)
+    if image.size != (side, side):
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BICUBIC)
     image.save(destination)

@@ -7,6 +7,7 @@ anything else becomes an inert `Foreign`, which keeps its name and forgets its c
 """
 
 import contextlib
+import math
 import pickletools
 import zipfile
 from dataclasses import dataclass, field
@@ -76,6 +77,19 @@ class Stored:
     offset: int
     shape: tuple
     stride: tuple
+    marked: bool = False  # whether it comes with metadata, such as that its numbers are to be negated
+
+    def problem(self):
+        """Why it is no plain tensor within its storage; empty if it is one."""
+        if self.marked:
+            return "a tensor has metadata (its numbers are to be negated or conjugated, say)"
+        if len(self.shape) != len(self.stride) or min(*self.shape, *self.stride, self.offset, 0) < 0:
+            return f"a tensor has the shape {self.shape}, strides {self.stride} and offset {self.offset}"
+        last = sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
+        count = math.prod(self.shape)
+        if count and max(count, self.offset + last + 1) > self.storage.length:
+            return f"a tensor asks for more than the {self.storage.length} numbers of its storage"
+        return ""
 
 
 @dataclass
@@ -93,9 +107,11 @@ class Content:
         Raises
         ------
         Unreadable
-            If the numbers that it asks for are not there.
+            If the numbers that it asks for are not there, or it asks for more than its storage has.
         """
-        storage = stored.storage
+        storage, problem = stored.storage, stored.problem()
+        if problem:
+            raise Unreadable(problem)
         if storage.key not in self.seen:
             raw = self.read(storage)
             if len(raw) != storage.length * storage.dtype.itemsize:
@@ -106,7 +122,7 @@ class Content:
         try:
             return torch.as_strided(numbers, stored.shape, stored.stride, stored.offset).clone()
         except (RuntimeError, TypeError) as error:
-            raise Unreadable(f"a tensor asks for numbers outside of its storage: {error}") from error
+            raise Unreadable(f"a tensor has an impossible shape: {error}") from error
 
 
 def load(path):
@@ -179,7 +195,7 @@ def _load_legacy(path):
         machine = Machine()
         value = machine.run(stream)
         places = {}
-        for key in map(str, Machine().run(stream)):
+        for key in map(_key, Machine().run(stream)):
             length = int.from_bytes(stream.read(8), "little")
             size = length * machine.storages[key].dtype.itemsize
             places[key] = stream.tell(), size
@@ -231,7 +247,7 @@ class Machine:
         self._name(argument.replace(" ", ".", 1))
 
     def _stack_global(self, argument):
-        name, module = self.stack.pop(), self.stack.pop()
+        name, module = _key(self.stack.pop()), _key(self.stack.pop())
         self._name(f"{module}.{name}")
 
     def _ext1(self, argument):
@@ -271,6 +287,8 @@ class Machine:
         if isinstance(called, Name) and text in CALLS and isinstance(arguments, tuple):
             try:
                 return CALLS[text](*arguments)
+            except Unreadable:
+                raise
             except DAMAGE:
                 pass  # not the arguments that it has in a file of weights
         if text not in self.foreign:
@@ -289,7 +307,7 @@ class Machine:
             kind, key, _, length, *view = identity[1:]
             dtype = TYPES.get(kind.text.rpartition(".")[2]) if isinstance(kind, Name) else None
             if dtype is not None and isinstance(length, int) and view in ([], [None]):
-                storage = Storage(str(key), dtype, length)
+                storage = Storage(_key(key), dtype, length)
                 return self.storages.setdefault(storage.key, storage)
         self.foreign.append("a storage of an unknown kind")
         return Foreign("a storage of an unknown kind")
@@ -360,16 +378,23 @@ class Machine:
 
 
 def _dictionary(pairs):
-    """A dict; a key that cannot be one (a list, say) is replaced by its text."""
-    plain = (str, int, float, bool, bytes, type(None), Name, Foreign)
-    return {key if isinstance(key, plain) else str(key): value for key, value in pairs}
+    """A dict, of which each key is a text or a whole number."""
+    return {key if isinstance(key, int) else _key(key): value for key, value in pairs}
 
 
-def _tensor(storage, offset, shape, stride, *rest):
+def _key(item):
+    """A text or whole number as text; of nested tuples the text could be longer than any memory."""
+    if not isinstance(item, str | int):
+        kind = item.text if isinstance(item, Name | Foreign) else type(item).__name__
+        raise Unreadable(f"a key or name in the pickle is neither text nor a whole number but {kind}")
+    return str(item)
+
+
+def _tensor(storage, offset, shape, stride, grad=False, hooks=None, metadata=None):
     sizes = (*shape, *stride, offset)
     if not isinstance(storage, Storage) or not all(isinstance(size, int) for size in sizes):
         raise ValueError
-    return Stored(storage, offset, tuple(shape), tuple(stride))
+    return Stored(storage, offset, tuple(shape), tuple(stride), bool(metadata))
 
 
 def _parameter(data, *rest):

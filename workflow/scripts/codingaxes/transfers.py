@@ -20,7 +20,7 @@ from codingaxes.connections import TRANSIENT, BrokenError, DownloadError, busy, 
 
 log = logging.getLogger("codingaxes")
 
-COPIES = 3  # whole copies of a file that may fail verification
+COPIES = 3  # whole copies of a file that may fail verification, unless two in a row are the same
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Transfer:
 
     def run(self):
         """Try until the file is there and verified, or patience ends."""
-        failures, copies, furthest, jitter = 0, 0, self.have, random.Random(self.url)
+        failures, wrong, furthest, jitter = 0, [], self.have, random.Random(self.url)
         while True:
             try:
                 if self.note and self.digest is None:
@@ -70,10 +70,14 @@ class Transfer:
                 failures = 1 if self.have >= furthest + BLOCK else failures + 1
                 furthest, reason, after = max(furthest, self.have), error, error.after
             except CorruptError as error:
-                copies, furthest, reason, after = copies + 1, 0, error, 0.0
+                wrong.append(self.digest and self.digest.sha256())
+                furthest, reason, after = 0, error, 0.0
                 self.discard()
-            if copies == COPIES or failures == self.client.attempts:
-                raise DownloadError(self.farewell(failures, copies, reason)) from None
+                # the same wrong file twice in a row is what the server gives, no damage on the way
+                if len(wrong) == COPIES or _repeated(wrong):
+                    raise DownloadError(self.farewell_to(wrong, reason)) from None
+            if failures == self.client.attempts:
+                raise DownloadError(self.farewell(failures, reason)) from None
             wait = min(self.client.longest, self.client.backoff * 2 ** max(0, failures - 1))
             wait = max(after, wait * jitter.uniform(0.5, 1))
             log.warning(f"{self.url}: {reason}; going on from byte {self.have} in {wait:.1f} s")
@@ -170,18 +174,30 @@ class Transfer:
         self.file.truncate(0)
         self.have, self.note, self.digest = 0, None, None
 
-    def farewell(self, failures, copies, reason):
-        """What to say when patience has ended."""
-        if copies == COPIES:
-            return (
-                f"{self.url}: {copies} whole copies were wrong, the last: {reason}. None is kept; the object "
-                "or something on the way is damaged: try later, then ask those who keep the server"
+    def farewell_to(self, wrong, reason):
+        """What to say when whole copies, of these digests, were wrong."""
+        advice = (
+            "the object or something on the way is damaged: try later, then ask those who keep the server"
+        )
+        if _repeated(wrong):
+            advice = (
+                "the last two were the same, so that it is no damage on the way but the file that the server "
+                "gives: compare the sha256, where one was stated, with its source, or ask those who keep it"
             )
+        return f"{self.url}: {len(wrong)} whole copies were wrong, the last: {reason}. None is kept; {advice}"
+
+    def farewell(self, failures, reason):
+        """What to say when patience has ended."""
         amount = f"{self.have} of {self.note.size} bytes are" if self.note else "Nothing is"
         return (
             f"{self.url}: {failures} attempts in a row failed, the last: {reason}. {amount} kept in "
             f"{self.part}; check the connection and run again to go on from there"
         )
+
+
+def _repeated(digests):
+    """Whether the last two are the same; None stands for a copy whose very size was wrong."""
+    return len(digests) > 1 and digests[-1] is not None and digests[-1] == digests[-2]
 
 
 def note_file(part):

@@ -6,6 +6,7 @@ a session of NSD is a gigabyte, of which a region needs a hundredth.
 """
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -28,6 +29,9 @@ UNREADABLE = (
     zlib.error,
     nibabel.filebasedimages.ImageFileError,
     nibabel.spatialimages.HeaderDataError,
+    ValueError,  # these three where a header has impossible numbers
+    OverflowError,
+    MemoryError,
 )
 
 
@@ -39,19 +43,39 @@ def present(path, what):
     return path
 
 
+def _load(path, what):
+    """A NIfTI image, of which only the header is read; raises ValueError with the file's name."""
+    try:
+        image = nibabel.load(path)
+        if min(image.shape, default=0) < 1:
+            raise OSError(f"its header has the shape {tuple(map(int, image.shape))}")
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: expected {what}, but it cannot be read: {_why(error)}") from None
+    return image
+
+
+def _why(error):
+    return str(error) or type(error).__name__
+
+
 def read_volume(path, shape=None):
     """The numbers of a NIfTI volume (x, y, z).
 
     Raises
     ------
     ValueError
-        If the file cannot be read, or has another shape than `shape`.
+        If the file cannot be read, has another shape than `shape`, or colours or complex numbers.
     """
     path = present(path, "a volume")
+    image = _load(path, "a whole NIfTI volume")
     try:
-        values = np.asanyarray(nibabel.load(path).dataobj)
+        values = np.asanyarray(image.dataobj)
     except UNREADABLE as error:
-        raise ValueError(f"{path}: expected a whole NIfTI volume, but it cannot be read: {error}") from None
+        raise ValueError(
+            f"{path}: expected a whole NIfTI volume, but it cannot be read: {_why(error)}"
+        ) from None
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"{path}: expected a volume of real numbers, found {values.dtype}")
     if values.ndim != 3 or (shape is not None and values.shape != tuple(shape)):
         expected = "(x, y, z)" if shape is None else tuple(map(int, shape))
         raise ValueError(f"{path}: expected a volume of shape {expected}, found {values.shape}")
@@ -61,8 +85,11 @@ def read_volume(path, shape=None):
 def read_mask(path, shape=None):
     """The labels of an atlas, integers (x, y, z): -1 outside cortex, 0 unlabelled, above 0 a region."""
     values = read_volume(path, shape)
-    if not np.array_equal(values, np.round(values)):
-        raise ValueError(f"{path}: expected a mask of whole numbers, found fractions or NaN")
+    within = -(2**31) <= values.min() and values.max() < 2**31  # false for NaN
+    if not within or not np.array_equal(values, np.round(values)):
+        raise ValueError(
+            f"{path}: expected a mask of whole numbers of 32 bits, found fractions, NaN, infinity or larger"
+        )
     return values.astype(np.int32)
 
 
@@ -95,26 +122,27 @@ def labelled(mask_files):
 
 def shape_of(path):
     """Shape (x, y, z) of a volume, from its header alone."""
-    path = present(path, "a volume")
-    try:
-        return nibabel.load(path).shape[:3]
-    except UNREADABLE as error:
-        raise ValueError(f"{path}: expected a NIfTI volume, but it cannot be read: {error}") from None
+    return _load(present(path, "a volume"), "a NIfTI volume").shape[:3]
 
 
 def read_labels(path):
-    """Names -> integers of an atlas, from its .ctab file: an integer and a name on each line.
+    """Names -> integers of an atlas, from its .ctab file: an integer and a name on each line; # comments.
 
     Raises
     ------
     ValueError
-        If a line is no such pair, a name or integer stands twice, or an integer is not that of NSD's code.
+        If the file is no text in UTF-8, a line is no such pair, a name or integer stands twice, or an integer
+        is not that of NSD's code.
     """
     labels = {}
     path = present(path, "a label file")
-    for line in path.read_text().splitlines():
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text in UTF-8: {error}") from None
+    for line in text.splitlines():
         parts = line.split()[:2]
-        if not parts:
+        if not parts or parts[0].startswith("#"):
             continue
         if len(parts) < 2 or not parts[0].isdecimal():
             raise ValueError(f"{path}: expected lines of an integer and a name, found {line!r}")
@@ -226,19 +254,16 @@ def _check(path, found, dtype, where, n_trials, shape):
 
 def _read_nifti(path, where, n_trials, shape):
     """One frame at a time: all of a gzip file must be inflated, but only one volume is ever held."""
-    try:
-        image = nibabel.load(path)
-    except UNREADABLE as error:
-        raise ValueError(f"{path}: expected a NIfTI file of betas, but it cannot be read: {error}") from None
+    image = _load(path, "a NIfTI file of betas")
     dtype = image.get_data_dtype()
     _check(path, image.shape, dtype, where, n_trials, shape)
     slope, intercept = image.dataobj.slope, image.dataobj.inter
     if (slope, intercept) != (1, 0):
         raise ValueError(f"{path}: expected stored units, found slope {slope} and intercept {intercept}")
     flat = where @ [1, image.shape[0], image.shape[0] * image.shape[1]]  # Fortran order
-    frame = np.empty(int(np.prod(image.shape[:3])), dtype)
     stored, done = np.empty((n_trials, len(where)), np.int16), 0
     try:
+        frame = np.empty(math.prod(image.shape[:3]), dtype)
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             file.read(image.dataobj.offset)
             for trial in stored:
@@ -250,7 +275,7 @@ def _read_nifti(path, where, n_trials, shape):
                 raise OSError(f"there is more after trial {n_trials}")
     except UNREADABLE as error:
         raise ValueError(
-            f"{path}: expected {n_trials} whole trials, read {done}: {error}; get the file again"
+            f"{path}: expected {n_trials} whole trials, read {done}: {_why(error)}; get the file again"
         ) from None
     return stored
 
@@ -260,9 +285,10 @@ def _read_hdf5(path, where, n_trials, shape):
     try:
         with h5py.File(path, "r") as file:
             if "betas" not in file or not isinstance(file["betas"], h5py.Dataset):
-                raise ValueError(f"{path}: expected a dataset /betas, found {', '.join(file) or 'nothing'}")
+                found = ", ".join(map(str, file)) or "nothing"  # h5py gives names that are no UTF-8 as bytes
+                raise ValueError(f"{path}: expected a dataset /betas, found {found}")
             betas = file["betas"]
-            _check(path, betas.shape[::-1], betas.dtype, where, n_trials, shape)
+            _check(path, (betas.shape or ())[::-1], betas.dtype, where, n_trials, shape)
             stored = np.empty((n_trials, len(where)), np.int16)
             if betas.chunks is not None and betas.chunks[1:] == (1, 1, 1):
                 _read_voxels(betas, where, stored)
