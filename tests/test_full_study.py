@@ -146,3 +146,7 @@ def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_pa
         assert targets.ceiling.isna().all()
     else:  # the mean of four units and three repetitions is nearly free of noise
         assert targets.ceiling.between(0.95, 1).all()
+    (tmp_path / "data/images/cat_003.png").write_bytes((tmp_path / "data/images/cat_004.png").read_bytes())
+    assert (
+        jobs(folder, *MICRO, overlay, "--", wanted[0])["import_responses"] == 1
+    )  # a replaced image is noticed
