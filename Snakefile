@@ -24,8 +24,10 @@ include: "rules/features.smk"
 include: "rules/readouts.smk"
 include: "rules/attacks.smk"
 include: "rules/transfer.smk"
+include: "rules/summaries.smk"
 include: "rules/eigenvectors.smk"
 include: "rules/figures.smk"
+include: "rules/attack_figures.smk"
 
 
 onstart:
@@ -37,8 +39,7 @@ rule all:
     default_target: True
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
-        "results/effects.txt",
-        "results/controls.csv",
+        NUMBERS,
 
 
 rule figures:

@@ -208,7 +208,10 @@ FIGURES = [
     "predictivity_vs_sensitivity",
     "sensitivity_vs_representation",
     "attack_effects",
+    "sensitivity",
     "transfer_matrix",
+    "fixed_effect",
+    "attack_algorithms",
     "similarity_matrix",
     "similarity_levels",
     "axes",
@@ -216,6 +219,18 @@ FIGURES = [
 ] + (["agreement"] if BRAIN else [])
 if not any(row["source"] == "zoo" or "top1" in row for row in ZOO.values()):
     FIGURES.remove("predictivity_vs_accuracy")
+NUMBERS = [
+    "results/effects.txt",
+    "results/controls.csv",
+    "results/sensitivities.csv",
+    "results/transfers.csv",
+]
+if config["attacks"]["algorithms"]:
+    NUMBERS.append("results/algorithms.csv")
+else:
+    FIGURES.remove("attack_algorithms")
+if not config["attacks"]["effects"]:
+    FIGURES.remove("fixed_effect")
 
 
 wildcard_constraints:
@@ -309,7 +324,10 @@ def up_to(model):
 def parts_of_pairs(wildcards):
     """The files that make up these models, and the perturbations made on them."""
     names = up_to(wildcards.model)
-    parts = {"perturbations": [f"results/attacks/{name}.parquet" for name in [*names, "random"]]}
+    parts = {
+        "perturbations": [f"results/attacks/{name}.parquet" for name in names],
+        "variants": [f"results/variants/{name}.parquet" for name in names],
+    }
     for name in names:
         for part, file in files_of(name).items():
             parts[part] = [*parts.get(part, []), file] if name in ZOO else file

@@ -1,7 +1,8 @@
 """Transfer: what perturbations made on one model do to the others.
 
-reads   results/attacks/{model}.parquet of every model and of random noise
-makes   results/transfer/{model}.parquet   one row per perturbation made on, or shown to, this model
+reads   results/attacks/{model}.parquet of every model and of random noise, results/variants/{model}.parquet
+makes   results/transfer/{model}.parquet            one row per perturbation made on, or shown to, this model
+        results/transfer_variants/{model}.parquet   the same for the variants of the attacks
 
 The job of a model is about its pairs with the models before it in the table, both ways, itself and random noise: so a
 network that is added at the end of the table brings one job, and no other runs again.
@@ -14,8 +15,10 @@ rule measure_transfer:
         unpack(parts_of_pairs),
         stimuli="results/nsd/stimuli.parquet",
         images="results/nsd/images",
+        noise="results/attacks/random.parquet",
     output:
         transfer="results/transfer/{model}.parquet",
+        variants="results/transfer_variants/{model}.parquet",
     log:
         "logs/measure_transfer/{model}.log",
     benchmark:
@@ -30,6 +33,7 @@ rule measure_transfer:
     params:
         device=config["device"],
         image_size=config["image_size"],
+        seed=config["seed"],
         networks=functions_of_pairs,
         code=code_of("measure_transfer.py"),
     script:

@@ -35,18 +35,21 @@ def plant_networks(folder):
 
 
 def plant_transfer(folder, models):
-    """One file for each target; a change is drawn, then turned where the response is to decrease."""
+    """One file for each target; a change is drawn, then turned where it is to fall; noise is drawn twice."""
     rng, paths = np.random.default_rng(0), []
     for target in models:
         rows = []
         for source in [*models, "none"]:
             for roi, radius, image in [(r, s, i) for r in REGIONS for s in RADII for i in IMAGES]:
-                for direction in ("none",) if source == "none" else ("increase", "decrease"):
+                noise = source == "none"
+                cases = [("none", 1), ("none", 2)] if noise else [("increase", 0), ("decrease", 0)]
+                for direction, drawn in cases:
                     sign = {"increase": 1, "decrease": -1, "none": rng.choice([-1, 1])}[direction]
                     here, there = sign * radius * rng.uniform(1, 2), sign * radius * rng.uniform(0, 1)
-                    attack = "random" if source == "none" else "l2"
-                    rows.append([attack, source, target, roi, direction, radius, image, radius])
-                    rows[-1] += [np.nan if source == "none" else here, here if source == target else there]
+                    row = ["random" if noise else "l2", source, target, roi, direction, radius, 0.0, drawn]
+                    change = here if source == target else there
+                    row += [image, radius, True, np.nan if noise else here, change, np.array([change] * 2)]
+                    rows.append(row)
         frame = pd.DataFrame(rows, columns=list(tables.TABLES["transfer"].columns))
         paths.append(str(folder / f"to_{target}.parquet"))
         tables.write(paths[-1], "transfer", frame)
@@ -134,8 +137,9 @@ def plant_attacks(folder):
             for direction, sign in (("increase", 1), ("decrease", -1)):
                 before = rng.normal()
                 after = before + sign * radius * (1 + place) * rng.uniform(1, 2)
-                row = ["l2", network, roi, direction, image, "l2", radius, radius, before, after, 5]
-                rows.append([*row, image != IMAGES[0], np.zeros(3)])
+                row = ["l2", "ascent", network, roi, direction, image, "l2", radius, 0.0, 0, radius]
+                row += [before, after, 9.0, abs(after - before) / 9, 5, image != IMAGES[0], True]
+                rows.append([*row, np.zeros(3)])
         frame = pd.DataFrame(rows, columns=list(tables.TABLES["perturbations"].columns))
         paths.append(str(folder / f"attacks_{network}.parquet"))
         tables.write(paths[-1], "perturbations", frame)

@@ -3,25 +3,59 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 import torch
 
-from codingaxes import job, models, pixels, tables
+from codingaxes import batches, controls, job, models, pixels, tables
+from codingaxes.tables import GROUP
+
+NOT_SHOWN = ("bound", "bound_ratio", "evaluations", "converged")
+MADE = [name for name in tables.TABLES["perturbations"].columns if name not in NOT_SHOWN]
+COLUMNS = list(tables.TABLES["transfer"].columns)
+OUTPUTS = {"transfer": "perturbations", "variants": "variants"}  # table of changes: files of perturbations
 
 
 def main(run):
     """Pairs of this model with each of those before it, both ways, with itself and with random noise."""
     mine, probes = run.wildcards["model"], Probes(run)
-    *others, own, noise = run.input["perturbations"]
-    # every other model is loaded once, and let go before the next
-    target, attacks = Target(models.load(run, mine), mine, probes), tables.read(own, "perturbations")
-    parts = [target.shown(attacks), target.shown(tables.read(noise, "perturbations"))]
     names = [tables.BRAIN] if "brain" in run.input and mine != tables.BRAIN else []
     names += [name for name in run.params["networks"] if name != mine]
-    for name, file in run.track(list(zip(names, others, strict=True)), unit="model"):
-        parts.append(target.shown(tables.read(file, "perturbations")))
-        parts.append(Target(models.load(run, name), name, probes).shown(attacks))
-    tables.write(run.output["transfer"], "transfer", pd.concat(parts, ignore_index=True))
+    target = Target(models.load(run, mine), mine, probes)
+    files = {output: as_list(run.input[made]) for output, made in OUTPUTS.items()}
+    own = {output: made_of(of[-1]) for output, of in files.items()}
+    noise = made_of(run.input["noise"])
+    usual = noise.attack == "random"
+    parts = {
+        "transfer": [target.shown(own["transfer"]), target.shown(noise[usual])],
+        "variants": [
+            target.shown(own["variants"]),
+            target.noisy(own["variants"]),
+            target.shown(noise[~usual]),
+        ],
+    }
+    for place, name in run.track(list(enumerate(names)), unit="model"):
+        # every other model is loaded once, and let go before the next
+        other = Target(models.load(run, name), name, probes)
+        for output, of in files.items():
+            made = made_of(of[place])
+            parts[output] += [target.shown(made), other.shown(own[output])]
+            if output == "variants":
+                parts[output] += [target.noisy(made), other.noisy(own[output])]
+    for output, frames in parts.items():
+        frames = [frame for frame in frames if len(frame)]
+        made = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+        tables.write(run.output[output], "transfer", made)
+
+
+def as_list(files):
+    """The files of an input that may be a single one."""
+    return [files] if isinstance(files, str) else files
+
+
+def made_of(file):
+    """The perturbations of a file, with what is needed to show them."""
+    return tables.read(file, "perturbations", columns=MADE)
 
 
 class Probes:
@@ -33,6 +67,12 @@ class Probes:
         device = job.choose_device(run.params["device"])
         self.images = pixels.read(probes.file, run.params["image_size"]).to(device)
         self.position = pd.Series(probes.index, index=probes.image_id)
+        self.fitting = batches.Batches(64)
+        self.seed = run.params["seed"]
+
+    def of(self, rows):
+        """The image of each row (rows, 3, h, w)."""
+        return self.images[self.position[rows.image_id].to_numpy(copy=True)]
 
 
 @dataclass(frozen=True)
@@ -44,33 +84,61 @@ class Target:
     probes: Probes
 
     @cached_property
-    @torch.no_grad()
+    def readers(self):
+        """All readouts from one pass, and their names."""
+        return self.model.readers()
+
+    @cached_property
     def before(self):
-        """Responses to the images as they are: region -> (images,)."""
-        return {roi: respond(self.probes.images).squeeze(1) for roi, respond in self.model.group.items()}
+        """Responses to the images as they are (images, readouts)."""
+        return self.responses(self.probes.images)
+
+    @torch.no_grad()
+    def responses(self, images):
+        """All readouts of some images, (n, readouts)."""
+        return torch.cat(self.probes.fitting(self.readers[0], images))
 
     def shown(self, made):
         """Rows of the table transfer: a perturbation counts for the region it was made for, noise for all."""
+        return self.rows(
+            made, self.changes(made, lambda rows: pixels.perturbations(rows.delta, self.probes.images))
+        )
+
+    def noisy(self, made):
+        """The same for white noise of the size of every perturbation whose size was not given: `l2_effect`."""
+        made = made[made.attack == "l2_effect"]
+        made = made.assign(attack="random_effect", draw=1, response_after=np.nan)
+        return self.rows(made, self.changes(made, self.noise))
+
+    def noise(self, rows):
+        """White noise of the sizes of some perturbations; of an image it is the same for all models."""
+        images = self.probes.of(rows)
+        seeds = [job.seed_of(self.probes.seed, "random_effect", image_id) for image_id in rows.image_id]
+        directions = torch.stack(list(map(controls.random_direction, seeds, images)))
+        return controls.resized(directions, images, torch.tensor(rows["size"].to_numpy()).to(images), "l2")
+
+    def changes(self, made, perturbation, together=64):
+        """Responses to image plus perturbation, minus those to the image: float64 (rows, readouts)."""
+        found = [np.zeros((0, len(self.readers[1])))]
+        for start in range(0, len(made), together):
+            rows = made.iloc[start : start + together]
+            before = self.before[self.probes.position[rows.image_id].to_numpy(copy=True)]
+            after = self.responses(self.probes.of(rows) + perturbation(rows))
+            found.append((after - before).double().cpu().numpy())
+        return np.concatenate(found)
+
+    def rows(self, made, changes):
+        """The changes of the readouts that each perturbation counts for, as rows of the table transfer."""
         parts = []
         for roi in self.model.group:
-            rows = made[made.roi.isin([roi, "none"])].copy()
-            rows["roi"], rows["target"], rows["source"] = roi, self.name, rows.network
+            mine = made.roi.isin([roi, "none"]).to_numpy()
+            places = {who: i for i, (where, who) in enumerate(self.readers[1]) if where == roi}
+            rows = made[mine].assign(roi=roi, target=self.name, source=made.network[mine])
             rows["change_source"] = rows.response_after - rows.response_before
-            rows["change_target"] = self.changes(roi, rows)
-            parts.append(rows[list(tables.TABLES["transfer"].columns)])
+            rows["change_target"] = changes[mine, places.pop(GROUP)]
+            rows["change_subjects"] = list(changes[mine][:, list(places.values())])
+            parts.append(rows[COLUMNS])
         return pd.concat(parts, ignore_index=True)
-
-    @torch.no_grad()
-    def changes(self, roi, rows, batch=64):
-        """Response to image plus perturbation, minus that to the image, as float64."""
-        chosen, found = self.probes.position[rows.image_id].to_numpy(copy=True), []
-        for start in range(0, len(rows), batch):
-            part = chosen[start : start + batch]
-            images = self.probes.images[part]
-            delta = torch.from_numpy(tables.matrix(rows.delta.iloc[start : start + batch])).float()
-            responses = self.model.group[roi](images + delta.view_as(images).to(images.device))
-            found.append(responses.squeeze(1) - self.before[roi][part])
-        return torch.cat(found).double().cpu().numpy()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ def main(run):
     """One row for each radius and one column for each region, both from the smallest."""
     networks = tables.read(run.input["networks"], "networks")
     names, looks = networks.network.to_list(), plots.look(networks)
-    changes = tables.read(run.input["transfer"], "transfer", columns=COLUMNS)
+    shown = [("attack", "in", ["l2", "random"])]
+    changes = tables.read(run.input["transfer"], "transfer", columns=COLUMNS, filters=shown)
     changes = changes[changes.source.isin([*names, plots.RANDOM]) & changes.target.isin(names)]
     changes = changes.assign(change=plots.signed(changes.change_target, changes.direction))
     regions, radii = changes.roi.unique(), sorted(changes.radius.unique())
@@ -39,7 +40,7 @@ def main(run):
 
 
 def summarise(changes, names, run):
-    """Mean over images of each effect, and its bootstrap interval; directions and targets averaged first."""
+    """Mean over images of each effect, and its bootstrap interval; directions, draws, targets come first."""
     own = changes[changes.source == changes.target].assign(network=lambda part: part.source, effect="own")
     others = changes[(changes.source != changes.target) & (changes.source != plots.RANDOM)]
     others = others.assign(network=others.source, effect="other networks")

@@ -22,7 +22,9 @@ def main(run):
     """One panel for each region: sources down, targets across; below a gap, random noise."""
     networks = tables.read(run.input["networks"], "networks")
     looks = plots.look(networks)
-    changes, radius = plots.strongest(tables.read(run.input["transfer"], "transfer", columns=COLUMNS))
+    shown = [("attack", "in", ["l2", "random"])]
+    changes = tables.read(run.input["transfer"], "transfer", columns=COLUMNS, filters=shown)
+    changes, radius = plots.strongest(changes)
     names = [name for name in [*networks.network, plots.BRAIN] if name in set(changes.target)]
     regions = changes.roi.unique()
     values = relate(changes)
@@ -54,7 +56,10 @@ def main(run):
 
 
 def relate(changes):
-    """Mean change in the target over mean change in the source; for noise, over the target's own attack."""
+    """Mean change in the target over mean change in the source; for noise, over the target's own attack.
+
+    Of noise it is the mean of |change| over images and draws, of which each image has the same number.
+    """
     directed = changes.assign(
         in_target=plots.signed(changes.change_target, changes.direction),
         in_source=plots.signed(changes.change_source, changes.direction),

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from codingaxes import job, statistics, tables
+from codingaxes import groups, job, statistics, tables
 
-SIGN = {"increase": 1.0, "decrease": -1.0}
+TRANSFER = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
+TRANSFER += ["change_source", "change_target"]
 HEADINGS = {
     "sensitivity": "Change of a model's own response under its own attack, and under noise of the same size",
     "relative transfer": "Change of another model, as a share of the change of the attacked one",
@@ -21,9 +22,9 @@ HEADINGS = {
 def main(run):
     """Everything is averaged over images last, so that images can be resampled."""
     networks = tables.read(run.input["networks"], "networks").set_index("network")
-    transfer = tables.read(run.input["transfer"], "transfer")
-    transfer["change"] = transfer.change_target * transfer.direction.map(SIGN).fillna(1.0)
-    transfer["own"] = transfer.change_source * transfer.direction.map(SIGN).fillna(1.0)
+    transfer = tables.read(run.input["transfer"], "transfer", TRANSFER)
+    transfer["change"] = groups.attacked_way(transfer.change_target, transfer.direction)
+    transfer["own"] = groups.attacked_way(transfer.change_source, transfer.direction)
     similarity = tables.read(run.input["similarity"], "similarity")
     means = tables.read(run.input["similarity_means"], "similarity_means")
     pair = ["network_i", "network_j", "response", "roi", "k"]
@@ -74,10 +75,10 @@ def estimate_mean(frame, rng, draws):
 
 
 def sensitivity(transfer, networks):
-    """Own attacks and random noise, by family, in SD of the measured training responses."""
-    own = transfer[transfer.source == transfer.target]
+    """Own attacks and random noise (mean over draws), by family, in SD of the measured training responses."""
+    own = transfer[(transfer.attack == "l2") & (transfer.source == transfer.target)]
     noise = transfer[transfer.attack == "random"]
-    family = {**networks.family.to_dict(), tables.BRAIN: tables.BRAIN}
+    family = groups.families(networks)
     for name in dict.fromkeys(family.values()):
         members = [model for model, kind in family.items() if kind == name]
         for label, part, values in (
@@ -92,10 +93,10 @@ def sensitivity(transfer, networks):
 
 def relative_transfer(transfer, networks):
     """Attacks shown to other models: within and between families, and to the simulated brain."""
-    other = transfer[(transfer.source != transfer.target) & (transfer.attack != "random")]
+    other = transfer[(transfer.attack == "l2") & (transfer.source != transfer.target)]
     other = other[other.source != tables.BRAIN]
     other = other.assign(pair=other.source + " > " + other.target, top=other.change, bottom=other.own)
-    for label, part in _by_pair(other, "source", "target", networks):
+    for label, part in groups.by_pair(other, "source", "target", networks):
         yield "relative transfer", label, "ratio", part
 
 
@@ -112,7 +113,7 @@ def subspace_similarity(similarity, networks):
             frame = frame.assign(
                 pair=frame.network_i + " & " + frame.network_j, top=frame[column], bottom=1.0, radius=0.0
             )
-            for label, part in _by_pair(frame, "network_i", "network_j", networks):
+            for label, part in groups.by_pair(frame, "network_i", "network_j", networks):
                 yield f"{name}, k = {k}", label.replace(" to ", " and "), "ratio", part
         yield f"subspace similarity, k = {k}", "chance", "ratio", frame.assign(top=frame.chance)
 
@@ -125,26 +126,6 @@ def gradient_cosine(similarity, networks):
         part = frame[frame.network_i.map(networks.family) == family]
         if len(part):
             yield "gradient cosine with the simulated brain", family, "cosine", part
-
-
-def _by_pair(frame, one, other, networks):
-    """Label each pair by the families of both, and by whether the architecture is the same."""
-    first, second = frame[one].map(networks.family), frame[other].map(networks.family)
-    same = frame[one].map(networks.architecture) == frame[other].map(networks.architecture)
-    families = list(dict.fromkeys(networks.family))
-    for family in families:
-        within = (first == family) & (second == family)
-        for label, chosen in (("same architecture", same), ("different architecture", ~same)):
-            if (within & chosen).any():
-                yield f"within {family}, {label}", frame[within & chosen]
-    for family in families:
-        for partner in families:
-            chosen = (first == family) & (second == partner)
-            if family != partner and chosen.any():
-                yield f"{family} to {partner}", frame[chosen]
-        chosen = (first == family) & (frame[other] == tables.BRAIN)
-        if chosen.any():
-            yield f"{family} to {tables.BRAIN}", frame[chosen]
 
 
 def as_text(effects):

@@ -1,11 +1,17 @@
 """respond, images, budget -> the perturbation inside the budget that changes the response most.
 
-`respond` maps images (n, 3, h, w) in [0, 1] to responses (n,), each from its own image alone.
+`respond` maps images (n, 3, h, w) in [0, 1] to responses (n,), each from its own image alone: any linear
+combination of voxels or regions, of a network or of a brain that can be differentiated.
 """
 
 from dataclasses import dataclass
 
 import torch
+
+from codingaxes import budgets
+from codingaxes.algorithms import ALGORITHMS, Ball, wide
+
+SIGNS = {"increase": 1.0, "decrease": -1.0}
 
 
 @dataclass(frozen=True)
@@ -13,123 +19,209 @@ class Attack:
     """Perturbations, each with its own evidence; one entry per image."""
 
     delta: torch.Tensor  # (n, 3, h, w) pixels; images + delta lie in [0, 1]
-    change: torch.Tensor  # (n,) response after minus before
-    gap: torch.Tensor  # (n,) bound on what a first-order step could still add, same unit as change
+    before: torch.Tensor  # (n,) response to the image
+    after: torch.Tensor  # (n,) response to the perturbed image
+    size: torch.Tensor  # (n,) float64, norm of delta
+    bound: (
+        torch.Tensor
+    )  # (n,) float64, change of a linear response: size allowed (effect: needed) * dual norm
+    gap: torch.Tensor  # (n,) what a first-order step could still add, in the unit of the response
     converged: torch.Tensor  # (n,) bool, gap <= tolerance * change
-    evaluations: int  # gradients spent on each image
+    evaluations: torch.Tensor  # (n,) int, gradients spent on the image
+    reached: torch.Tensor  # (n,) bool, the wanted effect, or for a given size any change the right way
+
+    @staticmethod
+    def joined(parts):
+        """The attacks on parts of a batch as one."""
+        return Attack(
+            *(torch.cat([getattr(part, name) for part in parts]) for name in Attack.__annotations__)
+        )
+
+    @property
+    def change(self):
+        """Response after minus before, (n,)."""
+        return self.after - self.before
+
+    @property
+    def bound_ratio(self):
+        """|change| over the first-order bound, float64 (n,); NaN where the gradient is zero."""
+        return self.change.abs().double() / torch.where(self.bound > 0, self.bound, torch.nan)
 
 
-def increase(respond, images, radius, *, steps, tolerance):
-    """Perturbations of l2 size at most `radius` that increase the response most.
+def maximise(
+    respond,
+    images,
+    radius,
+    *,
+    norm="l2",
+    direction="increase",
+    algorithm="ascent",
+    steps=20,
+    tolerance=0.05,
+    starts=(),
+    first=None,
+    explore=None,
+):
+    """Perturbations of at most a given size that change the response most.
 
-    Projected gradient ascent: the gradient at the current point, a unit step along it, then back to the
-    farthest point of ball and box in that direction (`stretch`). The first step is thus the optimum of
-    a linear response. A step that lowers an image's response is undone and its length halved, so the
-    result is the best point seen. Images do not influence each other.
+    Every point that an algorithm proposes lies in ball and box, and the best one that was seen is returned,
+    never the last by accident. Images do not influence each other.
 
     Parameters
     ----------
     respond : callable, (n, 3, h, w) -> (n,)
-        Differentiable and deterministic. For a decrease give its negative.
+        Differentiable and deterministic.
     images : tensor (n, 3, h, w)
         In [0, 1].
-    radius : float
-        l2, pixels in [0, 1], above 0.
+    radius : float or tensor (n,)
+        Above 0, pixels in [0, 1].
+    norm : "l2" or "linf"
+    direction : "increase", "decrease" or "either"
+        either: the larger |change|. One step is tried each way, and the better way is gone on with.
+    algorithm : str
+        Of `algorithms.ALGORITHMS`: ascent, pgd or apgd.
     steps : int
-        Gradients to spend on each image, at least 1.
+        Gradients to spend on each image, at least 1; each start costs as many again, less the first one.
     tolerance : float
-        For the converged flag: the share of the change that a first-order step could still add.
+        For the converged flag: the share of the change that a first-order step could still add. The step is
+        along the mean gradient of the last third of the steps: at a kink of the response a single gradient
+        is never small, a mean over its sides is (Goldstein, Math. Programming 1977).
+    starts : sequence of tensors (n, 3, h, w)
+        Directions of further attempts; of all attempts the best is kept for each image.
+    first : pair of tensors (n,), (n, 3, h, w), optional
+        Response and gradient at the images, where the caller has them from another budget.
+    explore : callable, optional
+        The same response in a cheaper precision, for gradients; every change that is reported is of `respond`.
 
     Returns
     -------
     Attack
-        An image with a gradient of zero, or one that is not finite, keeps its best point and is flagged.
+        An image with a gradient of zero, or a response that is not finite, keeps its best point, possibly
+        zeros, and is flagged as not converged.
 
     Raises
     ------
     ValueError
-        If an image leaves [0, 1], or radius or steps are out of range.
-
-    Source
-    ------
-    Madry et al., Towards deep learning models resistant to adversarial attacks (ICLR 2018), with the exact
-    projection on ball and box; the gap is that of Frank and Wolfe (Jaggi, ICML 2013).
+        If an image leaves [0, 1], or an argument is out of range.
     """
-    _check(images, radius, steps)
-    before, gradient = _value_and_gradient(respond, images)
-    best, at_best, value = torch.zeros_like(images), gradient, before
-    length = torch.ones_like(before)
-    for step in range(steps):
-        candidate = stretch(best / radius + _scaled(at_best, length) if step else at_best, images, radius)
-        if step == steps - 1:
-            with torch.no_grad():
-                reached, gradient = respond(images + candidate), None
+    budgets.check(images, radius, norm)
+    check_choice("direction", direction, (*SIGNS, "either"))
+    check_choice("algorithm", algorithm, ALGORITHMS)
+    check_steps(steps)
+    before, gradient = first if first is not None else value_and_gradient(explore or respond, images)
+    ball = Ball(images, radius, norm)
+    sign = _better_way(respond, ball, gradient) if direction == "either" else SIGNS[direction]
+    sign = torch.as_tensor(sign, dtype=before.dtype, device=before.device).expand_as(before)
+    objective = Objective(respond, images, sign, before, explore)
+    change, best, tail = torch.zeros_like(before), torch.zeros_like(images), wide(sign, images) * gradient
+    for start in (None, *starts):
+        proposals = ALGORITHMS[algorithm](ball, steps, start)
+        found = _climb(objective, wide(sign, images) * gradient, proposals, steps)
+        better = found[0] > change
+        change = torch.where(better, found[0], change)
+        better = wide(better, images)
+        best, tail = torch.where(better, found[1], best), torch.where(better, found[2], tail)
+    gap = ball.gap(tail, best)
+    if explore is not None:
+        with torch.no_grad():
+            before = respond(images)
+        change = Objective(respond, images, sign, before).at(best)
+    return Attack(
+        delta=best,
+        before=before,
+        after=before + sign * change,
+        size=budgets.size(best, norm),
+        bound=budgets.bound(gradient, radius, norm),
+        gap=gap,
+        converged=(change > 0) & (gap <= tolerance * change),
+        evaluations=torch.full_like(before, steps + len(starts) * (steps - 1), dtype=torch.int32),
+        reached=change > 0,
+    )
+
+
+class Objective:
+    """The change of the response in the wanted direction, at perturbations of some images.
+
+    A change that is not finite counts as none: no perturbation is chosen for it. With `explore`, all but the
+    forward passes alone are in its precision.
+    """
+
+    def __init__(self, respond, images, sign, before, explore=None):
+        self.respond, self.images, self.sign, self.before = respond, images, sign, before
+        self.explore = explore or respond
+
+    def with_gradient(self, delta):
+        """Changes (n,) and their gradients (n, 3, h, w)."""
+        after, gradient = value_and_gradient(self.explore, self.images + delta)
+        return self._change(after), wide(self.sign, delta) * gradient
+
+    @torch.no_grad()
+    def at(self, delta):
+        """Changes (n,), by a forward pass alone."""
+        return self._change(self.respond(self.images + delta))
+
+    def _change(self, after):
+        change = self.sign * (after - self.before)
+        return torch.where(torch.isfinite(change), change, torch.zeros_like(change))
+
+
+def in_tail(step, steps):
+    """Whether the gradient of this step, from 0, is one of the last third that convergence is judged by."""
+    return step >= 2 * steps // 3
+
+
+def _climb(objective, gradient, proposals, steps):
+    """Follow an algorithm; the best change (n,), its perturbation, and the sum of the last gradients.
+
+    The last proposal takes a forward pass alone, so that `steps` gradients are spent with that at the images.
+    """
+    best, change = torch.zeros_like(gradient), torch.zeros_like(objective.before)
+    tail, count = gradient, 1
+    proposals.send(None)
+    delta = proposals.send((change, gradient))
+    for step in range(1, steps + 1):
+        if step == steps:
+            reached = objective.at(delta)
         else:
-            reached, gradient = _value_and_gradient(respond, images + candidate)
-        better = reached > value
-        length = torch.where(better, length, length / 2)
-        best = torch.where(_wide(better), candidate, best)
-        value = torch.where(better, reached, value)
-        if gradient is not None:
-            at_best = torch.where(_wide(better), gradient, at_best)
-    change = value - before
-    gap = _gap(at_best, best, images, radius)
-    return Attack(best, change, gap, (change > 0) & (gap <= tolerance * change), steps)
+            reached, gradient = objective.with_gradient(delta)
+            tail, count = (tail + gradient, count + 1) if in_tail(step - 1, steps) else (gradient, 1)
+        better = reached > change
+        best = delta if better.all() else torch.where(wide(better, delta), delta, best)
+        change = torch.where(better, reached, change)
+        if step < steps:
+            delta = proposals.send((reached, gradient))
+    return change, best, tail / count
 
 
-def stretch(direction, images, radius):
-    """The perturbation that a linear response with gradient `direction` would choose.
+@torch.no_grad()
+def _better_way(respond, ball, gradient):
+    """The sign of the larger change after one step up and one step down."""
+    up, down = (
+        (respond(ball.images + ball.stretch(way * gradient)) - respond(ball.images)).abs() for way in (1, -1)
+    )
+    return torch.where(down > up, -1.0, 1.0)
 
-    It is clip(s * direction) to the box, with the s for which its l2 norm is `radius`; found exactly by
-    fixing, in turn, the pixels that meet the box. Where the whole box is smaller than the ball, it is a
-    corner of the box.
 
-    Parameters
-    ----------
-    direction : tensor (n, 3, h, w)
-        Values that are not finite count as 0.
-    images : tensor (n, 3, h, w)
-        In [0, 1]; the box is -images .. 1 - images.
-    radius : float
+def check_choice(name, found, allowed):
+    """Refuse a word that is not one of those allowed."""
+    if found not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {found!r}")
 
-    Returns
-    -------
-    tensor (n, 3, h, w)
+
+def check_steps(steps):
+    """Refuse to spend no gradient."""
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+
+
+def value_and_gradient(respond, images):
+    """Responses (n,) and their gradients (n, 3, h, w); a gradient that is not finite counts as zero.
+
+    Raises
+    ------
+    ValueError
+        If `respond` does not give one number for each image.
     """
-    wanted = torch.nan_to_num(direction, 0.0, 0.0, 0.0)
-    wanted = wanted / wanted.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-30)
-    room = torch.where(wanted > 0, 1 - images, images)  # from the image to the wall on its way
-    length, square, fixed = wanted.abs(), wanted.square(), None
-    while True:
-        left, free = torch.tensor(radius**2, dtype=torch.float64), square
-        if fixed is not None:
-            left = (left - _sum(torch.where(fixed, room.square(), 0.0))).clamp_min(0)
-            free = torch.where(fixed, 0.0, square)
-        scale = torch.sqrt(left / _sum(free).clamp_min(1e-30)).to(images.dtype)
-        meets = (scale * length >= room) & (length > 0)
-        if fixed is not None:
-            meets |= fixed
-        if not meets.any() or (fixed is not None and torch.equal(meets, fixed)):
-            break
-        fixed = meets
-    delta = scale * wanted
-    return delta if fixed is None else torch.where(fixed, room.copysign(wanted), delta)
-
-
-def random_direction(generator, images):
-    """White noise of the shape of `images`, one image at a time; `stretch` gives it its size."""
-    return torch.randn(images.shape, generator=generator, dtype=images.dtype)
-
-
-def round_towards_zero(delta):
-    """float16 perturbations that are nowhere larger than `delta`: still inside the ball and the box."""
-    rounded = delta.half()
-    too_large = rounded.to(delta.dtype).abs() > delta.abs()
-    # the next float16 towards zero: one less in the integer that holds sign and magnitude
-    return torch.where(too_large, (rounded.view(torch.int16) - 1).view(torch.float16), rounded)
-
-
-def _value_and_gradient(respond, images):
     images = images.detach().requires_grad_(True)
     value = respond(images)
     if value.shape != images.shape[:1]:
@@ -137,36 +229,5 @@ def _value_and_gradient(respond, images):
             f"respond must give one number for each of {len(images)} images, not {tuple(value.shape)}"
         )
     (gradient,) = torch.autograd.grad(value.sum(), images)
-    finite = torch.isfinite(gradient).flatten(1).all(dim=1)
-    return value.detach(), torch.where(_wide(finite), gradient, torch.zeros_like(gradient))
-
-
-def _gap(gradient, delta, images, radius):
-    farthest = stretch(gradient, images, radius)
-    return _sum(gradient * (farthest - delta)).flatten().to(gradient.dtype)
-
-
-def _scaled(gradient, length):
-    norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-30)
-    return gradient * _wide(length / norm)
-
-
-def _sum(x):
-    return x.sum(dim=(1, 2, 3), keepdim=True, dtype=torch.float64)
-
-
-def _wide(x):
-    return x.view(-1, 1, 1, 1)
-
-
-def _check(images, radius, steps):
-    if images.ndim != 4:
-        raise ValueError(f"images must be (n, 3, h, w), not {tuple(images.shape)}")
-    if not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(
-            f"images must lie in [0, 1], found {float(images.min()):.3g} to {float(images.max()):.3g}"
-        )
-    if not radius > 0:
-        raise ValueError(f"radius must be above 0 (l2, pixels in [0, 1]), not {radius}")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
+    finite = torch.isfinite(gradient.sum(dim=(1, 2, 3)))
+    return value.detach(), gradient if finite.all() else torch.where(wide(finite, gradient), gradient, 0.0)

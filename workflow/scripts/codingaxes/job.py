@@ -53,12 +53,15 @@ class Run:
                 left = (len(items) - done) / rate
                 log.info(f"{unit} {done} of {len(items)}, {rate:.2g} a second, {left:.0f} s left")
 
-    def shards(self, table):
-        """Finished parts of this job's table, kept until it is written, so that a killed job resumes."""
+    def shards(self, table, name=None):
+        """Finished parts of this job's table, kept until it is written, so that a killed job resumes.
+
+        `name` tells several outputs of one kind of table apart.
+        """
         stamps = [(str(path), os.stat(path).st_mtime_ns) for path in _flat(self.input.values())]
         identity = [self.rule, self.wildcards, self.params, stamps]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        return Shards(Path("results/.parts") / self.rule / digest / table, table)
+        return Shards(Path("results/.parts") / self.rule / digest / (name or table), table)
 
 
 class Shards:

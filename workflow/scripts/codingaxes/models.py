@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from codingaxes import job, networks, simulation, tables
+from codingaxes.columns import GROUP
 
 PARTS = ("weights", "readouts", "bases")  # the files of a network
 KINDS = ("group", "subjects", "voxels", "joint", "features")  # of responses whose axes can be asked for
@@ -47,7 +48,11 @@ class LinearResponse(torch.nn.Module):
         return LinearResponse(self.network, self.layer, weight, self.basis, np.zeros(len(weight))).to(device)
 
     def forward(self, images):
-        features = self.network.features(images, [self.layer])[self.layer]
+        return self.read(self.network.features(images, [self.layer]))
+
+    def read(self, features):
+        """Responses (n, v) from the features (n, d) of layers by name."""
+        features = features[self.layer]
         if features.shape[1] != self.maps[0].shape[1]:
             raise ValueError(
                 f"layer {self.layer} gives {features.shape[1]} numbers, the readout was fitted on "
@@ -66,11 +71,25 @@ class Model:
     subjects: dict  # region -> callable, images -> (n, subjects), SD over training images
     voxels: dict  # region -> callable, images -> (n, voxels of all subjects), z per voxel and session
     features: torch.nn.Module | None = None  # images -> (n, d), the layers that are read; none of the brain
+    names: tuple = ()  # of the subjects, in the order of their responses
 
-    def scalar(self, roi, sign=1.0):
-        """The group response of a region as images -> (n,), for an attack; `sign` -1 turns it around."""
-        respond = self.group[roi]
-        return lambda images: sign * respond(images).squeeze(1)
+    def readers(self):
+        """The group's and each subject's readout of every region from one pass through the model.
+
+        Returns
+        -------
+        respond : callable, images -> (n, regions x (1 + subjects))
+        names : list of tuples (region, group or subject)
+            Of the responses, in order.
+        """
+        parts = [part for roi in self.group for part in (self.group[roi], self.subjects[roi])]
+        return _Readers(parts), [(roi, name) for roi in self.group for name in (GROUP, *self.names)]
+
+    def scalar(self, roi, subject=GROUP):
+        """The response of a region, of the group or of one subject, as images -> (n,), for an attack."""
+        respond = self.group[roi] if subject == GROUP else self.subjects[roi]
+        place = 0 if subject == GROUP else self.names.index(subject)
+        return lambda images: respond(images)[:, place]
 
     def responses(self, kind, weights=None):
         """The responses whose Jacobian is asked for, by region ("all": of all regions together).
@@ -154,6 +173,22 @@ class _Together(torch.nn.Module):
         return torch.cat([part(images) for part in self.parts], dim=1)
 
 
+class _Readers(torch.nn.Module):
+    """Responses of one model side by side, whatever layers they read: one pass gives all."""
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = torch.nn.ModuleList(parts)
+
+    def forward(self, images):
+        first = self.parts[0]
+        if isinstance(first, LinearResponse):
+            given = first.network.features(images, list(dict.fromkeys(part.layer for part in self.parts)))
+        else:
+            given = first.brain(images)
+        return torch.cat([part.read(given) for part in self.parts], dim=1)
+
+
 class LayerFeatures(torch.nn.Module):
     """Images (n, 3, h, w) -> features of some layers of a network, flattened side by side, (n, d)."""
 
@@ -181,7 +216,7 @@ def load_network(row, weights, readouts_file, bases_file, device="cpu"):
     bases = {layer: tables.matrix(rows.sort_values("component").vector) for layer, rows in bases}
     group, subjects, voxels = {}, {}, {}
     for roi, rows in fitted.groupby("roi", sort=False):
-        layer, mean, all_ = rows.layer.iloc[0], rows.target == "mean", rows.subject == tables.GROUP
+        layer, mean, all_ = rows.layer.iloc[0], rows.target == "mean", rows.subject == GROUP
         group[roi], subjects[roi], voxels[roi] = (
             LinearResponse(network, layer, tables.matrix(part.weight), bases[layer], part.intercept)
             .to(device)
@@ -190,7 +225,8 @@ def load_network(row, weights, readouts_file, bases_file, device="cpu"):
         )
     # in the network's own order, early to late
     layers = [layer for layer in network.layers if layer in set(fitted.layer)]
-    return Model(group, subjects, voxels, LayerFeatures(network, layers))
+    names = tuple(dict.fromkeys(fitted.subject[(fitted.target == "mean") & (fitted.subject != GROUP)]))
+    return Model(group, subjects, voxels, LayerFeatures(network, layers), names)
 
 
 def load_brain(brain_file, voxels, targets, device="cpu"):
@@ -225,7 +261,7 @@ def load_brain(brain_file, voxels, targets, device="cpu"):
         for found, (weight, offset) in ((subjects, of_each), (group, of_group)):
             found[roi] = _Mixture(brain, rows, weight, offset - weight @ mean)
     parts = ({roi: part.to(device).eval() for roi, part in of.items()} for of in (group, subjects, single))
-    return Model(*parts)
+    return Model(*parts, names=tuple(voxels.subject.unique()))
 
 
 def _units(brain_file, brain, voxels):
@@ -256,7 +292,7 @@ def _region_means(voxels, targets):
         mine = (voxels.subject == name).to_numpy()
         row[mine] = 1 / voxels.sd[mine] / mine.sum() / targets.sd[name]
     offset = -(targets["mean"][names] / targets.sd[names]).to_numpy()
-    mean, sd = targets["mean"][tables.GROUP], targets.sd[tables.GROUP]
+    mean, sd = targets["mean"][GROUP], targets.sd[GROUP]
     together = weights.mean(axis=0, keepdims=True) / sd, (offset.mean(keepdims=True) - mean) / sd
     return (weights, offset), together
 
@@ -277,7 +313,11 @@ class _Mixture(torch.nn.Module):
         return _Mixture(self.brain, rows, weight, np.zeros(len(weight))).to(self.offset.device)
 
     def forward(self, images):
-        return self.brain(images)[:, self.rows] @ self.mixing.T + self.offset
+        return self.read(self.brain(images))
+
+    def read(self, voxels):
+        """Mixtures (n, v) of all voxels of the brain (n, voxels)."""
+        return voxels[:, self.rows] @ self.mixing.T + self.offset
 
 
 def load(run, name):
@@ -295,4 +335,7 @@ def load(run, name):
     rows = run.params["networks"]
     files = ([run.input[part]] if isinstance(run.input[part], str) else run.input[part] for part in PARTS)
     place = list(rows).index(name)
-    return load_network(rows[name], *(of[place] for of in files), device)
+    model = load_network(rows[name], *(of[place] for of in files), device)
+    if device.type == "cuda":  # the layout that convolutions are fastest in
+        model.features.to(memory_format=torch.channels_last)
+    return model

@@ -1,4 +1,4 @@
-"""Image files -> pixels."""
+"""Image files, and perturbations in tables -> pixels."""
 
 import numpy as np
 import torch
@@ -27,3 +27,9 @@ def read(files, size):
             )
         found.append(content)
     return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255
+
+
+def perturbations(column, images):
+    """A column of stored perturbations -> float32 tensor (rows, 3, size, size), on the device of `images`."""
+    delta = torch.from_numpy(np.stack(list(column))).float()
+    return delta.view(-1, *images.shape[1:]).to(images.device)
