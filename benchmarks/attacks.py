@@ -44,7 +44,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
-from codingaxes import attacks, scenes
+from codingaxes import attacks, effects, scenes
 
 SIZE, SEED = 112, 123
 # name: weights, norm, radius
@@ -421,7 +421,7 @@ def fixed_size_goals(rows, name):
 
 
 def ours_reach(respond, images, before, wanted, steps):
-    found = attacks.reach(respond, images, wanted, norm="l2", direction="increase", steps=steps)
+    found = effects.reach(respond, images, wanted, norm="l2", direction="increase", steps=steps)
     return images + found.delta, found.evaluations.double().mean().item()
 
 

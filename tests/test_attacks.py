@@ -1,11 +1,13 @@
-"""Attacks: closed-form optima, the budget, independence of images, rounding."""
-
-import itertools
+"""Attacks of a given size: known optima, the budget, independence of images, odd responses."""
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from codingaxes import attacks
+from codingaxes import attacks, budgets
+from codingaxes.algorithms import ALGORITHMS
+from codingaxes.precision import exploring
 
 
 def rand(*shape, seed=0):
@@ -20,102 +22,241 @@ def linear(weights):
     return lambda images: (images * weights).sum(dim=(1, 2, 3))
 
 
-def curved(seed=3):
-    """A response with curvature and interactions between pixels."""
-    first, second = randn(20, 3 * 8 * 8, seed=seed) / 10, randn(20, seed=seed + 1)
-    return lambda images: torch.tanh(images.flatten(1) @ first.T) @ second
+def kinked(seed=3, hidden=60, side=8):
+    """A network with kinks: one hidden layer of ReLUs."""
+    first, second = randn(hidden, 3 * side * side, seed=seed) / 5, randn(hidden, seed=seed + 1)
+    return lambda images: torch.relu((images.flatten(1) - 0.5) @ first.T.to(images)) @ second.to(images)
 
 
-def norms(x):
-    return x.flatten(1).norm(dim=1)
+class Counted:
+    """Counts the gradients that a response is asked for, and remembers the largest value it gave."""
+
+    def __init__(self, respond):
+        self.respond, self.gradients, self.seen = respond, 0, []
+
+    def __call__(self, images):
+        self.gradients += images.requires_grad
+        value = self.respond(images)
+        self.seen.append(value.detach())
+        return value
 
 
-def test_a_linear_response_is_increased_to_its_optimum_in_one_step():
-    weights, images = randn(3, 8, 8), 0.5 + 0 * rand(4, 3, 8, 8)
-    found = attacks.increase(linear(weights), images, 0.3, steps=1, tolerance=1e-6)
-    torch.testing.assert_close(
-        found.change, torch.full((4,), 0.3 * float(weights.norm())).double(), rtol=1e-6, atol=0
-    )
-    found = attacks.increase(linear(weights), images, 0.3, steps=3, tolerance=1e-6)
-    assert found.converged.all() and (found.gap <= 1e-6 * found.change).all()
-
-
-def test_where_pixels_meet_the_box_the_optimum_is_that_of_the_dual():
-    # maximise w.d over ||d|| <= e and lo <= d <= hi: d = clip(w / (2 m), lo, hi), m found by bisection
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("radius", [0.3, 4.0])
+def test_a_linear_response_is_driven_to_its_optimum_with_and_without_the_box(algorithm, radius):
     weights, images = randn(3, 8, 8), rand(5, 3, 8, 8)
-    found = attacks.increase(linear(weights), images, 4.0, steps=1, tolerance=1e-6)
-    for image, delta in zip(images, found.delta, strict=True):
-        low, high = 1e-6, 1e6
-        for _ in range(200):
-            middle = (low * high) ** 0.5
-            expected = torch.minimum(torch.maximum(weights / middle, -image), 1 - image)
-            low, high = (middle, high) if expected.norm() > 4.0 else (low, middle)
-        torch.testing.assert_close(delta, expected, atol=1e-6, rtol=0)
-        assert (image + delta <= 1e-12).any() or (image + delta >= 1 - 1e-12).any()
-
-
-def test_a_budget_larger_than_the_box_ends_in_its_corner():
-    weights, images = randn(3, 8, 8), rand(2, 3, 8, 8)
-    found = attacks.increase(linear(weights), images, 1e3, steps=2, tolerance=1e-6)
-    torch.testing.assert_close(images + found.delta, (weights > 0).double().expand_as(images))
-
-
-def test_norm_and_box_hold_for_the_stored_perturbation_in_many_random_cases():
-    for seed in range(200):
-        images = rand(3, 3, 8, 8, seed=seed).float().round(decimals=seed % 3)  # many pixels at 0 and 1
-        radius = float(10 ** (2 * rand(1, seed=seed) - 1))
-        delta = attacks.stretch(randn(3, 3, 8, 8, seed=seed).float(), images, radius)
-        stored = attacks.round_towards_zero(delta)
-        assert (norms(stored.double()) <= radius * (1 + 1e-6)).all()
-        shown = images + stored.float()
-        assert shown.min() >= 0 and shown.max() <= 1
-        torch.testing.assert_close(stored.float(), delta, rtol=1e-3, atol=1e-7)
-
-
-def test_an_attack_beats_one_gradient_step_and_random_noise_of_its_size():
-    respond, images = curved(), 0.2 + 0.6 * rand(6, 3, 8, 8)
-    found = attacks.increase(respond, images, 1.0, steps=20, tolerance=0.01)
-    once = attacks.increase(respond, images, 1.0, steps=1, tolerance=0.01)
-    noise = attacks.stretch(randn(6, 3, 8, 8), images, 1.0)
-    assert (found.change >= once.change).all() and (found.change > once.change + 1e-6).any()
-    assert (found.change > 3 * (respond(images + noise) - respond(images)).abs()).all()
-    torch.testing.assert_close(norms(noise), norms(found.delta), rtol=1e-6, atol=0)
-    torch.testing.assert_close(found.change, respond(images + found.delta) - respond(images))
-
-
-def test_more_steps_never_give_less():
-    respond, images = curved(), rand(6, 3, 8, 8)
-    changes = [
-        attacks.increase(respond, images, 1.0, steps=n, tolerance=0.01).change for n in (1, 2, 4, 8, 16)
-    ]
-    for fewer, more in itertools.pairwise(changes):
-        assert (more >= fewer - 1e-12).all()
-
-
-def test_an_image_is_attacked_the_same_alone_and_in_a_batch():
-    respond, images = curved(), rand(6, 3, 8, 8)
-    together = attacks.increase(respond, images, 1.0, steps=8, tolerance=0.01)
-    for i in range(6):
-        alone = attacks.increase(respond, images[i : i + 1], 1.0, steps=8, tolerance=0.01)
-        torch.testing.assert_close(alone.delta[0], together.delta[i], rtol=1e-9, atol=1e-11)
-
-
-def test_a_constant_or_undefined_response_gives_flagged_rows_of_zeros():
-    images = rand(2, 3, 8, 8)
-    for respond in (lambda x: 0 * x.sum(dim=(1, 2, 3)), lambda x: (0 * x).sqrt().sum(dim=(1, 2, 3))):
-        found = attacks.increase(respond, images, 1.0, steps=3, tolerance=0.1)
-        assert not found.converged.any() and (found.change == 0).all() and (found.delta == 0).all()
-
-
-def test_images_outside_the_pixel_range_and_bad_budgets_are_refused():
-    respond = linear(randn(3, 8, 8))
-    with pytest.raises(ValueError, match=r"\[0, 1\], found 0 to 2"):
-        attacks.increase(
-            respond, torch.tensor([0.0, 2.0]).double().expand(3, 8, 2)[None], 1.0, steps=1, tolerance=0.1
+    best = (weights * budgets.stretch(weights.expand_as(images), images, radius)).sum((1, 2, 3))
+    steps = 3 if algorithm == "ascent" else 400
+    for direction, sign in attacks.SIGNS.items():
+        found = attacks.maximise(
+            linear(weights * sign), images, radius, direction=direction, algorithm=algorithm, steps=steps
         )
+        torch.testing.assert_close(sign * found.change, best, rtol=1e-6, atol=0)
+    assert found.converged.all() and found.reached.all()
+    assert (images + found.delta).min() >= 0 and (images + found.delta).max() <= 1
+    if radius > 1:  # the box counts
+        assert (images + found.delta <= 1e-12).any() and (found.bound_ratio < 0.99).all()
+
+
+def test_a_linear_response_needs_one_gradient_and_meets_its_bound_inside_the_box():
+    weights, images = randn(3, 8, 8), torch.full((2, 3, 8, 8), 0.5, dtype=torch.float64)
+    for norm, radius in (("l2", 0.3), ("linf", 0.02)):
+        found = attacks.maximise(linear(weights), images, radius, norm=norm, steps=1)
+        torch.testing.assert_close(found.bound_ratio, torch.ones(2).double(), rtol=1e-9, atol=0)
+        torch.testing.assert_close(found.size, torch.full((2,), radius, dtype=torch.float64), rtol=1e-9, atol=0)
+        assert (found.evaluations == 1).all()
+
+
+def trust_region(b, q, radius):
+    """max b.d + d.Q d / 2 over a ball, by the eigenvalues of Q and bisection on the multiplier."""
+    values, vectors = torch.linalg.eigh(q)
+    along = vectors.T @ b
+    low, high = values[-1] + 1e-12, values[-1] + b.norm() / radius + 1
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (along / (middle - values)).norm() > radius else (low, middle)
+    d = vectors @ (along / (high - values))
+    return float(b @ d + d @ q @ d / 2)
+
+
+@pytest.mark.parametrize("curvature", [0.3, 1.0, 3.0])
+def test_a_quadratic_response_reaches_the_solution_of_the_trust_region_problem(curvature):
+    b, q = randn(48, seed=1), randn(48, 48, seed=2)
+    q = curvature * (q + q.T) / 20
+    images, radius = torch.full((3, 3, 4, 4), 0.5, dtype=torch.float64), 0.4
+
+    def respond(images):
+        d = images.flatten(1) - 0.5
+        return d @ b + ((d @ q) * d).sum(1) / 2
+
+    best = trust_region(b, q, radius)
+    found = attacks.maximise(respond, images, radius, steps=100)
+    torch.testing.assert_close(found.change, torch.full((3,), best).double(), rtol=1e-6, atol=0)
+    assert found.converged.all()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("norm", budgets.NORMS)
+def test_gradients_are_counted_and_the_best_point_that_was_seen_is_returned(algorithm, norm):
+    respond, images = Counted(kinked()), rand(6, 3, 8, 8)
+    for steps in (1, 2, 3, 10):
+        respond.gradients, respond.seen = 0, []
+        found = attacks.maximise(
+            respond, images, 2.0 if norm == "l2" else 0.1, norm=norm, algorithm=algorithm, steps=steps
+        )
+        assert (found.evaluations == steps).all() and respond.gradients == steps
+        torch.testing.assert_close(found.after, torch.stack(respond.seen).amax(0))
+        torch.testing.assert_close(found.after, respond(images + found.delta))
+
+
+def test_restarts_from_given_directions_never_give_less():
+    respond, images = Counted(kinked()), rand(6, 3, 8, 8)
+    once = attacks.maximise(respond, images, 2.0, steps=5)
+    respond.gradients = 0
+    starts = [randn(6, 3, 8, 8, seed=seed) for seed in (5, 6)]
+    often = attacks.maximise(respond, images, 2.0, steps=5, starts=starts)
+    assert (often.change >= once.change).all() and (often.change > once.change).any()
+    assert (often.evaluations == respond.gradients).all()
+
+
+def test_the_first_gradient_may_be_shared_between_budgets():
+    respond, images = Counted(kinked()), rand(4, 3, 8, 8)
+    first = attacks.value_and_gradient(respond, images)
+    respond.gradients = 0
+    for radius in (0.5, 1.0):
+        shared = attacks.maximise(respond, images, radius, steps=4, first=first)
+        torch.testing.assert_close(shared.delta, attacks.maximise(kinked(), images, radius, steps=4).delta)
+    assert respond.gradients == 2 * 3
+
+
+def test_either_direction_takes_the_larger_change_of_one_step():
+    def respond(images):  # rises slowly, falls fast
+        along = (images - 0.5).sum(dim=(1, 2, 3))
+        return torch.where(along > 0, 0.1 * along, 2 * along)
+
+    images = torch.full((2, 3, 4, 4), 0.5, dtype=torch.float64)
+    images[1] -= 0.01
+    found = attacks.maximise(respond, images, 0.4, direction="either", steps=3)
+    assert (found.change < 0).all()
+    torch.testing.assert_close(
+        found.change, attacks.maximise(respond, images, 0.4, direction="decrease", steps=3).change
+    )
+    assert found.reached.all()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_image_is_attacked_the_same_alone_and_in_a_batch(algorithm):
+    respond, images = kinked(), rand(6, 3, 8, 8)
+    together = attacks.maximise(respond, images, 2.0, steps=12, algorithm=algorithm)
+    for part in (slice(0, 1), slice(1, 4), slice(4, 6)):
+        alone = attacks.maximise(respond, images[part], 2.0, steps=12, algorithm=algorithm)
+        torch.testing.assert_close(alone.delta, together.delta[part], rtol=1e-9, atol=1e-11)
+
+
+def test_more_gradients_give_more_and_ours_gives_more_than_the_others():
+    respond, images = kinked(hidden=400), rand(8, 3, 8, 8)
+    reached = [attacks.maximise(respond, images, 1.5, steps=n).change.mean() for n in (1, 5, 20, 80)]
+    assert reached == sorted(reached)
+    for algorithm in ("pgd", "apgd"):
+        other = attacks.maximise(respond, images, 1.5, steps=20, algorithm=algorithm)
+        assert other.change.mean() < reached[2]
+
+
+def test_noise_of_equal_size_moves_less_than_an_attack():
+    respond, images = kinked(), 0.2 + 0.6 * rand(6, 3, 8, 8)
+    found = attacks.maximise(respond, images, 1.0)
+    noise = budgets.stretch(randn(6, 3, 8, 8), images, 1.0)
+    assert (found.change > 3 * (respond(images + noise) - respond(images)).abs()).all()
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(
+    seed=st.integers(0, 2**31),
+    radius=st.floats(-2, 1).map(lambda power: 10.0**power),
+    norm=st.sampled_from(budgets.NORMS),
+    direction=st.sampled_from([*attacks.SIGNS, "either"]),
+    algorithm=st.sampled_from(list(ALGORITHMS)),
+    steps=st.integers(1, 6),
+)
+def test_no_attack_leaves_ball_or_box_or_reports_what_it_did_not_do(
+    seed, radius, norm, direction, algorithm, steps
+):
+    respond = kinked(seed=seed, hidden=9, side=4)
+    images = rand(5, 3, 4, 4, seed=seed).float().round(decimals=seed % 3)
+    found = attacks.maximise(
+        respond, images, radius, norm=norm, direction=direction, algorithm=algorithm, steps=steps
+    )
+    assert (found.size <= radius * (1 + 1e-6)).all()
+    shown = images + found.delta
+    assert shown.min() >= 0 and shown.max() <= 1
+    torch.testing.assert_close(found.after, respond(shown), rtol=1e-4, atol=1e-5)
+    sign = attacks.SIGNS.get(direction, 1.0)
+    change = found.change.abs() if direction == "either" else sign * found.change
+    assert (change >= -1e-6).all() and (found.evaluations == steps).all()
+    assert not (found.converged & ~found.reached).any()
+
+
+def constant(images):
+    return 0 * images.sum(dim=(1, 2, 3))
+
+
+def undefined(images):
+    return (constant(images)).sqrt()
+
+
+def dead(images):
+    return torch.relu(images.sum(dim=(1, 2, 3)) - 1e4)
+
+
+def partly_undefined(images):
+    """Undefined for images whose first pixel is 0; linear for others."""
+    return images.sum(dim=(1, 2, 3)) + 0 / images[:, 0, 0, 0]
+
+
+@pytest.mark.parametrize("respond", [constant, undefined, dead])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_constant_undefined_and_dead_responses_give_flagged_rows_of_zeros(respond, algorithm):
+    images = rand(2, 3, 8, 8)
+    for starts in ((), (randn(2, 3, 8, 8),)):
+        found = attacks.maximise(respond, images, 1.0, steps=3, algorithm=algorithm, starts=starts)
+        assert not found.converged.any() and not found.reached.any()
+        assert (found.delta == 0).all() and (found.change == 0).all()
+        assert found.bound_ratio.isnan().all()
+
+
+def test_an_undefined_response_to_one_image_leaves_the_others_alone():
+    images = rand(3, 3, 8, 8)
+    images[1, 0, 0, 0] = 0
+    found = attacks.maximise(partly_undefined, images, 1.0, steps=4)
+    assert (found.delta[1] == 0).all() and not found.converged[1]
+    alone = attacks.maximise(partly_undefined, images[[0, 2]], 1.0, steps=4)
+    torch.testing.assert_close(found.delta[[0, 2]], alone.delta)
+    assert found.converged[[0, 2]].all()
+
+
+def test_cheaper_arithmetic_is_for_gradients_alone():
+    respond, images = kinked(hidden=200), rand(4, 3, 8, 8).float()
+    explore = exploring(respond, "bfloat16")
+    assert not torch.equal(explore(images), respond(images))
+    found = attacks.maximise(respond, images, 1.0, steps=8, explore=explore)
+    torch.testing.assert_close(found.before, respond(images), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found.after, respond(images + found.delta), rtol=1e-6, atol=1e-6)
+    full = attacks.maximise(respond, images, 1.0, steps=8)
+    assert (found.change > 0.9 * full.change).all()
+    assert exploring(respond, "float32") is None
+    with pytest.raises(ValueError, match="precision must be one of float32, tf32, bfloat16"):
+        exploring(respond, "float8")
+
+
+def test_bad_arguments_are_refused_with_what_is_allowed():
+    respond, images = linear(randn(3, 8, 8)), rand(1, 3, 8, 8)
     with pytest.raises(ValueError, match="radius"):
-        attacks.increase(respond, rand(1, 3, 8, 8), 0.0, steps=1, tolerance=0.1)
-    with pytest.raises(ValueError, match="steps"):
-        attacks.increase(respond, rand(1, 3, 8, 8), 1.0, steps=0, tolerance=0.1)
+        attacks.maximise(respond, images, 0.0)
+    with pytest.raises(ValueError, match="steps must be at least 1"):
+        attacks.maximise(respond, images, 1.0, steps=0)
+    with pytest.raises(ValueError, match="algorithm must be one of ascent, pgd, apgd, not 'fgsm'"):
+        attacks.maximise(respond, images, 1.0, algorithm="fgsm")
+    with pytest.raises(ValueError, match="direction must be one of increase, decrease, either"):
+        attacks.maximise(respond, images, 1.0, direction="up")
     with pytest.raises(ValueError, match="one number for each"):
-        attacks.increase(lambda x: x.flatten(1), rand(2, 3, 8, 8), 1.0, steps=1, tolerance=0.1)
+        attacks.maximise(lambda x: x.flatten(1), images.expand(2, -1, -1, -1), 1.0)

@@ -1,4 +1,4 @@
-"""Perturbations that move one model's predicted responses, and controls of their sizes (rule attack_images)."""
+"""Perturbations that move a model's predicted responses, and controls of their sizes (rule attack_images)."""
 
 import itertools
 
@@ -93,7 +93,7 @@ class Attacker:
         )
 
     def first(self, images):
-        """Responses (n,) and gradients (n, 3, h, w) at the images, by (region, group or subject): one pass forward."""
+        """Responses (n,) and gradients (n, 3, h, w) at the images, by (region, who): one pass forward."""
         wanted = [i for i, (_, who) in enumerate(self.names) if who == GROUP or self.params["subjects"]]
         respond = precision.exploring(self.readers, self.params["precision"]) or self.readers
 
@@ -199,11 +199,11 @@ class Attacker:
 
         for (norm, radius, draw), part in noise[noise.attack == "random"].groupby(["norm", "radius", "draw"]):
             about = {"kind": "random", "made_for": "none", "norm": norm, "radius": radius}
-            delta, chosen = pixels.perturbations(part.delta, images), place[part.image_id].to_numpy()
+            delta, chosen = pixels.perturbations(part.delta, images), place[part.image_id].to_numpy(copy=True)
             show(about | {"direction": "none", "draw": draw}, delta, list(self.model.group), chosen)
         for (roi, direction, radius), part in made.groupby(["roi", "direction", "radius"], sort=False):
             about = {"made_for": roi, "norm": "l2", "radius": radius, "direction": direction, "draw": 0}
-            delta, chosen = pixels.perturbations(part.delta, images), place[part.image_id].to_numpy()
+            delta, chosen = pixels.perturbations(part.delta, images), place[part.image_id].to_numpy(copy=True)
             show(
                 about | {"kind": "other_region"},
                 delta,

@@ -105,7 +105,7 @@ class Target:
         )
 
     def noisy(self, made):
-        """The same for white noise of the size of every perturbation whose size was not given: `l2_effect`."""
+        """The same for white noise of the size of every perturbation whose size was not given."""
         made = made[made.attack == "l2_effect"]
         made = made.assign(attack="random_effect", draw=1, response_after=np.nan)
         return self.rows(made, self.changes(made, self.noise))

@@ -1,7 +1,8 @@
 """Rules by which an attack proposes its next point: ours, plain projected gradient ascent, and APGD.
 
-Each is a generator. It yields perturbations (n, 3, h, w) inside the budget and is sent, for each, the value (n,) and
-the gradient of what is to be increased. The first thing that it is sent belongs to the images themselves.
+Each is a generator. It yields perturbations (n, 3, h, w) inside the budget and is sent, for each, the value
+(n,) and the gradient of what is to be increased. The first thing that it is sent belongs to the images
+themselves.
 """
 
 import torch
@@ -41,16 +42,16 @@ class Ball:
 def ascent(ball, steps, start=None):
     """Fixed-point iteration with annealed weights (ours).
 
-    Where a response is highest in the ball, the perturbation is the one that a linear response with the gradient
-    there would choose: delta = stretch(gradient at delta). Iterating that map oscillates, because networks have
-    kinks: a step along the part of a gradient that belongs to one side of a kink ends on the other side, where
-    that part has turned around (on ResNet-18 deviations of successive gradients from their mean are correlated
-    by -0.45). So the direction is a running mean of gradients, and the weight of the newest falls from 1 to 0
-    over the steps: large steps find the region, then the kinks average out.
+    Where a response is highest in the ball, the perturbation is the one that a linear response with the
+    gradient there would choose: delta = stretch(gradient at delta). Iterating that map oscillates, because
+    networks have kinks: a step along the part of a gradient that belongs to one side of a kink ends on the
+    other side, where that part has turned around (on ResNet-18 deviations of successive gradients from
+    their mean are correlated by -0.45). So the direction is a running mean of gradients, and the weight of
+    the newest falls from 1 to 0 over the steps: large steps find the region, then the kinks average out.
 
-    Source: conditional gradient (Frank-Wolfe) attacks, whose weights fall as 1 / step (Chen, Zhou, Yi & Gu, AAAI
-    2020), with weights that reach zero at the last step, which is known in advance (Defazio, Cutkosky, Mehta
-    & Mishchenko, Optimal linear decay learning rate schedules, 2023).
+    Source: conditional gradient (Frank-Wolfe) attacks, whose weights fall as 1 / step (Chen, Zhou, Yi & Gu,
+    AAAI 2020), with weights that reach zero at the last step, which is known in advance (Defazio, Cutkosky,
+    Mehta & Mishchenko, Optimal linear decay learning rate schedules, 2023).
     """
     _, gradient = yield
     mean = unit(gradient if start is None else start)
@@ -68,8 +69,8 @@ def annealed(mean, gradient, step, steps):
 def pgd(ball, steps, start=None):
     """Projected gradient ascent with a constant step of 2.5 radius / steps.
 
-    Source: Madry, Makelov, Schmidt, Tsipras & Vladu, Towards deep learning models resistant to adversarial attacks
-    (ICLR 2018), without a random start unless one is given.
+    Source: Madry, Makelov, Schmidt, Tsipras & Vladu, Towards deep learning models resistant to adversarial
+    attacks (ICLR 2018), without a random start unless one is given.
     """
     _, gradient = yield
     delta = torch.zeros_like(gradient) if start is None else ball.stretch(start)
@@ -84,8 +85,8 @@ def pgd(ball, steps, start=None):
 def apgd(ball, steps, start=None):
     """Auto-PGD: momentum, and a step that is halved when an image has stopped improving.
 
-    Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free
-    attacks (ICML 2020), algorithm 1 and section 3.
+    Source: Croce & Hein, Reliable evaluation of adversarial robustness with an ensemble of diverse
+    parameter-free attacks (ICML 2020), algorithm 1 and section 3.
     """
     value, gradient = yield
     delta = torch.zeros_like(gradient)

@@ -91,7 +91,8 @@ def maximise(
     first : pair of tensors (n,), (n, 3, h, w), optional
         Response and gradient at the images, where the caller has them from another budget.
     explore : callable, optional
-        The same response in a cheaper precision, for gradients; every change that is reported is of `respond`.
+        The same response in a cheaper precision, for gradients; every change that is reported is of
+        `respond`.
 
     Returns
     -------

@@ -36,8 +36,9 @@ def bound(gradient, radius, norm):
 def stretch(direction, images, radius, norm="l2"):
     """The perturbation that a linear response with gradient `direction` would choose.
 
-    l2: clip(s * direction) to the box, with the s for which its norm is `radius`, to rounding. l∞: every pixel moves by `radius`, or to the box. Where the whole
-    box is smaller than the ball, it is a corner of the box.
+    l2: clip(s * direction) to the box, with the s for which its norm is `radius`, to rounding. l∞: every
+    pixel moves by `radius`, or to the box. Where the whole box is smaller than the ball, it is a corner of
+    the box.
 
     Parameters
     ----------
@@ -60,20 +61,25 @@ def stretch(direction, images, radius, norm="l2"):
         limit = _wide(radius, images)
         return _clip(wanted.sign() * limit, low, high)
     wanted = wanted / wanted.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-30)
+    corner = _clip(wanted.sign(), low, high)
     budget, close = _wide(radius, images).square(), 1 - 4 * torch.finfo(images.dtype).eps
-    # the squared norm is concave in the squared scale, so that secants from below never pass the root
-    scale, before = budget / _sum(wanted.square()).clamp_min(1e-30), torch.zeros_like(budget)
-    reached = torch.zeros_like(budget)
+    inside = _sum(corner.square()) <= budget  # the ball holds the whole box in this direction
+    # the squared norm is concave in the squared scale, so that secants from below do not pass the root
+    scale = budget / _sum(wanted.square()).clamp_min(1e-30)
+    before, reached = torch.zeros_like(scale), torch.zeros_like(scale)
     while True:
         delta = _clip(scale.sqrt() * wanted, low, high)
         square = _sum(delta.square())
-        done = (square >= close * budget) | (square <= reached)
+        done = inside | (square >= close * budget) | (scale > 1e30)
         if done.all():
-            return delta
-        slope = (square - reached) / (scale - before)
-        farther = scale + (budget - square) / slope
+            break
+        secant = scale + (budget - square) * (scale - before) / (square - reached)
+        # what is left is too small to count beside the rest: until it does
+        farther = torch.where(square > reached, secant, 4 * scale)
         before, reached = torch.where(done, before, scale), torch.where(done, reached, square)
         scale = torch.where(done, scale, farther)
+    over = (budget / square.clamp_min(1e-30)).sqrt().clamp_max(1)  # a secant may pass the root by rounding
+    return torch.where(inside, corner, over * delta) if inside.any() else over * delta
 
 
 def project(delta, images, radius, norm="l2"):

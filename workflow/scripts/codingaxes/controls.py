@@ -6,15 +6,15 @@ from codingaxes import budgets
 
 
 def random_direction(seed, image):
-    """White noise of the shape of one image (3, h, w), the same on every device; `budgets.stretch` sizes it."""
+    """White noise of the shape of an image (3, h, w), the same on every device; `stretch` sizes it."""
     return _noise(seed, image.shape).to(image)
 
 
 def phase_scrambled(delta, images, seeds, norm="l2"):
     """Perturbations with the amplitude spectrum of `delta` and random phases, of the same size.
 
-    All colours of an image share the random phases, so that their relation at each frequency is kept. Where the
-    result leaves the pixel box it is clipped and stretched again, which changes its spectrum a little.
+    All colours of an image share the random phases, so that their relation at each frequency is kept. Where
+    the result leaves the pixel box it is clipped and stretched again, which changes its spectrum a little.
 
     Parameters
     ----------

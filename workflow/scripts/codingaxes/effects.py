@@ -36,8 +36,8 @@ def reach(
 ):
     """The smallest perturbations that change the response by a wanted amount.
 
-    Directions are those of `algorithms.ascent`; the radius follows the effect by Newton's steps on the size. At the
-    end the size along the last direction is settled by forward passes alone.
+    Directions are those of `algorithms.ascent`; the radius follows the effect by Newton's steps on the
+    size. At the end the size along the last direction is settled by forward passes alone.
 
     Parameters
     ----------

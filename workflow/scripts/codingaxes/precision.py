@@ -14,8 +14,8 @@ def exploring(respond, precision):
     ----------
     respond : callable, images -> responses
     precision : str
-        tf32 (of CUDA alone; elsewhere it changes nothing) or bfloat16 (where torch's autocast thinks it safe). On
-        ResNet-18 the direction of a bfloat16 gradient had a cosine of 0.88 with that of float32.
+        tf32 (of CUDA alone; elsewhere it changes nothing) or bfloat16 (where torch's autocast thinks it
+        safe). On ResNet-18 the direction of a bfloat16 gradient had a cosine of 0.88 with that of float32.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")

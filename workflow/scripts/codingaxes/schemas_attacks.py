@@ -151,8 +151,8 @@ ATTACK_TABLES = {
             "change": Column(
                 "float64",
                 SD,
-                "change of the target, positive in the attacked direction; of noise: absolute. Over the attacks "
-                "that reached what was wanted, as are noise and size",
+                "change of the target, positive in the attacked direction; of noise: absolute. Over "
+                "the attacks that reached what was wanted, as are noise and size",
                 missing=True,
             ),
             "change_low": LOW,

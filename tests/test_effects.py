@@ -1,0 +1,88 @@
+"""Attacks of a given effect: known smallest sizes, the tolerance, images that cannot reach it."""
+
+import pytest
+import torch
+from test_attacks import Counted, constant, kinked, linear, rand, randn, undefined
+
+from codingaxes import attacks, budgets, effects
+
+
+def smallest_for_linear(weights, image, wanted):
+    """The size of the smallest perturbation of a linear response, by bisection on the radius."""
+    low, high = 0.0, 100.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        delta = budgets.stretch(weights[None], image[None], max(middle, 1e-9))
+        low, high = (middle, high) if (weights * delta[0]).sum() < wanted else (low, middle)
+    return high
+
+
+@pytest.mark.parametrize("wanted", [0.5, 25.0, 60.0])
+def test_the_smallest_perturbation_of_a_linear_response_is_found_with_and_without_the_box(wanted):
+    weights, images = randn(3, 8, 8), rand(4, 3, 8, 8)
+    for direction, sign in attacks.SIGNS.items():
+        found = effects.reach(linear(sign * weights), images, wanted, direction=direction, steps=5)
+        assert found.reached.all() and found.converged.all()
+        torch.testing.assert_close(sign * found.change, torch.full((4,), wanted).double(), rtol=0.01, atol=0)
+        for image, size, change in zip(images, found.size, sign * found.change, strict=True):
+            best = smallest_for_linear(weights, image, float(change))
+            assert size == pytest.approx(best, rel=1e-5)
+
+
+def test_effects_of_a_network_are_reached_to_one_percent_with_less_size_than_one_gradient_needs():
+    respond, images = Counted(kinked(hidden=400)), rand(8, 3, 8, 8)
+    wanted = attacks.maximise(respond, images, 1.0, steps=100).change
+    sizes = []
+    for steps in (1, 5, 20, 60):
+        respond.gradients = 0
+        found = effects.reach(respond, images, wanted, steps=steps)
+        assert found.reached.all() and respond.gradients == steps and (found.evaluations == steps).all()
+        torch.testing.assert_close(found.change, wanted, rtol=0.01, atol=0)
+        torch.testing.assert_close(found.after, respond(images + found.delta))
+        sizes.append(float(found.size.median()))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[2] < 1.03  # the reference has size 1
+
+
+def test_the_effect_may_be_given_for_each_image_and_in_another_norm():
+    respond, images = kinked(), rand(3, 3, 8, 8)
+    wanted = torch.tensor([0.1, 0.4, 1.0]).double()
+    for norm in budgets.NORMS:
+        found = effects.reach(respond, images, wanted, norm=norm, steps=10)
+        assert found.reached.all()
+        torch.testing.assert_close(found.change, wanted, rtol=0.01, atol=0)
+        torch.testing.assert_close(found.size, budgets.size(found.delta, norm))
+
+
+def test_images_that_cannot_reach_the_effect_inside_the_box_are_flagged_with_their_strongest():
+    weights, images = randn(3, 8, 8), rand(3, 3, 8, 8)
+    most = (weights * budgets.stretch(weights.expand_as(images), images, 1e3)).sum((1, 2, 3))
+    wanted = most * torch.tensor([0.5, 1.5, 0.9]).double()
+    found = effects.reach(linear(weights), images, wanted, steps=6)
+    assert found.reached.tolist() == [True, False, True]
+    assert found.change[1] == pytest.approx(float(most[1]), rel=1e-6)
+    shown = images + found.delta
+    assert shown.min() >= 0 and shown.max() <= 1
+
+
+@pytest.mark.parametrize("respond", [constant, undefined])
+def test_constant_and_undefined_responses_give_flagged_rows_of_zeros(respond):
+    found = effects.reach(respond, rand(2, 3, 8, 8), 0.5, steps=3)
+    assert not found.reached.any() and not found.converged.any()
+    assert (found.delta == 0).all()
+
+
+def test_an_image_is_attacked_the_same_alone_and_in_a_batch():
+    respond, images = kinked(hidden=400), rand(6, 3, 8, 8)
+    together = effects.reach(respond, images, 0.7, steps=8)
+    for part in (slice(0, 1), slice(1, 4), slice(4, 6)):
+        alone = effects.reach(respond, images[part], 0.7, steps=8)
+        torch.testing.assert_close(alone.delta, together.delta[part], rtol=1e-9, atol=1e-11)
+
+
+def test_bad_arguments_are_refused():
+    respond, images = linear(randn(3, 8, 8)), rand(1, 3, 8, 8)
+    with pytest.raises(ValueError, match="wanted must be above 0, not -1; direction says which way"):
+        effects.reach(respond, images, -1.0)
+    with pytest.raises(ValueError, match="direction must be one of increase, decrease, not 'either'"):
+        effects.reach(respond, images, 1.0, direction="either")
