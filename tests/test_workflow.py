@@ -1,64 +1,23 @@
 """The workflow as its user runs it: end to end on a micro configuration, and what reruns when."""
 
-import csv
-import itertools
-import json
 import re
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-import studies
 import torch
+from studies import MICRO, MODELS, NETWORKS, images_of, jobs, listed, model_of, read, replayed, run
 
-from codingaxes import models, pixels, statistics, tables
-
-NETWORKS = ["resnet_standard", "densenet_standard", "resnet_robust"]
-MODELS = [*NETWORKS, tables.BRAIN]
-
-
-def run(folder, *arguments):
-    return studies.snakemake(folder, *studies.MICRO, *arguments)
-
-
-def listed(folder):
-    """The rules that a dry run lists, without the target."""
-    return set(studies.jobs(folder, *studies.MICRO))
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """A finished micro study."""
-    folder = tmp_path_factory.mktemp("study")
-    studies.copy_to(folder)
-    done = run(folder, "--cores", "2")
-    assert done.returncode == 0, done.stdout
-    return folder
-
-
-def read(study, path, name):
-    paths = [path] if isinstance(path, str) else path
-    return tables.read([study / one for one in paths], name)
-
-
-def replayed(study, folder, rule, name, setting):
-    """The outputs of a job of the study, run once more into a folder with another setting."""
-    job = json.loads((study / f"logs/{rule}/{name}.json").read_text())
-    job["params"] |= setting
-    job["output"] = {key: str(folder / f"{key}.parquet") for key in job["output"]}
-    job["log"] = str(folder / "job.log")
-    (folder / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, f"workflow/scripts/{rule}.py", str(folder / "job.json")]
-    subprocess.run(command, cwd=study, check=True, timeout=120)
-    return job["output"]
+from codingaxes import models, statistics, tables
 
 
 def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
     figures = study / "results/figures"
     names = {file.stem for file in figures.iterdir()}
-    assert len(names) == 11
+    assert len(names) == 14
     for name in names:
         assert (figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (figures / f"{name}.png").stat().st_size > 10_000
@@ -68,51 +27,6 @@ def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
         assert heading in text
 
 
-def test_attacks_stay_in_ball_and_box_and_random_noise_has_their_size(study):
-    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
-    noise = read(study, "results/attacks/random.parquet", "perturbations")
-    for model in MODELS:
-        made = read(study, f"results/attacks/{model}.parquet", "perturbations")
-        assert (made["size"] <= made.radius * (1 + 1e-9)).all()
-        images = pixels.read([study / file for file in stimuli.file[made.image_id]], 64).flatten(1).numpy()
-        shown = images + tables.matrix(made.delta).astype(np.float32)
-        assert shown.min() >= 0 and shown.max() <= 1
-        sizes = made.groupby(["radius", "image_id"])["size"].max()
-        np.testing.assert_allclose(
-            noise.set_index(["radius", "image_id"])["size"][sizes.index], sizes, rtol=1e-3
-        )
-        signed = (made.response_after - made.response_before) * made.direction.map(
-            {"increase": 1, "decrease": -1}
-        )
-        assert (signed >= -1e-5).all() and (signed > 1e-4).any()
-
-
-def test_every_model_is_shown_every_perturbation_and_its_own_give_its_own_change(study):
-    transfer = read(study, [f"results/transfer/{model}.parquet" for model in MODELS], "transfer")
-    shown = transfer.groupby(["source", "target", "roi"]).size().unstack("roi")
-    assert set(shown.index) == set(itertools.product([*MODELS, "none"], MODELS))
-    assert set(shown.columns) == {"FFA", "EBA", "PPA"} and shown.notna().all(axis=None)
-    assert not transfer.duplicated(["source", "target", "roi", "direction", "radius", "image_id"]).any()
-    own = transfer[transfer.source == transfer.target]
-    np.testing.assert_allclose(own.change_target, own.change_source, atol=1e-5)
-
-
-def test_what_one_model_does_to_another_is_what_the_other_answers(study):
-    source, target = "resnet_robust", "densenet_standard"
-    transfer = read(study, [f"results/transfer/{model}.parquet" for model in MODELS], "transfer")
-    made = read(study, f"results/attacks/{source}.parquet", "perturbations")
-    key = ["roi", "direction", "radius", "image_id"]
-    found = transfer[(transfer.source == source) & (transfer.target == target)].set_index(key)
-    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
-    model = loaded(study, target)
-    for row in made.iloc[::5].itertuples():
-        image = pixels.read([study / stimuli.file[row.image_id]], 64)
-        delta = torch.from_numpy(row.delta.astype(np.float32)).view_as(image)
-        change = model.group[row.roi](image + delta) - model.group[row.roi](image)
-        expected = found.change_target[row.roi, row.direction, row.radius, row.image_id]
-        assert float(change) == pytest.approx(expected, abs=1e-5)
-
-
 def test_a_network_that_is_added_brings_only_its_own_jobs_and_the_summaries(study):
     table = study / "tests/data/networks.tsv"
     before = table.read_text()
@@ -120,12 +34,14 @@ def test_a_network_that_is_added_brings_only_its_own_jobs_and_the_summaries(stud
     row[0], row[1], row[-1] = "densenet_new", "DenseNet new", "77"
     try:
         table.write_text(before + "\t".join(row) + "\n")
-        jobs = studies.jobs(study, *studies.MICRO)
+        found = jobs(study, *MICRO)
         own = {"train_network", "extract_features", "fit_readouts", "attack_images"}
         own |= {"compute_eigenvectors", "measure_transfer"}
-        assert {rule: jobs[rule] for rule in own} == dict.fromkeys(own, 1)
+        assert {rule: found[rule] for rule in own} == dict.fromkeys(own, 1)
         summaries = {"collect_networks", "compare_subspaces", "explain_similarity", "summarise_effects"}
-        rest = set(jobs) - own - summaries
+        summaries |= {"summarise_sensitivity", "summarise_transfer", "compare_algorithms"}
+        assert summaries <= set(found)
+        rest = set(found) - own - summaries
         assert rest and all(rule.startswith("plot_") for rule in rest)
         said = run(study, "-n").stdout
         for rule in ("attack_images", "measure_transfer", "compute_eigenvectors"):
@@ -165,19 +81,6 @@ def test_a_network_of_the_users_own_goes_the_whole_way_to_its_scores(study):
     assert check.problem == "" and check.jvp and check.vjp and "3 144" in check.layers
 
 
-def loaded(study, name):
-    with open(study / "tests/data/networks.tsv", newline="") as file:
-        row = next(row for row in csv.DictReader(file, delimiter="\t") if row["name"] == name)
-    row |= {key: [float(part) for part in row[key].split(",")] for key in ("mean", "std")}
-    row |= {"layers": row["layers"].split(","), "input_size": int(row["input_size"])}
-    files = [
-        f"resources/zoo/{name}.safetensors",
-        f"results/readouts/{name}.parquet",
-        f"results/bases/{name}.parquet",
-    ]
-    return models.load_network(row, *(study / file for file in files))
-
-
 def test_a_readout_answers_an_image_as_the_tables_of_predictions_and_scores_say(study):
     stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
     voxels = read(
@@ -185,11 +88,11 @@ def test_a_readout_answers_an_image_as_the_tables_of_predictions_and_scores_say(
     )
     responses = read(study, [f"results/nsd/responses/{s}.parquet" for s in ("subj01", "subj02")], "responses")
     for name in NETWORKS:
-        model = loaded(study, name)
+        model = model_of(study, name)
         predicted = read(study, f"results/predictions/{name}.parquet", "predictions")
         scores = read(study, f"results/scores/{name}.parquet", "scores")
         for roi, rows in predicted[predicted.subject == tables.GROUP].groupby("roi"):
-            images = pixels.read([study / file for file in stimuli.file[rows.image_id]], 64)
+            images = images_of(study, rows.image_id)
             np.testing.assert_allclose(model.scalar(roi)(images).numpy(), rows.predicted, atol=1e-5)
             answers = model.voxels[roi](images).numpy().astype(float)
             measured = []
@@ -267,15 +170,6 @@ def test_axes_are_orthonormal_and_ordered_and_state_their_residuals(study):
         assert (axes.converged == (axes.residual <= 1e-4 * largest)).all()
 
 
-def model_of(study, name):
-    """A model of the study in float64, for finite differences."""
-    if name == tables.BRAIN:
-        voxels = read(study, [f"results/nsd/voxels/{s}.parquet" for s in ("subj01", "subj02")], "voxels")
-        targets = read(study, "results/readouts/targets.parquet", "targets")
-        return models.load_brain(study / "resources/simulated_brain.npz", voxels, targets)
-    return loaded(study, name)
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_a_step_along_a_stored_axis_moves_the_responses_by_the_root_of_its_eigenvalue(study, name):
     stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
@@ -286,7 +180,7 @@ def test_a_step_along_a_stored_axis_moves_the_responses_by_the_root_of_its_eigen
     spaces |= {("voxels", roi): respond for roi, respond in model.voxels.items()}
     for (kind, roi), rows in axes.groupby(["response", "roi"]):
         respond = spaces[kind, roi].double()
-        images = pixels.read([study / file for file in stimuli.file[rows.image_id]], 64).double()
+        images = images_of(study, rows.image_id).double()
         along = torch.from_numpy(tables.matrix(rows.vector).astype(float)).view_as(images)
         with torch.no_grad():
             moved = (respond(images + step * along) - respond(images - step * along)) / (2 * step)
@@ -426,26 +320,27 @@ def test_an_edited_function_reruns_what_can_reach_it_and_an_edited_comment_nothi
     assert listed(study) == set()
 
 
-def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(study):
-    name = "resnet_robust"
+def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(study, tmp_path):
+    again, name = tmp_path / "again", "resnet_robust"
+    shutil.copytree(study, again, symlinks=True)  # with the times of its files
+    assert listed(again) == set()
     files = {
-        "features": f"results/features/{name}.parquet",
-        "perturbations": f"results/attacks/{name}.parquet",
-        "eigenvectors": f"results/eigenvectors/{name}.parquet",
-        "jacobians": f"results/jacobians/{name}.parquet",
+        "features": ["features"],
+        "perturbations": ["attacks", "variants"],
+        "sensitivity": ["sensitivity"],
+        "eigenvectors": ["eigenvectors"],
+        "jacobians": ["jacobians"],
     }
-    before = {table: read(study, path, table) for table, path in files.items()}
-    weights = study / f"resources/zoo/{name}.safetensors"
-    kept = weights.read_bytes()
-    for path in [weights, *(study / path for path in files.values())]:
-        path.unlink()
-    done = run(study, "--cores", "1", f"resources/zoo/{name}.safetensors", *files.values())
+    files = {f"results/{part}/{name}.parquet": table for table, parts in files.items() for part in parts}
+    weights = f"resources/zoo/{name}.safetensors"
+    for path in (weights, *files):
+        (again / path).unlink()
+    done = run(again, "--cores", "1", weights, *files)
     assert done.returncode == 0, done.stdout
-    assert weights.read_bytes() == kept
-    for table, path in files.items():
-        pd.testing.assert_frame_equal(
-            before[table], read(study, path, table), check_exact=False, rtol=1e-6, atol=1e-9
-        )
+    assert (again / weights).read_bytes() == (study / weights).read_bytes()
+    for path, table in files.items():
+        before, after = (read(folder, path, table) for folder in (study, again))
+        pd.testing.assert_frame_equal(before, after, check_exact=False, rtol=1e-6, atol=1e-9)
 
 
 def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study):

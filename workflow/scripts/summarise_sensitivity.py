@@ -25,7 +25,9 @@ def main(run):
                 {"network": network, **dict(zip(KEY, key, strict=True))}
                 | summary(chosen, rng, run.params["bootstrap"])
             )
-    table = pd.DataFrame(rows)
+    # regions as they come in the tables, not by their names
+    order = [*dict.fromkeys(own.roi), "all"]
+    table = pd.DataFrame(rows).sort_values("roi", key=lambda roi: roi.map(order.index), kind="stable")
     tables.write(run.output["sensitivities"], "sensitivities", table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
 

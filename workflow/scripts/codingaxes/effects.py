@@ -17,7 +17,7 @@ from codingaxes.attacks import (
     value_and_gradient,
 )
 
-SETTLE = 8  # forward passes at most, at the end, to find the size along the last direction
+SETTLE = 12  # forward passes at most, at the end, to find the size along the last direction
 NEAR = 0.25  # share of the tolerance that settling aims at, so that rounding to float16 stays inside
 
 
@@ -88,6 +88,7 @@ def reach(
     if explore is not None:  # what counts is reached in full precision
         search = _Search(objective, wanted, norm, tolerance)
     search.settle(mean, radius)
+    search.settle_strongest()
     size = budgets.size(search.delta, norm)
     gap = Ball(images, size.clamp_min(1e-30), norm).gap(tail / count, search.delta)
     return Attack(
@@ -110,6 +111,7 @@ class _Search:
         self.objective, self.wanted, self.norm, self.tolerance = objective, wanted, norm, tolerance
         self.delta, self.change = torch.zeros_like(objective.images), torch.zeros_like(wanted)
         self.reached = torch.zeros_like(wanted, dtype=torch.bool)
+        self.trusted = torch.zeros_like(wanted)  # the largest change that sizes were taken from
         corner = torch.maximum(objective.images, 1 - objective.images)
         self.largest = budgets.size(corner, norm)
 
@@ -127,41 +129,60 @@ class _Search:
         self.reached = self.reached | hit
 
     def follow(self, delta, change, gradient, radius):
-        """The size at which the effect would be the wanted one, by the slope along the perturbation."""
+        """The size at which the effect would be the wanted one, by the slope along a perturbation.
+
+        A point far from the wanted effect says little, as directions are still being found: then the size stays
+        as it was, and goes on only when the change grows.
+        """
         size = budgets.size(delta, self.norm).clamp_min(1e-30)
         slope = (gradient * delta).sum(dim=(1, 2, 3), dtype=torch.float64) / size
         secant = change.double() / size
         # the slope at a kink may be anything: keep it within a factor of two of the mean slope so far
         slope = torch.minimum(torch.maximum(slope, secant / 2), secant * 2)
         newton = size + (self.wanted - change) / slope.clamp_min(1e-30)
-        newton = torch.where(change > 0, newton, 2 * radius)
-        return self.limited(torch.minimum(torch.maximum(newton, radius / 2), radius * 2))
+        trusted = change >= torch.minimum(self.wanted / 2, self.trusted)
+        self.trusted = torch.maximum(self.trusted, torch.where(trusted, change, self.trusted))
+        bounded = torch.minimum(torch.maximum(newton, radius / 2), radius * 2)
+        return self.limited(torch.where(trusted & (change > 0), bounded, radius))
 
-    def settle(self, direction, radius):
-        """Find the size along a direction by false position inside a bracket, all images at once."""
-        images, low, high = self.objective.images, torch.zeros_like(radius), self.largest
-        low_change, high_change = torch.zeros_like(radius), torch.full_like(radius, torch.nan)
+    def settle(self, direction, radius, wanting=None):
+        """Find the size along a direction by false position inside a bracket, all images at once.
+
+        Source: the Illinois variant of regula falsi (Dowell & Jarratt, BIT 1971).
+        """
+        images, wanted = self.objective.images, self.wanted.double()
+        low, high = torch.zeros_like(radius), torch.full_like(radius, torch.inf)
+        below, above = (
+            -wanted,
+            torch.full_like(radius, torch.nan),
+        )  # how far the change is from the wanted one
+        done = torch.zeros_like(self.reached) if wanting is None else ~wanting
         for _ in range(SETTLE):
             delta = budgets.stretch(direction, images, radius, self.norm)
-            change = self.objective.at(delta)
+            change = torch.where(done, 0.0, self.objective.at(delta))
             self.note(delta, change)
-            short = self.wanted - change
-            if (short.abs() <= NEAR * self.tolerance * self.wanted).all():
+            off = change.double() - wanted
+            done = (
+                done | (off.abs() <= NEAR * self.tolerance * wanted) | ((off < 0) & (radius >= self.largest))
+            )
+            if done.all():
                 break
-            enough = short <= 0
-            low, low_change = (
-                torch.where(enough, low, radius),
-                torch.where(enough, low_change, change.double()),
-            )
-            high, high_change = (
-                torch.where(enough, radius, high),
-                torch.where(enough, change.double(), high_change),
-            )
-            slope = torch.where(change > 0, change / radius, torch.nan)
-            inside = low + (high - low) * (self.wanted - low_change) / (high_change - low_change)
-            guess = torch.where(torch.isfinite(high_change), inside, radius + short / slope)
-            guess = torch.where(torch.isfinite(guess), guess, 2 * radius)
-            inner = (guess > low) & (guess < high)
-            radius = self.limited(
-                torch.where(inner, guess, torch.minimum((low + high) / 2, 2 * low.clamp_min(1e-12)))
-            )
+            enough, known = off >= 0, torch.isfinite(high)
+            # the end that stays twice counts half
+            below = torch.where(enough, below / (1 + (known & (off * above > 0))), off)
+            above = torch.where(enough, off, torch.where(known, above / 2, above))
+            low, high = torch.where(enough, low, radius), torch.where(enough, radius, high)
+            inside = (low * above - high * below) / (above - below)
+            middle = (low + high) / 2
+            inside = torch.where((inside > low) & (inside < high), inside, middle)
+            secant = radius * wanted / change.clamp_min(1e-30)
+            outside = torch.minimum(torch.maximum(secant, 1.02 * radius), 2 * radius)
+            radius = self.limited(torch.where(torch.isfinite(high), inside, outside))
+
+    def settle_strongest(self):
+        """Where the wanted effect was passed but not met, look for it on the way to the strongest point."""
+        passed = ~self.reached & (self.change > self.wanted)
+        if passed.any():
+            size = budgets.size(self.delta, self.norm)
+            share = self.wanted / torch.where(passed, self.change, self.wanted)
+            self.settle(self.delta.clone(), self.limited(size * share), wanting=passed)
