@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from codingaxes import models, pixels, tables
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +22,7 @@ MODELS = [*NETWORKS, tables.BRAIN]
 REGIONS = ["FFA", "EBA", "PPA"]
 SUBJECTS = ["subj01", "subj02"]
 IMAGE_SIZE = 64
+SIGNS = {"increase": 1, "decrease": -1}
 
 
 def copy_to(folder):
@@ -69,7 +73,7 @@ def read(study, path, name):
     return tables.read([study / one for one in paths], name)
 
 
-def recorded(study, rule, name=""):
+def recorded(study, rule, name):
     """What a job of the study was asked to do, as it left it beside its log."""
     return json.loads((study / "logs" / rule / f"{name}.json").read_text())
 
@@ -114,3 +118,37 @@ def model_of(study, name):
         f"results/bases/{name}.parquet",
     ]
     return models.load_network(row, *(study / file for file in files))
+
+
+def perturbations(study, model, room="attacks"):
+    """What was made on a model, or random: in the room attacks or variants."""
+    return read(study, f"results/{room}/{model}.parquet", "perturbations")
+
+
+def sensitivity(study, model):
+    """What a model's own attacks and their controls do to it."""
+    return read(study, f"results/sensitivity/{model}.parquet", "sensitivity")
+
+
+def shown_to(study, models=MODELS, room="transfer"):
+    """What perturbations do to some models: in the room transfer or transfer_variants."""
+    return read(study, [f"results/{room}/{model}.parquet" for model in models], "transfer")
+
+
+def signed(rows):
+    """Change of the attacked response, positive the way that was attacked."""
+    return (rows.response_after - rows.response_before) * rows.direction.map(SIGNS)
+
+
+def deltas(rows):
+    """The perturbations of rows, float32 (n, 3, h, w)."""
+    return torch.from_numpy(tables.matrix(rows.delta).astype(np.float32)).view(
+        len(rows), 3, IMAGE_SIZE, IMAGE_SIZE
+    )
+
+
+@torch.no_grad()
+def change_by(model, roi, who, images, delta):
+    """What perturbations change a readout of a model by, float64 (n,)."""
+    respond = model.scalar(roi, who)
+    return (respond(images + delta) - respond(images)).double().numpy()

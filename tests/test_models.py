@@ -45,7 +45,7 @@ def test_the_brains_group_response_is_the_chain_of_averages_of_the_measurements(
         np.testing.assert_allclose(model.group[roi](images).squeeze(1), expected, rtol=1e-3, atol=1e-3)
         rows = (voxels.roi == roi).to_numpy()
         np.testing.assert_allclose(model.voxels[roi](images), z[:, rows], rtol=1e-3, atol=1e-3)
-        torch.testing.assert_close(model.scalar(roi, -1.0)(images), -model.group[roi](images).squeeze(1))
+        torch.testing.assert_close(model.scalar(roi)(images), model.group[roi](images).squeeze(1))
 
 
 def test_voxels_that_are_not_those_of_the_brain_are_refused(units):
@@ -149,3 +149,66 @@ def test_the_brain_is_driven_by_low_spatial_frequencies(units):
         (gradient,) = torch.autograd.grad(model.group[roi](images).sum(), images)
         power = torch.fft.fft2(gradient).abs().square().sum(dim=(0, 1))
         assert power[low].sum() / power.sum() > 0.8
+
+
+def check_readers(model, images, subjects):
+    """All readouts of a model from one pass, by name, against those that each region has."""
+    respond, names = model.readers()
+    assert names == [(roi, who) for roi in model.group for who in (tables.GROUP, *subjects)]
+    found = respond(images)
+    assert found.shape == (len(images), len(names))
+    for place, (roi, who) in enumerate(names):
+        of_group = who == tables.GROUP
+        expected = (
+            model.group[roi](images)[:, 0]
+            if of_group
+            else model.subjects[roi](images)[:, subjects.index(who)]
+        )
+        assert torch.equal(found[:, place], expected)
+        assert torch.equal(model.scalar(roi, who)(images), expected)
+    with pytest.raises(ValueError, match="not in tuple"):
+        model.scalar(names[0][0], "subj99")
+
+
+def test_readers_of_a_network_give_every_readout_whatever_its_layer_from_one_pass(rng, monkeypatch):
+    network = networks.Network("densenet").eval().requires_grad_(False)
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    sizes = {layer: found.shape[1] for layer, found in network.features(images, network.layers).items()}
+
+    def readout(layer, rows):
+        basis = np.linalg.qr(rng.standard_normal((sizes[layer], 4)))[0].T
+        return models.LinearResponse(
+            network, layer, rng.standard_normal((rows, 4)), basis, rng.standard_normal(rows)
+        )
+
+    # regions of three layers, not in the order of the network, one of them in two factors
+    late, early, middle = network.layers[-1], network.layers[0], network.layers[1]
+    group = {
+        roi: readout(layer, 1)
+        for roi, layer in {"FFA": late, "EBA": early, "PPA": middle, "OPA": early}.items()
+    }
+    subjects = {roi: readout(part.layer, 6) for roi, part in group.items()}
+    names = tuple(f"subj{number:02d}" for number in range(1, 7))
+    model = models.Model(group, subjects, {}, names=names)
+    with torch.no_grad():
+        check_readers(model, images, names)
+        calls, usual = [], networks.Network.features
+        monkeypatch.setattr(
+            networks.Network, "features", lambda *given: calls.append(given[2]) or usual(*given)
+        )
+        model.readers()[0](images)
+    assert calls == [[late, early, middle]]
+
+
+def test_readers_of_the_brain_give_every_readout_from_one_pass(brain, units, monkeypatch):
+    model = models.load_brain(*units)
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    assert model.names == tuple(brain.subjects)
+    with torch.no_grad():
+        check_readers(model, images, model.names)
+        calls, usual = [], simulation.SimulatedBrain.forward
+        monkeypatch.setattr(
+            simulation.SimulatedBrain, "forward", lambda *given: calls.append(1) or usual(*given)
+        )
+        model.readers()[0](images)
+    assert calls == [1]

@@ -82,7 +82,6 @@ def test_a_network_of_the_users_own_goes_the_whole_way_to_its_scores(study):
 
 
 def test_a_readout_answers_an_image_as_the_tables_of_predictions_and_scores_say(study):
-    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
     voxels = read(
         study, [f"results/nsd/voxels/{subject}.parquet" for subject in ("subj01", "subj02")], "voxels"
     )
@@ -172,7 +171,6 @@ def test_axes_are_orthonormal_and_ordered_and_state_their_residuals(study):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_step_along_a_stored_axis_moves_the_responses_by_the_root_of_its_eigenvalue(study, name):
-    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
     axes = read(study, f"results/eigenvectors/{name}.parquet", "eigenvectors")
     model, step = model_of(study, name), 1e-5
     spaces = {(kind, roi): respond for kind in models.KINDS for roi, respond in model.responses(kind).items()}
@@ -367,3 +365,4 @@ def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study):
         "python workflow/scripts/extract_features.py logs/extract_features/resnet_robust.json"
         in replay.stderr
     )
+    assert listed(study) == set()

@@ -21,7 +21,7 @@ class Mark:
 
 MARKS = {
     "attack": Mark("attacks", -0.3, "o", True, "own attack, mean readout of the group"),
-    "subjects": Mark("attacks", -0.05, "o", False, "own attack, own readout of each subject"),
+    "subjects": Mark("attacks", -0.05, "o", False, "attack on each subject's own readout"),
     "subject": Mark("attacks", 0.1, ".", True, "the same, one subject"),
     "transferred": Mark("attacks", 0.29, "D", True, "attacks made on other networks"),
     "other_image": Mark("controls", -0.3, "s", False, "own attack made for another image"),

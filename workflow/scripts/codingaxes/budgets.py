@@ -3,9 +3,12 @@
 All functions work on a batch and treat each image alone. A radius is a number, or one for each image (n,).
 """
 
+import itertools
+
 import torch
 
 NORMS = ("l2", "linf")
+FEW = 6  # secants that are enough where the box is not nearly all of the budget
 
 
 def size(delta, norm):
@@ -61,25 +64,28 @@ def stretch(direction, images, radius, norm="l2"):
         limit = _wide(radius, images)
         return _clip(wanted.sign() * limit, low, high)
     wanted = wanted / wanted.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-30)
-    corner = _clip(wanted.sign(), low, high)
     budget, close = _wide(radius, images).square(), 1 - 4 * torch.finfo(images.dtype).eps
-    inside = _sum(corner.square()) <= budget  # the ball holds the whole box in this direction
     # the squared norm is concave in the squared scale, so that secants from below do not pass the root
     scale = budget / _sum(wanted.square()).clamp_min(1e-30)
-    before, reached = torch.zeros_like(scale), torch.zeros_like(scale)
-    while True:
+    before, reached, inside = torch.zeros_like(scale), torch.zeros_like(scale), None
+    for secants in itertools.count(1):
         delta = _clip(scale.sqrt() * wanted, low, high)
         square = _sum(delta.square())
-        done = inside | (square >= close * budget) | (scale > 1e30)
+        done = (square >= close * budget) | (scale > 1e30)
+        if inside is not None:
+            done |= inside
         if done.all():
             break
+        if secants == FEW:  # does the ball hold the whole box in this direction?
+            corner = _clip(wanted.sign(), low, high)
+            inside = _sum(corner.square()) <= budget
         secant = scale + (budget - square) * (scale - before) / (square - reached)
         # what is left is too small to count beside the rest: until it does
         farther = torch.where(square > reached, secant, 4 * scale)
         before, reached = torch.where(done, before, scale), torch.where(done, reached, square)
         scale = torch.where(done, scale, farther)
     over = (budget / square.clamp_min(1e-30)).sqrt().clamp_max(1)  # a secant may pass the root by rounding
-    return torch.where(inside, corner, over * delta) if inside.any() else over * delta
+    return over * delta if inside is None else torch.where(inside, corner, over * delta)
 
 
 def project(delta, images, radius, norm="l2"):

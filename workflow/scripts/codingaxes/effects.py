@@ -131,8 +131,8 @@ class _Search:
     def follow(self, delta, change, gradient, radius):
         """The size at which the effect would be the wanted one, by the slope along a perturbation.
 
-        A point far from the wanted effect says little, as directions are still being found: then the size stays
-        as it was, and goes on only when the change grows.
+        A point far from the wanted effect says little, as directions are still being found: then the size
+        stays as it was, and goes on only when the change grows.
         """
         size = budgets.size(delta, self.norm).clamp_min(1e-30)
         slope = (gradient * delta).sum(dim=(1, 2, 3), dtype=torch.float64) / size
