@@ -27,15 +27,20 @@ def main(run):
     device = job.choose_device(run.params["device"])
     images = pixels.read(probes.file, run.params["image_size"]).to(device)
     attacker, together = Attacker(run, model), run.params["batch_size"]
-    parts = [*range(0, len(probes), together)]
+    starts = range(0, len(probes), together)
+    parts, current = list(itertools.product(starts, model.group, attacks.SIGNS)), None
     found, seen = run.shards("perturbations"), run.shards("sensitivity")
     variants = run.shards("perturbations", "variants")
-    for start in run.track(found.missing(parts), unit="batch"):
+    for part in run.track(found.missing(parts), unit="batch, region and direction"):
+        start, roi, direction = part
         batch = slice(start, start + together)
-        main_rows, other_rows, seen_rows = attacker.attack(images[batch], probes.image_id.iloc[batch])
-        variants.save(start, other_rows)
-        seen.save(start, seen_rows)
-        found.save(start, main_rows)  # last, as it says that the part is there
+        if start != current:  # all regions and directions share the first gradients
+            current, first = start, attacker.first(images[batch])
+        about = {"roi": roi, "direction": direction, "image_id": probes.image_id.iloc[batch].to_numpy()}
+        main_rows, other_rows, seen_rows = attacker.attack(images[batch], first, about)
+        variants.save(part, other_rows)
+        seen.save(part, seen_rows)
+        found.save(part, main_rows)  # last, as it says that the part is there
     found.write(run.output["perturbations"], parts)
     variants.write(run.output["variants"], parts)
     made = tables.read(run.output["perturbations"], "perturbations")
@@ -58,21 +63,17 @@ class Attacker:
         self.readers, self.names = model.readers()
         self.fitting = batches.Batches(run.params["batch_size"])
 
-    def attack(self, images, image_ids):
-        """Rows for perturbations, for its variants, and for sensitivity."""
-        first = self.first(images)
+    def attack(self, images, first, about):
+        """Rows for perturbations, for its variants, and for sensitivity, of one region and direction."""
         found, variants, seen = [], [], []
-        for roi, direction in itertools.product(self.model.group, attacks.SIGNS):
-            about = {"roi": roi, "direction": direction, "image_id": image_ids.to_numpy()}
-            for budget in self.budgets():
-                rows = self.rows(images, first, GROUP, about, budget)
-                (found if budget["attack"] == "l2" else variants).append(rows)
-                if budget["attack"] in ("l2", "linf"):
-                    seen.append(self.as_seen(rows, GROUP, "attack", roi))
-            budget = self.budgets()[len(self.params["radii"]) - 1]
-            for subject in self.params["subjects"] * self.model.names:
-                rows = self.rows(images, first, subject, about, budget)
-                seen.append(self.as_seen(rows, subject, "attack", roi))
+        for budget in self.budgets():
+            rows = self.rows(images, first, GROUP, about, budget)
+            (found if budget["attack"] == "l2" else variants).append(rows)
+            if budget["attack"] in ("l2", "linf"):
+                seen.append(self.as_seen(rows, GROUP))
+        largest = self.budgets()[len(self.params["radii"]) - 1]
+        for subject in self.model.names if self.params["subjects"] else ():
+            seen.append(self.as_seen(self.rows(images, first, subject, about, largest), subject))
         variants = variants or [found[0].iloc[:0]]
         return [pd.concat(rows, ignore_index=True) for rows in (found, variants, seen)]
 
@@ -134,7 +135,7 @@ class Attacker:
                 **first,
             )
 
-        starts = self.starts(images, who, about, budget)
+        starts = [] if budget["wanted"] else self.starts(images, about["image_id"])
         found = attacks.Attack.joined(self.fitting(work, images, *first[about["roi"], who], *starts))
         delta = budgets.round_towards_zero(found.delta)
         before, after = (self.shown(respond, images + part).double() for part in (0, delta.float()))
@@ -159,26 +160,28 @@ class Attacker:
         frame["delta"] = list(delta.flatten(1).cpu().numpy())
         return frame
 
-    def starts(self, images, *about):
+    def starts(self, images, image_ids):
         """Random directions for restarts, each image's own, so that batches have no part in them."""
-        *rest, budget = about
-        ids = rest[-1]["image_id"]
-        restarts = 0 if budget["wanted"] else self.params["restarts"]
-        seeds = [
-            [self.run.seed("restart", number, image_id) for image_id in ids] for number in range(restarts)
+        return [
+            torch.stack(
+                [
+                    controls.random_direction(self.run.seed("restart", number, image_id), image)
+                    for image_id, image in zip(image_ids, images, strict=True)
+                ]
+            )
+            for number in range(self.params["restarts"])
         ]
-        return [torch.stack(list(map(controls.random_direction, each, images))) for each in seeds]
 
     @torch.no_grad()
     def shown(self, respond, images):
         """Responses to images, in float32."""
         return torch.cat(self.fitting(respond, images))
 
-    def as_seen(self, rows, who, kind, made_for):
+    def as_seen(self, rows, who):
         """Rows of the table sensitivity of an attack on the readout `who`."""
         change = rows.response_after - rows.response_before
-        about = {"network": self.run.wildcards["model"], "subject": who, "kind": kind, "made_for": made_for}
-        return rows[SEEN].assign(**about, draw=0, change=change)
+        about = {"network": self.run.wildcards["model"], "subject": who, "kind": "attack"}
+        return rows[SEEN].assign(**about, made_for=rows.roi, draw=0, change=change)
 
     def compare(self, made, noise, images, image_ids):
         """Rows of the table sensitivity of all controls, read by the group and by each subject."""
