@@ -109,6 +109,8 @@ rule summarise_effects:
     input:
         networks="results/networks.parquet",
         transfer=expand("results/transfer/{model}.parquet", model=MODELS),
+        variants=expand("results/transfer_variants/{model}.parquet", model=MODELS),
+        sensitivity=expand("results/sensitivity/{model}.parquet", model=MODELS),
         similarity="results/similarity.parquet",
         similarity_means="results/similarity_means.parquet",
     output:

@@ -63,7 +63,9 @@ def test_a_linear_response_needs_one_gradient_and_meets_its_bound_inside_the_box
     for norm, radius in (("l2", 0.3), ("linf", 0.02)):
         found = attacks.maximise(linear(weights), images, radius, norm=norm, steps=1)
         torch.testing.assert_close(found.bound_ratio, torch.ones(2).double(), rtol=1e-9, atol=0)
-        torch.testing.assert_close(found.size, torch.full((2,), radius, dtype=torch.float64), rtol=1e-9, atol=0)
+        torch.testing.assert_close(
+            found.size, torch.full((2,), radius, dtype=torch.float64), rtol=1e-9, atol=0
+        )
         assert (found.evaluations == 1).all()
 
 

@@ -117,7 +117,8 @@ def test_attacks_in_the_table_of_sensitivity_are_those_of_the_tables_of_perturba
     change = single.change * single.direction.map(SIGNS)
     assert (change >= -1e-5).all()
     # an attack on a subject's own readout moves it farther than one on the group's does
-    shown = shown_to(study, [name]).query(f"source == @name and radius == {max(RADII)}").set_index(PLACE)
+    shown = shown_to(study, [name]).query(f"source == @name == target and radius == {max(RADII)}")
+    shown = shown.set_index(PLACE)
     for place, subject in enumerate(SUBJECTS):
         of_group = shown.change_subjects.map(lambda changes, place=place: changes[place])
         mine = single[single.subject == subject].set_index(PLACE)

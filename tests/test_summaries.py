@@ -387,6 +387,8 @@ def effects_of(folder, transfer):
     inputs = {
         "networks": str(folder / "networks.parquet"),
         "transfer": transfer,
+        "variants": plant_files(folder, "effect", unreached),
+        "sensitivity": plant_sensitivity(folder),
         "similarity": planted.plant_similarity(folder, MODELS),
         "similarity_means": planted.plant_means(folder, MODELS),
     }
@@ -402,6 +404,17 @@ def test_the_summary_of_effects_averages_the_absolute_change_over_draws_of_noise
     own = np.mean([own_change("a_plain", image, "PPA") for image in IMAGES])
     assert found.loc["sensitivity", "standard, own attack", "PPA"].estimate == pytest.approx(own)
     np.testing.assert_allclose(found.loc["relative transfer"].estimate, SHARE)
+
+
+def test_the_summary_of_effects_has_controls_and_the_transfer_of_attacks_that_reached_an_effect(tmp_path):
+    planted.plant_networks(tmp_path)
+    shown = plant_files(tmp_path, "transfer", lambda target: attacked(target, "l2") + drawn(target))
+    found = effects_of(tmp_path, shown).set_index(["effect", "group", "roi"])
+    other = found.loc["sensitivity", "standard, another image's attack"]
+    assert other.estimate[["FFA", "PPA", "all"]].tolist() == pytest.approx([0.5, 5.0, 2.75])
+    assert not any("another region" in group for _, group, _ in found.index)  # none was planted
+    reached = found.loc["relative transfer, effect of 1 SD"]
+    np.testing.assert_allclose(reached.estimate, SHARE)  # a failed attack moved others by a million
 
 
 def test_pairs_are_grouped_by_family_and_architecture_with_the_brain_apart():

@@ -1,5 +1,6 @@
 """The numbers of the study, with intervals, as a table and as text (rule summarise_effects)."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,14 @@ from codingaxes import groups, job, statistics, tables
 
 TRANSFER = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
 TRANSFER += ["change_source", "change_target"]
+VARIANTS = [*TRANSFER, "wanted", "reached"]
+CONTROLS = {
+    "other_image": "another image's attack",
+    "other_region": "another region's attack",
+    "phase_scrambled": "attack with scrambled phases",
+}
 HEADINGS = {
-    "sensitivity": "Change of a model's own response under its own attack, and under noise of the same size",
+    "sensitivity": "Change of a model's own response under its own attack, and under controls of its size",
     "relative transfer": "Change of another model, as a share of the change of the attacked one",
     "subspace similarity": "Mean squared cosine of the principal angles of leading axes, on the same image",
     "similarity across images": "The same, of one model's axes on an image and the other's on other images",
@@ -23,8 +30,6 @@ def main(run):
     """Everything is averaged over images last, so that images can be resampled."""
     networks = tables.read(run.input["networks"], "networks").set_index("network")
     transfer = tables.read(run.input["transfer"], "transfer", TRANSFER)
-    transfer["change"] = groups.attacked_way(transfer.change_target, transfer.direction)
-    transfer["own"] = groups.attacked_way(transfer.change_source, transfer.direction)
     similarity = tables.read(run.input["similarity"], "similarity")
     means = tables.read(run.input["similarity_means"], "similarity_means")
     pair = ["network_i", "network_j", "response", "roi", "k"]
@@ -33,7 +38,9 @@ def main(run):
     rows = []
     for effect, group, unit, frame in [
         *sensitivity(transfer, networks),
-        *relative_transfer(transfer, networks),
+        *controls(tables.read(run.input["sensitivity"], "sensitivity"), networks),
+        *relative_transfer(transfer[transfer.attack == "l2"], networks),
+        *with_effect(tables.read(run.input["variants"], "transfer", VARIANTS), networks),
         *subspace_similarity(similarity, networks),
         *gradient_cosine(similarity, networks),
     ]:
@@ -77,13 +84,14 @@ def estimate_mean(frame, rng, draws):
 def sensitivity(transfer, networks):
     """Own attacks and random noise (mean over draws), by family, in SD of the measured training responses."""
     own = transfer[(transfer.attack == "l2") & (transfer.source == transfer.target)]
+    own = own.assign(change=groups.attacked_way(own.change_target, own.direction))
     noise = transfer[transfer.attack == "random"]
     family = groups.families(networks)
     for name in dict.fromkeys(family.values()):
         members = [model for model, kind in family.items() if kind == name]
         for label, part, values in (
             ("own attack", own, own.change),
-            ("random noise", noise, noise.change.abs()),
+            ("random noise", noise, noise.change_target.abs()),
         ):
             mine = part.target.isin(members)
             if mine.any():
@@ -91,13 +99,34 @@ def sensitivity(transfer, networks):
                 yield "sensitivity", f"{name}, {label}", "SD", frame
 
 
-def relative_transfer(transfer, networks):
+def controls(seen, networks):
+    """What is left of an attack on another image, for another region, or with scrambled phases, by family."""
+    seen = seen[(seen.subject == tables.GROUP) & (seen.norm == "l2")]
+    family = groups.families(networks)
+    for name, (kind, label) in itertools.product(dict.fromkeys(family.values()), CONTROLS.items()):
+        part = seen[(seen.network.map(family) == name) & (seen.kind == kind)]
+        if len(part):
+            frame = part.assign(pair=part.network, top=part.change.abs(), bottom=1.0)
+            yield "sensitivity", f"{name}, {label}", "SD", frame
+
+
+def relative_transfer(transfer, networks, effect="relative transfer"):
     """Attacks shown to other models: within and between families, and to the simulated brain."""
-    other = transfer[(transfer.attack == "l2") & (transfer.source != transfer.target)]
-    other = other[other.source != tables.BRAIN]
-    other = other.assign(pair=other.source + " > " + other.target, top=other.change, bottom=other.own)
+    other = transfer[(transfer.source != transfer.target) & (transfer.source != tables.BRAIN)]
+    other = other.assign(
+        pair=other.source + " > " + other.target,
+        top=groups.attacked_way(other.change_target, other.direction),
+        bottom=groups.attacked_way(other.change_source, other.direction),
+    )
     for label, part in groups.by_pair(other, "source", "target", networks):
-        yield "relative transfer", label, "ratio", part
+        yield effect, label, "ratio", part
+
+
+def with_effect(transfer, networks):
+    """The same for the smallest attacks that have a wanted effect, where they have it."""
+    reached = transfer[(transfer.attack == "l2_effect") & transfer.reached]
+    for wanted, part in reached.groupby("wanted"):
+        yield from relative_transfer(part, networks, f"relative transfer, effect of {wanted:g} SD")
 
 
 def subspace_similarity(similarity, networks):
