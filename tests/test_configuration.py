@@ -13,9 +13,11 @@ def tree(tmp_path_factory):
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("attacks: {radius: 1}", "attacks: unknown key radius; allowed are radii, steps, tolerance"),
+        ("attacks: {radius: 1}", "attacks: unknown key radius; allowed are radii, linf_radii, large_radii"),
         ("atacks: {radii: [1]}", "top level: unknown key atacks; allowed are seed, device"),
         ("nsd: {regoins: {}}", "nsd: unknown key regoins; allowed are source, folder"),
+        ("attacks: {algorithms: [fgsm]}", "attacks.algorithms.0: 'fgsm' is not one of ['pgd', 'apgd']"),
+        ("attacks: {linf_radii: [2]}", "attacks.linf_radii.0: 2 is greater than the maximum of 1"),
         ("attacks: {radii: [-1]}", "attacks.radii.0: -1 is less than or equal to the minimum of 0"),
         (
             "readouts: {method: lasso}",

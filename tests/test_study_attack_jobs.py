@@ -1,5 +1,6 @@
 """Jobs that attack: in other batches, killed and resumed, with other settings, with nothing but the least."""
 
+import shutil
 import subprocess
 import sys
 
@@ -102,7 +103,7 @@ def test_what_is_explored_in_bfloat16_is_reported_in_float32(study, tmp_path):
             with torch.no_grad():
                 np.testing.assert_allclose(part.response_before, respond(images), atol=1e-5)
                 np.testing.assert_allclose(part.response_after, respond(images + deltas(part)), atol=1e-5)
-        assert (signed(made) >= -1e-5).all() and (made["size"][made.wanted == 0] > 0).all()
+        assert (signed(made) >= -1e-5).all()
         # gradients in bfloat16 find nearly as much as those in float32
         before = signed(usual[name].reset_index())
         assert signed(made).mean() > 0.8 * before.mean()
@@ -131,8 +132,11 @@ def test_restarts_cost_as_many_gradients_again_and_never_lose(study, tmp_path):
 LESS = "attacks: {subjects: false, algorithms: [], effects: [], linf_radii: [], large_radii: []}"
 
 
-def test_what_is_not_asked_for_is_left_out_and_the_study_is_whole(tmp_path):
-    study = copy_to(tmp_path / "study")
+def test_what_is_not_asked_for_is_left_out_and_the_study_is_whole(study, tmp_path):
+    study = shutil.copytree(study, tmp_path / "less", symlinks=True)
+    for name in ("algorithms.parquet", "algorithms.csv", "figures"):
+        path = study / "results" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     (study / "less.yaml").write_text(LESS)
     done = run(study, "less.yaml", "--cores", "2")
     assert done.returncode == 0, done.stdout
@@ -142,7 +146,7 @@ def test_what_is_not_asked_for_is_left_out_and_the_study_is_whole(tmp_path):
         attacks = sensitivity(study, model).query("kind == 'attack'")
         assert set(attacks.subject) == {tables.GROUP} and set(attacks.norm) == {"l2"}
         assert len(shown_to(study, [model], "transfer_variants")) == 0
-        assert len(shown_to(study, [model])) > 0
+        assert set(shown_to(study, [model]).attack) == {"l2", "random"}
     assert set(perturbations(study, "random").attack) == {"random"}
     assert set(read(study, "results/transfers.parquet", "transfers").attack) == {"l2", "random"}
     figures = {file.stem for file in (study / "results/figures").iterdir()}

@@ -65,9 +65,14 @@ class Attacker:
 
     def attack(self, images, first, about):
         """Rows for perturbations, for its variants, and for sensitivity, of one region and direction."""
-        found, variants, seen = [], [], []
+        found, variants, seen, known = [], [], [], []
         for budget in self.budgets():
-            rows = self.rows(images, first, GROUP, about, budget)
+            # what was found in a smaller ball is allowed in a larger one, and may have the wanted effect
+            usual = budget["attack"] in ("l2", "l2_large", "l2_effect")
+            allowed = [delta for size, delta in known if budget["wanted"] or size <= budget["radius"]]
+            rows = self.rows(images, first, GROUP, about, budget, allowed if usual else ())
+            if usual:
+                known.append((budget["radius"], pixels.perturbations(rows.delta, images)))
             (found if budget["attack"] == "l2" else variants).append(rows)
             if budget["attack"] in ("l2", "linf"):
                 seen.append(self.as_seen(rows, GROUP))
@@ -89,7 +94,7 @@ class Attacker:
                 l2 | {"attack": f"l2_{name}", "algorithm": name, "radius": radii[-1]}
                 for name in params["algorithms"]
             ]
-            + [l2 | {"attack": "l2_large", "radius": radius} for radius in params["large_radii"]]
+            + [l2 | {"attack": "l2_large", "radius": radius} for radius in sorted(params["large_radii"])]
             + [l2 | {"attack": "l2_effect", "radius": 0.0, "wanted": wanted} for wanted in params["effects"]]
         )
 
@@ -108,7 +113,7 @@ class Attacker:
         gradients = torch.where(torch.isfinite(gradients).all((2, 3, 4), keepdim=True), gradients, 0.0)
         return {self.names[i]: (values[:, i], gradients[:, j]) for j, i in enumerate(wanted)}
 
-    def rows(self, images, first, who, about, budget):
+    def rows(self, images, first, who, about, budget, known=()):
         """One attack on one readout, as rows of the table perturbations, and responses to what is stored."""
         respond = self.model.scalar(about["roi"], who)
         shared = {
@@ -117,8 +122,11 @@ class Attacker:
             "explore": precision.exploring(respond, self.params["precision"]),
         }
 
-        def work(images, value, gradient, *starts):
-            first = {"first": (value, gradient)} | shared
+        starts = [] if budget["wanted"] else self.starts(images, about["image_id"])
+
+        def work(images, value, gradient, *more):
+            starts_, known_ = more[: len(starts)], more[len(starts) :]
+            first = {"first": (value, gradient), "known": known_} | shared
             if budget["wanted"]:
                 steps, tolerance = self.params["effect_steps"], self.params["tolerance"]
                 return effects.reach(
@@ -130,13 +138,13 @@ class Attacker:
                 images,
                 budget["radius"],
                 algorithm=budget["algorithm"],
-                starts=starts,
+                starts=starts_,
                 **settings,
                 **first,
             )
 
-        starts = [] if budget["wanted"] else self.starts(images, about["image_id"])
-        found = attacks.Attack.joined(self.fitting(work, images, *first[about["roi"], who], *starts))
+        more = (*first[about["roi"], who], *starts, *known)
+        found = attacks.Attack.joined(self.fitting(work, images, *more))
         delta = budgets.round_towards_zero(found.delta)
         before, after = (self.shown(respond, images + part).double() for part in (0, delta.float()))
         change = attacks.SIGNS[about["direction"]] * (after - before)

@@ -12,6 +12,7 @@ from codingaxes import budgets
 from codingaxes.algorithms import ALGORITHMS, Ball, wide
 
 SIGNS = {"increase": 1.0, "decrease": -1.0}
+JUDGED = 5  # steps from which on the last third says something about the point that was found
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def maximise(
     steps=20,
     tolerance=0.05,
     starts=(),
+    known=(),
     first=None,
     explore=None,
 ):
@@ -85,9 +87,12 @@ def maximise(
     tolerance : float
         For the converged flag: the share of the change that a first-order step could still add. The step is
         along the mean gradient of the last third of the steps: at a kink of the response a single gradient
-        is never small, a mean over its sides is (Goldstein, Math. Programming 1977).
+        is never small, a mean over its sides is (Goldstein, Math. Programming 1977). With fewer than `JUDGED`
+        steps that mean is of the gradients that the point was made from, and nothing counts as converged.
     starts : sequence of tensors (n, 3, h, w)
         Directions of further attempts; of all attempts the best is kept for each image.
+    known : sequence of tensors (n, 3, h, w)
+        Perturbations inside the budget, of a smaller one for instance: a forward pass each, no less is found.
     first : pair of tensors (n,), (n, 3, h, w), optional
         Response and gradient at the images, where the caller has them from another budget.
     explore : callable, optional
@@ -109,11 +114,12 @@ def maximise(
     check_choice("direction", direction, (*SIGNS, "either"))
     check_choice("algorithm", algorithm, ALGORITHMS)
     check_steps(steps)
-    before, gradient = first if first is not None else value_and_gradient(explore or respond, images)
+    explored, gradient = first if first is not None else value_and_gradient(explore or respond, images)
+    before = explored if explore is None else forward(respond, images)
     ball = Ball(images, radius, norm)
-    sign = _better_way(respond, ball, gradient) if direction == "either" else SIGNS[direction]
+    sign = _better_way(respond, ball, before, gradient) if direction == "either" else SIGNS[direction]
     sign = torch.as_tensor(sign, dtype=before.dtype, device=before.device).expand_as(before)
-    objective = Objective(respond, images, sign, before, explore)
+    objective = Objective(respond, images, sign, before, explore, explored)
     change, best, tail = torch.zeros_like(before), torch.zeros_like(images), wide(sign, images) * gradient
     for start in (None, *starts):
         proposals = ALGORITHMS[algorithm](ball, steps, start)
@@ -122,11 +128,13 @@ def maximise(
         change = torch.where(better, found[0], change)
         better = wide(better, images)
         best, tail = torch.where(better, found[1], best), torch.where(better, found[2], tail)
+    if explore is not None:  # cheap arithmetic has chosen; what is reported is respond's
+        change = objective.at(best)
+    for delta in known:
+        found = objective.at(delta)
+        best = torch.where(wide(found > change, images), delta, best)
+        change = torch.maximum(found, change)
     gap = ball.gap(tail, best)
-    if explore is not None:
-        with torch.no_grad():
-            before = respond(images)
-        change = Objective(respond, images, sign, before).at(best)
     return Attack(
         delta=best,
         before=before,
@@ -134,7 +142,7 @@ def maximise(
         size=budgets.size(best, norm),
         bound=budgets.bound(gradient, radius, norm),
         gap=gap,
-        converged=(change > 0) & (gap <= tolerance * change),
+        converged=(change > 0) & (gap <= tolerance * change) & (steps >= JUDGED),
         evaluations=torch.full_like(before, steps + len(starts) * (steps - 1), dtype=torch.int32),
         reached=change > 0,
     )
@@ -143,26 +151,29 @@ def maximise(
 class Objective:
     """The change of the response in the wanted direction, at perturbations of some images.
 
-    A change that is not finite counts as none: no perturbation is chosen for it. With `explore`, all but the
-    forward passes alone are in its precision.
+    A change that is not finite counts as none: no perturbation is chosen for it. With `explore`, changes that
+    come with gradients are of that response, from `explored` at the images themselves.
     """
 
-    def __init__(self, respond, images, sign, before, explore=None):
+    def __init__(self, respond, images, sign, before, explore=None, explored=None):
         self.respond, self.images, self.sign, self.before = respond, images, sign, before
-        self.explore = explore or respond
+        self.explore, self.explored = (respond, before) if explore is None else (explore, explored)
 
     def with_gradient(self, delta):
         """Changes (n,) and their gradients (n, 3, h, w)."""
         after, gradient = value_and_gradient(self.explore, self.images + delta)
-        return self._change(after), wide(self.sign, delta) * gradient
+        return self._change(after, self.explored), wide(self.sign, delta) * gradient
 
-    @torch.no_grad()
+    def without_gradient(self, delta):
+        """The same changes (n,), by a forward pass alone."""
+        return self._change(forward(self.explore, self.images + delta), self.explored)
+
     def at(self, delta):
-        """Changes (n,), by a forward pass alone."""
-        return self._change(self.respond(self.images + delta))
+        """Changes (n,) of the response itself, by a forward pass alone."""
+        return self._change(forward(self.respond, self.images + delta), self.before)
 
-    def _change(self, after):
-        change = self.sign * (after - self.before)
+    def _change(self, after, before):
+        change = self.sign * (after - before)
         return torch.where(torch.isfinite(change), change, torch.zeros_like(change))
 
 
@@ -182,7 +193,7 @@ def _climb(objective, gradient, proposals, steps):
     delta = proposals.send((change, gradient))
     for step in range(1, steps + 1):
         if step == steps:
-            reached = objective.at(delta)
+            reached = objective.without_gradient(delta)
         else:
             reached, gradient = objective.with_gradient(delta)
             tail, count = (tail + gradient, count + 1) if in_tail(step - 1, steps) else (gradient, 1)
@@ -194,13 +205,18 @@ def _climb(objective, gradient, proposals, steps):
     return change, best, tail / count
 
 
-@torch.no_grad()
-def _better_way(respond, ball, gradient):
-    """The sign of the larger change after one step up and one step down."""
+def _better_way(respond, ball, before, gradient):
+    """The sign of the larger change after one step up and one down; one that is not finite counts as 0."""
     up, down = (
-        (respond(ball.images + ball.stretch(way * gradient)) - respond(ball.images)).abs() for way in (1, -1)
+        (forward(respond, ball.images + ball.stretch(way * gradient)) - before).abs() for way in (1, -1)
     )
-    return torch.where(down > up, -1.0, 1.0)
+    return torch.where(torch.isfinite(down) & ~(up >= down), -1.0, 1.0)
+
+
+@torch.no_grad()
+def forward(respond, images):
+    """Responses (n,), without a gradient."""
+    return respond(images)
 
 
 def check_choice(name, found, allowed):

@@ -68,10 +68,12 @@ def stretch(direction, images, radius, norm="l2"):
     # the squared norm is concave in the squared scale, so that secants from below do not pass the root
     scale = budget / _sum(wanted.square()).clamp_min(1e-30)
     before, reached, inside = torch.zeros_like(scale), torch.zeros_like(scale), None
+    beyond = torch.full_like(scale, torch.inf)  # a scale that was too large
     for secants in itertools.count(1):
         delta = _clip(scale.sqrt() * wanted, low, high)
         square = _sum(delta.square())
-        done = (square >= close * budget) | (scale > 1e30)
+        over = square > budget * (2 - close)
+        done = ~over & (square >= close * budget) | (scale > 1e30) | (beyond <= before * (2 - close))
         if inside is not None:
             done |= inside
         if done.all():
@@ -79,13 +81,16 @@ def stretch(direction, images, radius, norm="l2"):
         if secants == FEW:  # does the ball hold the whole box in this direction?
             corner = _clip(wanted.sign(), low, high)
             inside = _sum(corner.square()) <= budget
+        beyond = torch.where(over, scale, beyond)
         secant = scale + (budget - square) * (scale - before) / (square - reached)
-        # what is left is too small to count beside the rest: until it does
+        # where what is left is too small to count beside the rest, go on until it does, and then between
         farther = torch.where(square > reached, secant, 4 * scale)
-        before, reached = torch.where(done, before, scale), torch.where(done, reached, square)
-        scale = torch.where(done, scale, farther)
-    over = (budget / square.clamp_min(1e-30)).sqrt().clamp_max(1)  # a secant may pass the root by rounding
-    return over * delta if inside is None else torch.where(inside, corner, over * delta)
+        before, reached = torch.where(done | over, before, scale), torch.where(done | over, reached, square)
+        farther = torch.where(farther < beyond, farther, (before * beyond).sqrt())
+        scale = torch.where(done, scale, torch.where(over, (before * beyond).sqrt(), farther))
+    # to rounding, where the last point is still beyond
+    delta = torch.where(over, _clip(before.sqrt() * wanted, low, high), delta) if over.any() else delta
+    return delta if inside is None else torch.where(inside, corner, delta)
 
 
 def project(delta, images, radius, norm="l2"):
@@ -104,7 +109,7 @@ def project(delta, images, radius, norm="l2"):
     -------
     tensor (n, 3, h, w)
     """
-    inside = _clip(delta, -images, 1 - images)
+    inside = _clip(torch.nan_to_num(delta, 0.0, 0.0, 0.0), -images, 1 - images)
     limit = _wide(radius, images)
     if norm == "linf":
         return _clip(inside, -limit, limit)

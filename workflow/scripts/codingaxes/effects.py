@@ -8,17 +8,24 @@ import torch
 from codingaxes import budgets
 from codingaxes.algorithms import Ball, annealed, unit, wide
 from codingaxes.attacks import (
+    JUDGED,
     SIGNS,
     Attack,
     Objective,
     check_choice,
     check_steps,
+    forward,
     in_tail,
+    maximise,
     value_and_gradient,
 )
 
 SETTLE = 12  # forward passes at most, at the end, to find the size along the last direction
-NEAR = 0.25  # share of the tolerance that settling aims at, so that rounding to float16 stays inside
+NEAR, KEPT = (
+    0.25,
+    0.75,
+)  # shares of the tolerance: aimed at in settling, and kept; the rest is for rounding to float16
+RESCUE = (2.0, 0.5, 8.0, 0.125)  # sizes to try, over that of the strongest perturbation that did not suffice
 
 
 def reach(
@@ -31,6 +38,7 @@ def reach(
     steps=20,
     tolerance=0.01,
     gap_tolerance=0.05,
+    known=(),
     first=None,
     explore=None,
 ):
@@ -41,8 +49,8 @@ def reach(
 
     Parameters
     ----------
-    respond, images, norm, steps, first, explore
-        As in `attacks.maximise`.
+    respond, images, norm, steps, known, first, explore
+        As in `attacks.maximise`; known perturbations may have any size.
     wanted : float or tensor (n,)
         Change in the unit of the response, above 0.
     direction : "increase" or "decrease"
@@ -54,8 +62,10 @@ def reach(
     Returns
     -------
     attacks.Attack
-        An image that cannot reach the effect inside the box has reached False and the strongest perturbation
-        that was seen: this is data, not an error. The bound is that of the perturbation's own size.
+        An image on which the effect was not found has reached False and the strongest perturbation that was
+        seen, or the smallest that has more than the wanted effect: this is data, not an error. It is looked
+        for among the strongest perturbations of four other sizes as well, whose gradients are counted. The
+        bound is that of the perturbation's own size.
 
     Raises
     ------
@@ -65,29 +75,34 @@ def reach(
     budgets.check(images, 1.0, norm)
     check_choice("direction", direction, SIGNS)
     check_steps(steps)
-    before, slope = first if first is not None else value_and_gradient(explore or respond, images)
-    if explore is not None:
-        with torch.no_grad():
-            before = respond(images)
+    explored, slope = first if first is not None else value_and_gradient(explore or respond, images)
+    before = explored if explore is None else forward(respond, images)
     wanted = torch.as_tensor(wanted, dtype=before.dtype, device=before.device).expand_as(before)
     if not (wanted > 0).all():
         raise ValueError(f"wanted must be above 0, not {float(wanted.min()):g}; direction says which way")
     sign = torch.full_like(before, SIGNS[direction])
-    objective = Objective(respond, images, sign, before, explore)
+    objective = Objective(respond, images, sign, before, explore, explored)
     search = _Search(objective, wanted, norm, tolerance)
     gradient = wide(sign, images) * slope
     mean, tail, count = unit(gradient), gradient, 1
     radius = search.limited(wanted / budgets.bound(slope, 1.0, norm).clamp_min(1e-30))
     for step in range(steps - 1):
         delta = budgets.stretch(mean, images, radius, norm)
-        change, gradient = search.objective.with_gradient(delta)
-        search.note(delta, change)
+        change, gradient = objective.with_gradient(delta)
         radius = search.follow(delta, change, gradient, radius)
+        if explore is None:  # else what counts is seen in full precision alone, below
+            search.note(delta, change)
         mean = annealed(mean, gradient, step, steps)
         tail, count = (tail + gradient, count + 1) if in_tail(step + 1, steps) else (gradient, 1)
-    if explore is not None:  # what counts is reached in full precision
-        search = _Search(objective, wanted, norm, tolerance)
+    for delta in known:
+        search.note(delta, objective.at(delta))
     search.settle(mean, radius)
+    search.settle_strongest()
+    spent = torch.full_like(before, steps, dtype=torch.int32)
+    for factor in RESCUE:
+        missed = torch.nonzero(~search.passed & (search.change > 0)).flatten()
+        if len(missed):
+            spent[missed] += search.rescue(missed, factor, direction, steps, (explored, slope), explore)
     search.settle_strongest()
     size = budgets.size(search.delta, norm)
     gap = Ball(images, size.clamp_min(1e-30), norm).gap(tail / count, search.delta)
@@ -98,22 +113,32 @@ def reach(
         size=size,
         bound=budgets.bound(slope, size, norm),
         gap=gap,
-        converged=(search.change > 0) & (gap <= gap_tolerance * search.change),
-        evaluations=torch.full_like(before, steps, dtype=torch.int32),
+        converged=search.reached & (gap <= gap_tolerance * search.change) & (steps >= JUDGED),
+        evaluations=spent,
         reached=search.reached,
     )
 
 
 class _Search:
-    """The smallest perturbation so far that has the wanted effect; before there is one, the strongest."""
+    """The best perturbation so far.
+
+    It is the smallest that has the wanted effect; before there is one, the smallest that has more than that;
+    before there is one of these, the strongest.
+    """
 
     def __init__(self, objective, wanted, norm, tolerance):
         self.objective, self.wanted, self.norm, self.tolerance = objective, wanted, norm, tolerance
         self.delta, self.change = torch.zeros_like(objective.images), torch.zeros_like(wanted)
         self.reached = torch.zeros_like(wanted, dtype=torch.bool)
-        self.trusted = torch.zeros_like(wanted)  # the largest change that sizes were taken from
         corner = torch.maximum(objective.images, 1 - objective.images)
         self.largest = budgets.size(corner, norm)
+        # the point that sizes are taken from: its change, at most half the wanted one, and its size
+        self.trusted, self.at = torch.zeros_like(wanted), torch.zeros_like(self.largest)
+
+    @property
+    def passed(self):
+        """Whether the effect, or more than that, has been seen."""
+        return self.reached | (self.change >= self.wanted)
 
     def limited(self, radius):
         """A radius that is above 0 and no larger than the box."""
@@ -121,9 +146,11 @@ class _Search:
 
     def note(self, delta, change):
         """Keep what is better."""
-        hit = (change - self.wanted).abs() <= self.tolerance * self.wanted
+        hit = (change - self.wanted).abs() <= KEPT * self.tolerance * self.wanted
+        more = change >= self.wanted
         smaller = budgets.size(delta, self.norm) < budgets.size(self.delta, self.norm)
-        better = torch.where(self.reached, hit & smaller, hit | (change > self.change))
+        before = torch.where(self.passed, more & smaller, more | (change > self.change))
+        better = torch.where(self.reached, hit & smaller, hit | before)
         self.delta = torch.where(wide(better, delta), delta, self.delta)
         self.change = torch.where(better, change, self.change)
         self.reached = self.reached | hit
@@ -131,8 +158,8 @@ class _Search:
     def follow(self, delta, change, gradient, radius):
         """The size at which the effect would be the wanted one, by the slope along a perturbation.
 
-        A point far from the wanted effect says little, as directions are still being found: then the size
-        stays as it was, and goes on only when the change grows.
+        A point far from the wanted effect, and worse than one before, says little, as directions are still
+        being found: then the size is taken from that other one; where there was none, it is halved.
         """
         size = budgets.size(delta, self.norm).clamp_min(1e-30)
         slope = (gradient * delta).sum(dim=(1, 2, 3), dtype=torch.float64) / size
@@ -140,10 +167,31 @@ class _Search:
         # the slope at a kink may be anything: keep it within a factor of two of the mean slope so far
         slope = torch.minimum(torch.maximum(slope, secant / 2), secant * 2)
         newton = size + (self.wanted - change) / slope.clamp_min(1e-30)
-        trusted = change >= torch.minimum(self.wanted / 2, self.trusted)
-        self.trusted = torch.maximum(self.trusted, torch.where(trusted, change, self.trusted))
-        bounded = torch.minimum(torch.maximum(newton, radius / 2), radius * 2)
-        return self.limited(torch.where(trusted & (change > 0), bounded, radius))
+        newton = torch.minimum(torch.maximum(newton, radius / 2), radius * 2)
+        trusted = (change > 0) & (change >= torch.minimum(self.wanted / 2, self.trusted))
+        self.at = torch.where(trusted, size, self.at)
+        self.trusted = torch.where(trusted, torch.minimum(change, self.wanted / 2), self.trusted)
+        back = torch.where(self.trusted > 0, 1.5 * self.at, radius / 2)
+        return self.limited(torch.where(trusted, newton, back))
+
+    def rescue(self, missed, factor, direction, steps, first, explore):
+        """Look for the effect of some images among the strongest of another size; gradients spent on each."""
+        objective = self.objective
+        radius = self.limited(factor * budgets.size(self.delta, self.norm))[missed]
+        found = maximise(
+            objective.respond,
+            objective.images[missed],
+            radius.to(objective.images.dtype),
+            norm=self.norm,
+            direction=direction,
+            steps=steps,
+            first=tuple(part[missed] for part in first),
+            explore=explore,
+        )
+        delta, change = torch.zeros_like(self.delta), torch.zeros_like(self.change)
+        delta[missed], change[missed] = found.delta, (objective.sign[missed] * found.change).to(change.dtype)
+        self.note(delta, change)
+        return steps - 1
 
     def settle(self, direction, radius, wanting=None):
         """Find the size along a direction by false position inside a bracket, all images at once.
@@ -181,7 +229,7 @@ class _Search:
 
     def settle_strongest(self):
         """Where the wanted effect was passed but not met, look for it on the way to the strongest point."""
-        passed = ~self.reached & (self.change > self.wanted)
+        passed = ~self.reached & self.passed
         if passed.any():
             size = budgets.size(self.delta, self.norm)
             share = self.wanted / torch.where(passed, self.change, self.wanted)
