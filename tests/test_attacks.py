@@ -121,6 +121,24 @@ def test_restarts_from_given_directions_never_give_less():
     assert (often.evaluations == respond.gradients).all()
 
 
+def test_a_larger_ball_gives_no_less_than_what_is_known_of_a_smaller_one():
+    def respond(images):  # falls again beyond a size of 1
+        along = (images - 0.5).flatten(1).sum(1) / 192**0.5
+        return along * (2 - along)
+
+    images = torch.full((2, 3, 8, 8), 0.5, dtype=torch.float64)
+    small = attacks.maximise(respond, images, 0.9, steps=4)
+    large = attacks.maximise(respond, images, 5.0, steps=4, known=[small.delta])
+    assert (large.change >= small.change).all() and (small.change > 0.9).all()
+    assert (attacks.maximise(respond, images, 5.0, steps=4).change < small.change).all()
+    assert large.reached.all() and (large.evaluations == 4).all()
+
+
+def test_fewer_than_five_gradients_say_nothing_about_convergence():
+    for steps in (1, 2, 4):
+        assert not attacks.maximise(kinked(), rand(4, 3, 8, 8), 1.0, steps=steps).converged.any()
+
+
 def test_the_first_gradient_may_be_shared_between_budgets():
     respond, images = Counted(kinked()), rand(4, 3, 8, 8)
     first = attacks.value_and_gradient(respond, images)
@@ -224,6 +242,15 @@ def test_constant_undefined_and_dead_responses_give_flagged_rows_of_zeros(respon
         assert not found.converged.any() and not found.reached.any()
         assert (found.delta == 0).all() and (found.change == 0).all()
         assert found.bound_ratio.isnan().all()
+
+
+def test_either_direction_avoids_the_one_that_is_undefined():
+    def respond(images):  # not a number above the image's own mean
+        along = (images - 0.5).flatten(1).sum(1)
+        return torch.where(along > 0, torch.nan, along)
+
+    found = attacks.maximise(respond, torch.full((1, 3, 4, 4), 0.5), 0.1, direction="either", steps=5)
+    assert found.reached.all() and (found.change < -0.5).all()
 
 
 def test_an_undefined_response_to_one_image_leaves_the_others_alone():

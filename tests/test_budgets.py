@@ -77,9 +77,9 @@ def test_a_stored_perturbation_is_in_ball_and_box_and_within_half_a_thousandth(
     torch.testing.assert_close(stored.to(dtype), delta, rtol=1e-3, atol=1e-7)
 
 
-def by_bisection(weights, image, radius):
+def by_bisection(weights, image, radius, far=1e-9):
     """The maximum of a linear response in ball and box by its dual: clip(weights / m), m by bisection."""
-    low, high = 1e-9, 1e9
+    low, high = far, 1e9
     for _ in range(300):
         middle = (low * high) ** 0.5
         found = torch.minimum(torch.maximum(weights / middle, -image), 1 - image)
@@ -93,6 +93,20 @@ def test_a_stretched_direction_is_the_maximum_of_a_linear_response(radius):
     found = budgets.stretch(weights, images, radius)
     for image, weight, delta in zip(images, weights, found, strict=True):
         torch.testing.assert_close(delta, by_bisection(weight, image, radius), atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("power", [1, 3, 5])
+@pytest.mark.parametrize("share", [0.9, 0.99, 0.999])
+def test_the_maximum_is_exact_where_the_box_is_nearly_all_of_the_budget(power, share):
+    images, weights = make(7, 8, 1.0, 3, 0.0, torch.float64)
+    weights = weights**power
+    for dtype, lost in ((torch.float64, 1e-12), (torch.float32, 1e-6)):
+        corner = torch.where(weights > 0, 1 - images, -images)
+        radius = share * budgets.size(corner, "l2")
+        found = budgets.stretch(weights.to(dtype), images.to(dtype), radius.to(dtype)).double()
+        for image, weight, delta, size in zip(images, weights, found, radius, strict=True):
+            best = (weight * by_bisection(weight, image, size, far=1e-40)).sum()
+            assert (weight * delta).sum() >= best * (1 - lost)
 
 
 def test_a_projected_point_is_nearer_than_any_other_point_of_ball_and_box():

@@ -65,6 +65,49 @@ def test_images_that_cannot_reach_the_effect_inside_the_box_are_flagged_with_the
     assert shown.min() >= 0 and shown.max() <= 1
 
 
+def along(images):
+    """How far images are from grey along one direction: in one direction alone the smallest size is known."""
+    return (images - 0.5).flatten(1).sum(1) / images[0].numel() ** 0.5
+
+
+SHAPES = {  # response by that distance t: the smallest t at which it is 1
+    "flat, then a bump": (lambda t: 1e-3 * t + 1.5 * torch.exp(-(((t - 0.8) / 0.2) ** 2)), 0.672),
+    "falls beyond its top": (lambda t: 1.1 * torch.sin(t), 1.141),
+    "steep, then flat": (lambda t: torch.log1p(1e4 * t) / 5, 0.0147),
+    "grows with the fourth power": (lambda t: 2 * t**4 + 1e-3 * t, 0.840),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_effects_of_odd_responses_are_found(shape):
+    curve, smallest = SHAPES[shape]
+    images = torch.full((2, 3, 8, 8), 0.5, dtype=torch.float64)
+    found = effects.reach(lambda x: curve(along(x)), images, 1.0, steps=20)
+    assert found.reached.all()
+    assert ((found.size > 0.95 * smallest) & (found.size < 1.5 * smallest)).all()
+
+
+def test_a_jump_over_the_effect_gives_the_smallest_perturbation_beyond_it_and_a_flag():
+    images = torch.full((2, 3, 8, 8), 0.5, dtype=torch.float64)
+    found = effects.reach(lambda x: 0.1 * along(x) + (along(x) > 0.7), images, 0.5, steps=10)
+    assert not found.reached.any() and not found.converged.any()
+    assert ((found.size >= 0.7) & (found.size < 1.0)).all()
+
+
+def test_known_perturbations_serve_where_the_search_finds_none():
+    images = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64)
+
+    def respond(x):  # two directions: nothing but a far one has the effect, and no gradient points to it
+        first, second = (x - 0.5)[:, 0].sum((1, 2)), (x - 0.5)[:, 1].sum((1, 2))
+        return 0.1 * torch.tanh(first) + torch.relu(second - 4)
+
+    known = torch.zeros_like(images)
+    known[:, 1] = 0.1
+    assert not effects.reach(respond, images, 1.0, steps=5).reached.any()
+    found = effects.reach(respond, images, 1.0, steps=5, known=[known])
+    assert found.reached.all() and (found.size <= budgets.size(known, "l2")).all()
+
+
 @pytest.mark.parametrize("respond", [constant, undefined])
 def test_constant_and_undefined_responses_give_flagged_rows_of_zeros(respond):
     found = effects.reach(respond, rand(2, 3, 8, 8), 0.5, steps=3)

@@ -63,7 +63,8 @@ def ascent(ball, steps, start=None):
 def annealed(mean, gradient, step, steps):
     """The running mean of unit gradients after one more; steps are numbered from 0."""
     weight = (1 - step / steps) ** DECAY
-    return unit((1 - weight) * mean + weight * unit(gradient))
+    norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-30)
+    return unit((1 - weight) * mean + wide(weight / norm, gradient) * gradient)
 
 
 def pgd(ball, steps, start=None):

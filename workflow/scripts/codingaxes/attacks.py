@@ -198,7 +198,10 @@ def _climb(objective, gradient, proposals, steps):
             reached, gradient = objective.with_gradient(delta)
             tail, count = (tail + gradient, count + 1) if in_tail(step - 1, steps) else (gradient, 1)
         better = reached > change
-        best = delta if better.all() else torch.where(wide(better, delta), delta, best)
+        if better.all():
+            best = delta
+        elif better.any():  # by rows: a mask over pixels would take as long as a step
+            best = best.index_copy(0, better.nonzero().flatten(), delta[better])
         change = torch.where(better, reached, change)
         if step < steps:
             delta = proposals.send((reached, gradient))
