@@ -105,7 +105,7 @@ def describe(attacks, sizes, looks):
     shares = ", ".join(f"{share:.0%} {family.replace('_', ' ')}" for family, share in missed.items())
     note = f"n = {plots.span(sizes.n_images)} probe images, both directions; "
     note += "A: median and middle half, pixels in [0, 1]; B: colours clipped to 0 to 1\n"
-    note += f"not reached with any allowed size (left out of B): {shares}"
+    note += f"wanted change not found (left out of B): {shares}"
     if np.isfinite(sizes.high).all():
         return note
     return f"{note}\nin A these count as larger: bars up to the edge, an open mark where it is the median"
