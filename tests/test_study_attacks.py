@@ -143,7 +143,7 @@ def test_controls_are_what_their_names_say_and_are_read_by_every_readout(study, 
         part = made[(made.roi == roi) & (made.direction == direction) & (made.radius == radius)]
         part = part.set_index("image_id").loc[probes].reset_index()
         delta = deltas(part)
-        size = torch.from_numpy(part["size"].to_numpy())
+        size = torch.from_numpy(part["size"].to_numpy(copy=True))
         others = [region for region in REGIONS if region != roi]
         cases = [("other_region", 0, delta, others)]
         next_one = budgets.stretch(delta[[1, 2, 3, 0]], images, size, "l2")
