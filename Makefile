@@ -1,10 +1,12 @@
-# codingaxes in one command: `make` installs what is needed into .venv, runs the miniature and shows what it found.
+# codingaxes in one command: `make` installs what is needed into .venv, runs the miniature and shows its numbers.
 #
-#   make run      the whole workflow with the default configuration, then the report (the default)
-#   make test     the tests
-#   make lint     everything that a change must pass besides the tests
-#   make format   put the code into the one format
-#   make clean    remove results, logs and the miniature's data; .venv stays
+#   make run        the whole workflow with the default configuration, then the report (the default)
+#   make test       all tests, as many at a time as there are cores
+#   make test-fast  those that need no finished study and finish within two minutes
+#   make lint       everything that a change must pass besides the tests
+#   make format     put the code into the one format
+#   make docs       write the pages and pictures in docs/ that are made from the code
+#   make clean      remove results, logs and the miniature's data; .venv stays
 #
 # Settings, for instance `make run CORES=4`, `make PYTHON=/path/to/python3.12`:
 PYTHON ?= python3
@@ -18,7 +20,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test lint format clean
+.PHONY: run test test-fast lint format docs clean
 
 run: .venv/.installed
 	snakemake --cores $(CORES)
@@ -26,14 +28,20 @@ run: .venv/.installed
 		snakemake --report results/report.html; \
 	fi
 	@echo
-	@cat results/effects.txt
+	@cat results/summaries/numbers.txt
 	@echo
 	@echo "figures  results/figures/"
-	@echo "numbers  results/effects.csv"
+	@echo "numbers  results/summaries/numbers.csv"
 	@echo "report   results/report.html (open it in a browser; it needs no network)"
 
+# As many tests at a time as there are cores, eight at most; a worker that is done takes tests from another.
+PYTEST := python -m pytest --dist worksteal -n $(if $(filter all,$(CORES)),logical --maxprocesses 8,$(CORES))
+
 test: .venv/.installed
-	python -m pytest
+	$(PYTEST)
+
+test-fast: .venv/.installed
+	$(PYTEST) --ignore tests/study
 
 lint: .venv/.installed
 	ruff check .
@@ -46,6 +54,10 @@ format: .venv/.installed
 	ruff check --fix-only .
 	ruff format .
 	snakefmt .
+
+docs: .venv/.installed
+	python docs/make_tables.py
+	python docs/draw_steps.py
 
 # Only what is made here: what was downloaded (resources/nsd, resources/weights) stays.
 clean:

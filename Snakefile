@@ -24,22 +24,22 @@ include: "rules/features.smk"
 include: "rules/readouts.smk"
 include: "rules/attacks.smk"
 include: "rules/transfer.smk"
+include: "rules/axes.smk"
+include: "rules/similarity.smk"
 include: "rules/summaries.smk"
-include: "rules/eigenvectors.smk"
 include: "rules/figures.smk"
-include: "rules/attack_figures.smk"
-
-
-onstart:
-    accept_terms(config, workflow.dag.needrun_jobs())
 
 
 rule all:
-    """Figures, and the numbers of the study as table and text."""
+    """Figures, and the numbers of the study as tables and text."""
     default_target: True
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
-        NUMBERS,
+        "results/summaries/numbers.txt",
+        "results/summaries/sensitivities.csv",
+        "results/summaries/transfers.csv",
+        "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
+        "results/similarity/regression.csv",
 
 
 rule figures:
@@ -51,4 +51,4 @@ rule figures:
 rule networks:
     """What every network of the table is and can do, measured on one image."""
     input:
-        "results/network_checks.csv",
+        "results/networks/checks.csv",

@@ -1,4 +1,4 @@
-"""The attacks that `attacks.py` compares: ours and those of five libraries, all asked the same thing."""
+"""Wrap the attacks that `attacks.py` compares, ours and those of five libraries, to be called alike."""
 
 import importlib.util
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from codingaxes import attacks, effects
+from codingaxes.attacks import smallest, strongest
 
 MARGIN = 40.0  # in logits: from 20 on, cross-entropy is linear in float32
 OURS = "ours"
@@ -53,10 +53,10 @@ class Classifier(nn.Module):
 
 def ours(algorithm):
     def run(respond, images, before, norm, radius, steps):
-        found = attacks.maximise(
+        attack = strongest.maximise(
             respond, images, radius, norm=norm, direction="increase", algorithm=algorithm, steps=steps
         )
-        return images + found.delta, found.evaluations.double().mean().item()
+        return images + attack.delta, attack.evaluations.double().mean().item()
 
     return run
 
@@ -133,10 +133,10 @@ def cleverhans_pgd(model, images, labels, norm, radius, steps):
     from cleverhans.torch.attacks.projected_gradient_descent import projected_gradient_descent
 
     order = {"l2": 2, "linf": np.inf}[norm]
-    found = projected_gradient_descent(
+    attacked = projected_gradient_descent(
         model, images, radius, min(1, 2.5 / steps) * radius, steps, order, clip_min=0, clip_max=1, y=labels
     )
-    return found.detach()
+    return attacked.detach()
 
 
 def robustness_pgd(respond, images, before, norm, radius, steps):
@@ -179,8 +179,8 @@ REFERENCE = (OURS, "PGD, step 2.5ε/T (ours)", "APGD (ours)")
 
 
 def ours_reach(respond, images, before, wanted, steps):
-    found = effects.reach(respond, images, wanted, norm="l2", direction="increase", steps=steps)
-    return images + found.delta, found.evaluations.double().mean().item()
+    attack = smallest.reach(respond, images, wanted, norm="l2", direction="increase", steps=steps)
+    return images + attack.delta, attack.evaluations.double().mean().item()
 
 
 def minimal(attack):
@@ -205,8 +205,8 @@ def adv_lib_ddn(model, images, labels, steps):
 def adv_lib_deepfool(respond, images, before, wanted, steps):
     """One image at a time: the library drops images from the batch, and each has a threshold of its own."""
     one = minimal(lambda model, image, label, steps: adv_lib("df")(model, image, label, steps=steps))
-    found = [one(respond, x[None], b, w, steps)[0] for x, b, w in zip(images, before, wanted, strict=True)]
-    return torch.cat(found), None
+    attacked = [one(respond, x[None], b, w, steps)[0] for x, b, w in zip(images, before, wanted, strict=True)]
+    return torch.cat(attacked), None
 
 
 def foolbox_minimal(name):

@@ -1,4 +1,4 @@
-"""Largest change of a response on a ball, smallest perturbation for a change: ours beside five libraries.
+"""Compare attacks with five libraries: largest change on a ball, smallest perturbation for a change.
 
 The peers live in an environment of their own (a missing one is skipped, and said so):
 
@@ -45,7 +45,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 from attack_peers import FIXED, OURS, REACH, REFERENCE, Counted, plain, size_of
 
-from codingaxes import scenes
+from codingaxes.miniature import scenes
 
 SIZE, SEED = 112, 123
 # name: weights, norm, radius
@@ -90,8 +90,8 @@ def main():
     rows = []
     for name in options.cases if {"fixed", "reach"} & set(options.parts) else []:
         respond = Counted(fold(networks[CASES[name][0]]))
-        found, best = fixed_size(respond, images, name, options)
-        rows += found
+        new, best = fixed_size(respond, images, name, options)
+        rows += new
         if "reach" in options.parts and CASES[name][1] == "l2":
             rows += wanted_change(respond, images, name, best, options)
     if "cost" in options.parts:
@@ -124,7 +124,7 @@ class Response(nn.Module):
 
 
 def prepare(options):
-    """(responses by weights, with nothing folded or frozen but the readout; images to attack)."""
+    """Make responses by weights, with nothing folded or frozen but the readout, and images to attack."""
     scenes_, epochs = (300, 1) if options.quick else (1500, 3)
     file = options.cache / f"attacks-resnet18-{scenes_}-{epochs}.pt"
     if not file.exists():
@@ -148,6 +148,7 @@ def prepare(options):
 
 
 def train(n, epochs):
+    """Train a ResNet-18 on scenes for a short time; its weights, scenes, labels and held-out scenes."""
     began = time.process_time()
     torch.manual_seed(0)
     pixels, labels = scenes.render_many(SEED, n + 16, SIZE)
@@ -169,7 +170,7 @@ def train(n, epochs):
 
 @torch.no_grad()
 def fit(respond, pixels, labels):
-    """Ridge weights for the labels, standardised, in place."""
+    """Fit ridge weights for the labels, standardised, in place."""
     x = torch.cat([respond.features(part.float() / 255) for part in pixels.split(50)])
     y = (labels.float() - labels.float().mean()) / labels.float().std()
     respond.mean = x.mean(dim=0)
@@ -180,20 +181,20 @@ def fit(respond, pixels, labels):
 
 
 def photographs(folder):
-    """All images of a folder, their shorter side resized to SIZE, their centre kept."""
-    found = []
+    """Read all images of a folder: their shorter side resized to SIZE, their centre."""
+    images = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
             image = Image.open(path).convert("RGB")
             scale = SIZE / min(image.size)
             image = image.resize([max(SIZE, round(scale * side)) for side in image.size], Image.BICUBIC)
             left, top = (image.width - SIZE) // 2, (image.height - SIZE) // 2
-            found.append(np.asarray(image.crop((left, top, left + SIZE, top + SIZE))))
-    return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255
+            images.append(np.asarray(image.crop((left, top, left + SIZE, top + SIZE))))
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def fold(respond):
-    """The same response, frozen, its batch norms folded into the convolutions, channels last."""
+    """Freeze a copy of a response, its batch norms folded into the convolutions, channels last."""
     respond = copy.deepcopy(respond).requires_grad_(False)
     body = respond.body
     body.conv1, body.bn1 = fuse_conv_bn_eval(body.conv1, body.bn1), nn.Identity()
@@ -206,7 +207,7 @@ def fold(respond):
 
 
 def fixed_size(respond, images, name, options):
-    """Rows of all methods at the case's radius, goals among them; and the best change found of each image."""
+    """Attack by all methods at the case's radius: rows, with goals, and the best change of each image."""
     weights, norm, radius = CASES[name]
     before = plain(respond, images)
     most = min(options.reference_steps, 100) if norm == "linf" else options.reference_steps
@@ -256,7 +257,7 @@ def fixed_size_goals(rows, name):
 
 
 def wanted_change(respond, images, name, wanted, options):
-    """Rows of all methods for the change that `wanted` (n,) gives at the case's radius, goals among them."""
+    """Attack by all methods for the changes `wanted` (n,) of the case's radius: rows, goals among them."""
     radius, before, rows = CASES[name][2], plain(respond, images), []
     for method, (package, budgets, run) in REACH.items():
         for steps in budgets:
@@ -285,13 +286,13 @@ def wanted_change_goals(rows, name):
     for steps in (10, 20, 50):
         peers = {method: value for (method, n), value in size.items() if n == steps and method in SAME_BUDGET}
         if peers and (OURS, steps) in size:
-            leader, mine = min(peers, key=peers.get), size[OURS, steps]
+            leader, own = min(peers, key=peers.get), size[OURS, steps]
             text = f"ours with {steps} smaller than every peer with {steps}, {leader} the best"
-            goals.append(goal(name, text, mine, peers[leader], mine < peers[leader]))
+            goals.append(goal(name, text, own, peers[leader], own < peers[leader]))
     for steps, limit in [(20, 1.02), (50, 1.005)] if CASES[name][2] == 1 else [(50, 1.03)]:
         if (OURS, steps) in size:
-            mine = size[OURS, steps]
-            goals.append(goal(name, f"ours with {steps} at most {limit:g}", mine, limit, mine <= limit))
+            own = size[OURS, steps]
+            goals.append(goal(name, f"ours with {steps} at most {limit:g}", own, limit, own <= limit))
     return goals
 
 
@@ -299,7 +300,7 @@ SAME_BUDGET = ("adversarial-library FMN", "adversarial-library DDN")  # the othe
 
 
 def lengthened(respond, images, before, wanted, delta):
-    """(reached (n,), size (n,)) of perturbations, those just short of the whole change brought to it."""
+    """Lengthen perturbations just short of the change; whether it is reached (n,), and sizes (n,)."""
     change = plain(respond, images + delta) - before
     size, short = size_of(delta), (change < wanted) & (change >= REACHED * wanted)
     if short.any():
@@ -318,7 +319,7 @@ def lengthened(respond, images, before, wanted, delta):
 
 
 def cost(network, images, options):
-    """Rows of seconds for a gradient, in parts of a bare forward and backward pass of the same network."""
+    """Measure seconds for a gradient, in parts of a bare forward and backward pass of the same network."""
     frozen = copy.deepcopy(network).requires_grad_(False)
     rows, few = [], max(2, 20 // (5 if options.quick else 1))
     for case, respond, steps, everyone in (

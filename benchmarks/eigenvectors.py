@@ -1,4 +1,4 @@
-"""Leading axes of JᵀJ: ours beside plenoptic, scipy, torch and pytorch-hessian-eigenthings, in one process.
+"""Compare leading axes of JᵀJ with plenoptic, scipy, torch and pytorch-hessian-eigenthings, in one process.
 
 The peers live in an environment of their own (a missing one is skipped, and said so):
 
@@ -29,7 +29,10 @@ import timm
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
-from codingaxes import jacobians, lanczos, models, networks, scenes
+from codingaxes.axes import derivatives, eigenpairs
+from codingaxes.encoding.from_network import compress
+from codingaxes.miniature import scenes
+from codingaxes.networks.network import Network
 
 ACCURATE = 0.01  # degrees: what "equal accuracy" means
 
@@ -56,23 +59,23 @@ def main():
     before = peak_memory()
     ours = {v: run_ours(respond, images, min(options.k, v)) for v, respond in responds.items()}
     print(f"peak memory {peak_memory():.0f} MB while ours ran, {before:.0f} MB before")
-    exact = jacobians.rows(features.double(), images[: options.peer_images].double())
+    exact = eigenpairs.rows(features.double(), images[: options.peer_images].double())
     features.float()
     for v, respond in responds.items():
         k = min(options.k, v)
-        reference = jacobians.exact_eigenpairs(readouts[v].double() @ exact, k).vectors
+        reference = eigenpairs.exact_eigenpairs(readouts[v].double() @ exact, k).vectors
         rows = ours[v] + run_peers(respond, images[: options.peer_images], k, slow=v in options.slow)
         report(v, readouts[v].shape[0], rows, reference)
 
 
 class Features(torch.nn.Module):
-    """Images (n, 3, h, w) in [0, 1] -> the readout layer's features (n, d)."""
+    """Map images (n, 3, h, w) in [0, 1] to the readout layer's features (n, d)."""
 
     def __init__(self, name, size):
         super().__init__()
         self.name, self.size = name, size
         resnet = name == "resnet18"
-        self.body = timm.create_model("resnet18", num_classes=6) if resnet else networks.Network("resnet")
+        self.body = timm.create_model("resnet18", num_classes=6) if resnet else Network("resnet")
 
     def forward(self, images):
         if self.name == "miniature":
@@ -84,7 +87,7 @@ class Features(torch.nn.Module):
 
 
 class Response(torch.nn.Module):
-    """Features and a linear readout: images (n, 3, h, w) -> (n, v)."""
+    """Map images (n, 3, h, w) to responses (n, v): features and a linear readout."""
 
     def __init__(self, features, weight):
         super().__init__()
@@ -114,7 +117,7 @@ def network_and_scenes(options):
 
 
 def readout(features, pixels, labels, v):
-    """Ridge weights (rank, d) for v synthetic voxels: categories, coarse light and noise, mixed at random."""
+    """Fit ridge weights (rank, d) of v synthetic voxels: categories, coarse light and noise, mixed."""
     with torch.no_grad():
         x = torch.cat([features(part) for part in pixels.split(32)]).double()
     x = x - x.mean(dim=0)
@@ -128,7 +131,7 @@ def readout(features, pixels, labels, v):
     kernel = x @ x.T
     alpha = 0.01 * kernel.diagonal().mean()
     weight = torch.linalg.solve(kernel + alpha * torch.eye(len(x)), y - y.mean(dim=0)).T @ x
-    return models.compress(weight).float()
+    return compress(weight).float()
 
 
 def peak_memory():
@@ -136,22 +139,22 @@ def peak_memory():
 
 
 def run_ours(respond, images, k):
-    """(name, seconds an image, products, vectors) of our routes for the whole batch."""
-    found = []
+    """Run our routes on the whole batch: (name, seconds an image, products, vectors) of each."""
+    rows = []
     start = torch.randn(len(images), images[0].numel(), generator=torch.Generator().manual_seed(1))
     runs = [("auto", torch.float32), ("lanczos", torch.float64), ("bidiagonal", torch.float32)]
     for route, dtype in runs if len(respond.weight) > 1 else runs[:1]:
         seconds = []
         for _ in range(2):
             began = time.process_time()
-            axes = jacobians.top_axes(respond, images, k, start=start.to(dtype), route=route)
+            axes = eigenpairs.top_axes(respond, images, k, start=start.to(dtype), route=route)
             seconds.append((time.process_time() - began) / len(images))
         name = f"ours auto: {axes.route}" if route == "auto" else f"ours {route}, {str(dtype)[6:]} basis"
-        found.append((name, min(seconds), axes.spectrum.steps.double().mean().item(), axes.spectrum.vectors))
+        rows.append((name, min(seconds), axes.spectrum.steps.double().mean().item(), axes.spectrum.vectors))
         if route == "auto":
             predicted = ", ".join(f"{name} {value:.2f}" for name, value in axes.predicted.items())
             print(f"rank {len(respond.weight)}: predicted seconds for the batch: {predicted}")
-    return found
+    return rows
 
 
 def run_peers(respond, images, k, *, slow):
@@ -159,7 +162,7 @@ def run_peers(respond, images, k, *, slow):
     for tolerance in (1e-3, 1e-4):
         peers[f"scipy eigsh {tolerance:.0e}"] = eigsh(tolerance, None, plain_product)
     peers["scipy eigsh 1e-03 ncv 40"] = eigsh(1e-3, 40, plain_product)
-    peers["scipy eigsh 1e-03 our product"] = eigsh(1e-3, None, lanczos.gauss_newton)
+    peers["scipy eigsh 1e-03 our product"] = eigsh(1e-3, None, derivatives.gauss_newton)
     if slow:
         peers["torch lobpcg 20"] = lobpcg(20)
     if importlib.util.find_spec("hessian_eigenthings"):
@@ -173,7 +176,7 @@ def run_peers(respond, images, k, *, slow):
         peers["plenoptic power 30"] = plenoptic("power", max_iter=30)
     elif slow:
         print("plenoptic is not installed: skipped")
-    found = []
+    rows = []
     for name, solve in peers.items():
         answers, seconds = [], []
         for image in images:
@@ -181,12 +184,12 @@ def run_peers(respond, images, k, *, slow):
             answers.append(solve(respond, image[None], k))
             seconds.append(time.process_time() - began)
         vectors = torch.stack([vectors for vectors, _ in answers])
-        found.append((name, min(seconds), np.mean([products for _, products in answers]), vectors))
-    return found
+        rows.append((name, min(seconds), np.mean([products for _, products in answers]), vectors))
+    return rows
 
 
 def plain_product(respond, image):
-    """JᵀJ v by torch's double backward, as one writes it without a library."""
+    """Make v -> JᵀJ v by torch's double backward, as one writes it without a library."""
     image = image.detach().requires_grad_(True)
     response = respond(image)
     probe = torch.zeros_like(response, requires_grad=True)
@@ -246,8 +249,8 @@ def eigenthings(steps):
 
         product = Counted(plain_product(respond, image))
         operator = hessian_eigenthings.LambdaOperator(product, image.numel())
-        found = hessian_eigenthings.lanczos(operator, k=k, max_iter=steps, seed=0)
-        return found.eigenvectors.double(), product.calls
+        result = hessian_eigenthings.lanczos(operator, k=k, max_iter=steps, seed=0)
+        return result.eigenvectors.double(), product.calls
 
     return solve
 
@@ -269,10 +272,10 @@ def jacrev(respond, image, k):
     return torch.linalg.svd(rows, full_matrices=False).Vh[:k].double(), len(rows)
 
 
-def degrees(found, reference):
-    """The largest principal angle, from the sine, which is accurate for small angles."""
-    found = torch.linalg.qr(found.T).Q
-    rest = found - reference.T @ (reference @ found)
+def degrees(vectors, reference):
+    """Measure the largest principal angle by its sine, which is accurate for small angles."""
+    basis = torch.linalg.qr(vectors.T).Q
+    rest = basis - reference.T @ (reference @ basis)
     return np.degrees(np.arcsin(min(1.0, torch.linalg.matrix_norm(rest, 2).item())))
 
 
@@ -280,7 +283,7 @@ def report(v, rank, rows, reference):
     print(f"\nV = {v}, rank {rank}")
     print(f"{'':34} {'s/image':>8} {'products':>8} {'degrees':>9}  of ours")
     for name, seconds, products, vectors in rows:
-        angle = max(degrees(found, truth) for found, truth in zip(vectors, reference, strict=False))
+        angle = max(degrees(span, truth) for span, truth in zip(vectors, reference, strict=False))
         mark = "" if angle < ACCURATE else "  (not accurate)"
         print(f"{name:34} {seconds:8.3f} {products:8.1f} {angle:9.1e} {seconds / rows[0][1]:6.2f}{mark}")
     sys.stdout.flush()

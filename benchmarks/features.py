@@ -1,4 +1,4 @@
-"""Features of a network's layers: ours beside torchvision's create_feature_extractor and thingsvision.
+"""Measure how features are extracted: ours beside torchvision's create_feature_extractor and thingsvision.
 
 The peers live in an environment of their own (a missing one is skipped, and said so):
 
@@ -39,7 +39,9 @@ from torchvision.models.feature_extraction import create_feature_extractor
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 import extract_features
 
-from codingaxes import job, networks
+from codingaxes import job
+from codingaxes.networks.network import load_network
+from codingaxes.tables.features import FEATURES
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "interpolation": "bilinear"}
 RESNET50 = {"name": "resnet50", "source": "timm", "identifier": "resnet50", "input_size": 224, **IMAGENET}
@@ -95,7 +97,7 @@ def compare(case, runs):
 
 
 def alone(case, contender, folder):
-    """What `measure` finds in a process of its own."""
+    """Run `measure` in a process of its own, and give what it prints."""
     command = [sys.executable, __file__, "--only", case, contender, folder]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     answer = subprocess.run(command, env=os.environ | ONE_THREAD, **quiet)
@@ -105,11 +107,11 @@ def alone(case, contender, folder):
 
 
 def measure(case, contender, folder):
-    """One contender in this process: seconds an image, and MB; its features are left in the folder."""
+    """Measure one contender in this process: seconds an image, and MB; leave its features in the folder."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     row, layers, n, size = CASES[case]
-    network = networks.load(row | {"layers": layers}, None, random_weights=True)
+    network = load_network(row | {"layers": layers}, None, random_weights=True)
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(n, 3, row["input_size"], row["input_size"], generator=generator)
     make, write = CONTENDERS[contender](network, images.split(size), layers)
@@ -133,7 +135,7 @@ def peak_memory():
 
 
 def together(batches):
-    """Features of all batches by layer, as arrays."""
+    """Join the features of all batches by layer, as arrays."""
     return {layer: np.concatenate([part[layer].numpy() for part in batches]) for layer in batches[0]}
 
 
@@ -143,10 +145,10 @@ def ours(network, batches, layers):
         return together([network.features(batch) for batch in batches])
 
     def write(folder):
-        shards, names = job.Shards(folder / "parts", "features"), range(len(batches))
+        shards, names = job.Shards(folder / "parts", FEATURES), range(len(batches))
         for name, batch in zip(names, batches, strict=True):
             image_ids = [f"{name}_{position}" for position in range(len(batch))]
-            shards.save(name, extract_features.rows(network.name, image_ids, network.features(batch)))
+            shards.save(name, extract_features.as_rows(network.name, image_ids, network.features(batch)))
         shards.write(folder / "features.parquet", names)
         shards.remove()
 
@@ -154,7 +156,7 @@ def ours(network, batches, layers):
 
 
 def plain(network):
-    """The same network as somebody without us has it: its weights, in torch's usual layout."""
+    """Give the same network as somebody without us has it: its weights, in torch's usual layout."""
     return network.body.to(memory_format=torch.contiguous_format)
 
 
@@ -174,8 +176,8 @@ def torchvision(layout):
 
         @torch.no_grad()
         def make(_):
-            found = [extract(batch) for batch in batches]
-            return together([{name: part.flatten(1) for name, part in one.items()} for one in found])
+            features = [extract(batch) for batch in batches]
+            return together([{name: part.flatten(1) for name, part in one.items()} for one in features])
 
         def write(folder):
             for layer, values in make(folder).items():
@@ -197,7 +199,7 @@ def thingsvision(network, batches, layers):
 
 
 def without_tensorflow():
-    """The package thingsvision, imported as numpy 2 and the lack of tensorflow require."""
+    """Import the package thingsvision, as numpy 2 and the lack of tensorflow require."""
     vars(np).update(AxisError=np.exceptions.AxisError)
     names = ["tensorflow", "tensorflow.keras", "tensorflow.keras.applications", "tensorflow.keras.layers"]
     for name in names:

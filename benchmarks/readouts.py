@@ -1,4 +1,4 @@
-"""Ridge readouts side by side with scikit-learn and himalaya: time, peak memory, agreement.
+"""Compare ridge readouts with scikit-learn and himalaya: time, peak memory, agreement.
 
 python benchmarks/readouts.py                  # every cell, about twenty minutes on one core
 python benchmarks/readouts.py --features 2048  # some cells
@@ -42,7 +42,7 @@ METHODS = {
 
 
 def problem(features, targets, seed=0):
-    """Training features (412, d) float32 and responses (412, t), and features of new images (100, d)."""
+    """Draw training features (412, d) float32 and responses (412, t), and features of new images (100, d)."""
     rng = np.random.default_rng(seed)
     latent = rng.standard_normal((IMAGES + NEW, 200)) * np.geomspace(3, 0.3, 200)
     values = np.empty((IMAGES + NEW, features), np.float32)
@@ -58,23 +58,23 @@ def problem(features, targets, seed=0):
 
 
 def fit(method, x, y):
-    """Fit by one method; a function that predicts, and the penalty of each target."""
+    """Fit by one method: give a function that predicts, and the penalty of each target."""
     if method.startswith("codingaxes"):
         from sklearn.model_selection import KFold
 
-        from codingaxes import readouts
+        from codingaxes.readouts import ridge
 
         cv = "leave_one_out" if "leave" in method else KFold(FOLDS)
-        place = readouts.coordinates(x)
-        found = readouts.fit(place.values, y, cv=cv, alphas=ALPHAS)
-        dual = place.combine.T @ found.weight.T
+        place = ridge.coordinates(x)
+        readouts = ridge.fit(place.values, y, cv=cv, alphas=ALPHAS)
+        dual = place.combine.T @ readouts.weight.T
         centred_mean = (place.mean @ x.T - place.mean @ place.mean) @ dual
 
         def predict(new):
             across = new.astype(float) @ x.T - (new @ place.mean)[:, None]
-            return across @ dual - centred_mean + found.intercept
+            return across @ dual - centred_mean + readouts.intercept
 
-        return predict, found.alpha
+        return predict, readouts.alpha
     # peers get features that are centred and scaled already, outside of the time that is taken
     if method.startswith("scikit-learn"):
         from sklearn.linear_model import RidgeCV
@@ -95,7 +95,7 @@ def fit(method, x, y):
 
 
 def measure(method, features, targets, out):
-    """In a process of its own: seconds, peak memory, predictions of new images, penalties."""
+    """Measure seconds, peak memory, predictions of new images and penalties, in a process of its own."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
     x, y, new = problem(features, targets)
     mean = x.mean(axis=0)
@@ -112,8 +112,8 @@ def measure(method, features, targets, out):
 
 
 def run(method, features, targets, repeats, limit):
-    """Smallest seconds of several processes, peak MB beyond the data; None where it took too long."""
-    found = None
+    """Run several processes: give the results of the fastest; None where it took too long."""
+    best = None
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out.npz"
@@ -122,30 +122,30 @@ def run(method, features, targets, repeats, limit):
                 subprocess.run([sys.executable, __file__, "--job", job], check=True, timeout=limit)
             except subprocess.TimeoutExpired:
                 return None
-            this = {name: value for name, value in np.load(out).items()}
-        if found is None or this["seconds"] < found["seconds"]:
-            found = this
-    return found
+            result = dict(np.load(out).items())
+        if best is None or result["seconds"] < best["seconds"]:
+            best = result
+    return best
 
 
 def compare(features, targets, repeats, limit):
     """Print one cell: every method, and its ratio to ours of the same kind."""
     print(f"\n{IMAGES} images x {features} features, {targets} targets, {len(ALPHAS)} penalties")
     print(f"  {'method':32}{'seconds':>9}{'ratio':>8}{'MB':>8}{'ratio':>8}{'error':>10}{'other':>7}")
-    found = {method: run(method, features, targets, repeats, limit) for method in METHODS}
+    results = {method: run(method, features, targets, repeats, limit) for method in METHODS}
     for method, kind in METHODS.items():
         same = [name for name, other in METHODS.items() if other == kind]
-        ours, reference, mine = found[same[0]], found[same[-1]], found[method]
-        if mine is None:
+        ours, reference, own = results[same[0]], results[same[-1]], results[method]
+        if own is None:
             print(f"  {method:32}  more than {limit:.0f} s: left out")
             continue
-        speed, memory = mine["seconds"] / ours["seconds"], mine["extra"] / max(ours["extra"], 1)
-        line = f"  {method:32}{mine['seconds']:9.3f}{speed:8.2f}{mine['extra']:8.0f}{memory:8.2f}"
+        speed, memory = own["seconds"] / ours["seconds"], own["extra"] / max(ours["extra"], 1)
+        line = f"  {method:32}{own['seconds']:9.3f}{speed:8.2f}{own['extra']:8.0f}{memory:8.2f}"
         if reference is None:
             print(f"{line}{'':>10}  (no reference)")
             continue
-        alike = np.isclose(mine["alphas"], reference["alphas"], rtol=1e-3)
-        error = np.abs(mine["predicted"] - reference["predicted"])[:, alike].max()
+        alike = np.isclose(own["alphas"], reference["alphas"], rtol=1e-3)
+        error = np.abs(own["predicted"] - reference["predicted"])[:, alike].max()
         print(f"{line}{error:10.1e}{(~alike).sum():7}")
 
 

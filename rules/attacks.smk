@@ -1,10 +1,11 @@
 """Attacks: image perturbations that change a model's predicted response the most, and what to compare them with.
 
 reads   results/nsd/stimuli.parquet and images, a network with its readouts or the simulated brain
-makes   results/attacks/random.parquet        white noise of the same sizes, one row per size, draw and probe image
-        results/attacks/{model}.parquet       the strongest of a size: a row per region, direction, radius, probe
-        results/variants/{model}.parquet      in another norm, by other algorithms, large, with a wanted effect
-        results/sensitivity/{model}.parquet   what attacks and controls of their size do to the model itself
+makes   results/attacks/noise.parquet                   white noise of the same sizes, one row per size, draw and image
+        results/attacks/perturbations/{model}.parquet   the strongest of a size: a row per region, direction, radius, image
+        results/attacks/variants/{model}.parquet        in another norm, by other algorithms, large, with a wanted effect
+        results/attacks/subjects/{model}.parquet        what attacks on each subject's own readout do to that readout
+        results/attacks/sensitivity/{model}.parquet     what attacks and controls of their size do to the model itself
 """
 
 
@@ -14,7 +15,7 @@ rule draw_random_controls:
         stimuli="results/nsd/stimuli.parquet",
         images="results/nsd/images",
     output:
-        perturbations="results/attacks/random.parquet",
+        noise="results/attacks/noise.parquet",
     log:
         "logs/draw_random_controls.log",
     benchmark:
@@ -29,7 +30,7 @@ rule draw_random_controls:
         radii=config["attacks"]["radii"],
         linf_radii=config["attacks"]["linf_radii"],
         large_radii=config["attacks"]["large_radii"],
-        draws=config["attacks"]["draws"],
+        draws=config["controls"]["draws"],
         image_size=config["image_size"],
         seed=config["seed"],
         code=code_of("draw_random_controls.py"),
@@ -38,16 +39,15 @@ rule draw_random_controls:
 
 
 rule attack_images:
-    """The strongest perturbations of one model's responses, up and down, and controls of their sizes."""
+    """The strongest and the smallest perturbations of one model's responses, up and down."""
     input:
-        unpack(parts_of_model),
+        unpack(files_of_model),
         stimuli="results/nsd/stimuli.parquet",
         images="results/nsd/images",
-        noise="results/attacks/random.parquet",
     output:
-        perturbations="results/attacks/{model}.parquet",
-        variants="results/variants/{model}.parquet",
-        sensitivity="results/sensitivity/{model}.parquet",
+        perturbations="results/attacks/perturbations/{model}.parquet",
+        variants="results/attacks/variants/{model}.parquet",
+        subjects="results/attacks/subjects/{model}.parquet",
     log:
         "logs/attack_images/{model}.log",
     benchmark:
@@ -64,7 +64,42 @@ rule attack_images:
         device=config["device"],
         image_size=config["image_size"],
         seed=config["seed"],
-        networks=networks_of_model,
+        network=function_of_model,
         code=code_of("attack_images.py"),
     script:
         "../workflow/scripts/attack_images.py"
+
+
+rule measure_sensitivity:
+    """Response changes of one model under its own attacks and under controls of their size."""
+    input:
+        unpack(files_of_model),
+        stimuli="results/nsd/stimuli.parquet",
+        images="results/nsd/images",
+        perturbations="results/attacks/perturbations/{model}.parquet",
+        variants="results/attacks/variants/{model}.parquet",
+        subjects="results/attacks/subjects/{model}.parquet",
+        noise="results/attacks/noise.parquet",
+    output:
+        sensitivity="results/attacks/sensitivity/{model}.parquet",
+    log:
+        "logs/measure_sensitivity/{model}.log",
+    benchmark:
+        "results/benchmarks/measure_sensitivity/{model}.tsv"
+    conda:
+        TORCH
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem=MODEL_MEMORY,
+        runtime="1h",
+    params:
+        draws=config["controls"]["draws"],
+        batch_size=config["attacks"]["batch_size"],
+        device=config["device"],
+        image_size=config["image_size"],
+        seed=config["seed"],
+        network=function_of_model,
+        code=code_of("measure_sensitivity.py"),
+    script:
+        "../workflow/scripts/measure_sensitivity.py"

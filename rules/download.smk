@@ -1,18 +1,29 @@
-"""Download: what the study needs of NSD, over HTTPS, each file verified before it gets its name.
+"""Download what the study needs of NSD over HTTPS; each file is verified before it gets its name.
 
 reads   nsd.endpoint, a server with the layout of NSD's bucket
 makes   resources/nsd/                                     the design, shared images, masks, maps, behaviour
         results/nsd/sessions/{subject}/{session}.parquet   one row per voxel of the atlases
 
-What comes is verified and does not depend on how it is fetched: these rules carry no digest of their code,
-lest a changed function, or a column of a table elsewhere, fetch a hundred gigabytes again.
+These rules carry no digest of their code, and the address of the server does not count either. What they
+fetch is verified and does not depend on how, and a changed function must not fetch a hundred gigabytes again.
 """
+
+# Sessions are cut to these atlases, so that another choice of regions in them fetches nothing again.
+STORED = sorted({"floc-bodies", "floc-faces", "floc-places", *ATLASES})
+
+
+onstart:
+    downloading = any(job.rule.name.startswith("download_") for job in workflow.dag.needrun_jobs())
+    try:
+        configuration.check_terms(config, downloading)
+    except configuration.ConfigurationError as error:
+        raise WorkflowError(str(error)) from None
 
 
 rule download_design:
-    """Which image each subject saw in each trial."""
+    """Download the design: which image each subject saw in each trial."""
     output:
-        design=DESIGN,
+        design=NSD.design,
     log:
         "logs/download_design.log",
     benchmark:
@@ -22,19 +33,21 @@ rule download_design:
         "../envs/data.yaml"
     threads: 1
     resources:
-        transfers=1,
+        downloads=1,
         mem="1GB",
         runtime="30m",
+    params:
+        endpoint=unwatched(config["nsd"]["endpoint"]),
     script:
         "../workflow/scripts/download_design.py"
 
 
 rule download_stimuli:
-    """The shared images that every subject saw, derived from the design: half a gigabyte at most."""
+    """Download the shared images that every subject saw, by the design: half a gigabyte at most."""
     input:
-        design=DESIGN,
+        design=NSD.design,
     output:
-        stimuli=directory(STIMULI),
+        stimuli=directory(NSD.stimuli),
     log:
         "logs/download_stimuli.log",
     benchmark:
@@ -44,11 +57,12 @@ rule download_stimuli:
         "../envs/data.yaml"
     threads: 4
     resources:
-        transfers=1,
+        downloads=1,
         mem="1GB",
         disk="2GB",
         runtime="2h",
     params:
+        endpoint=unwatched(config["nsd"]["endpoint"]),
         sessions=SESSIONS,
         trials_per_session=config["nsd"]["trials_per_session"],
         repeats=config["nsd"]["repeats"],
@@ -57,15 +71,15 @@ rule download_stimuli:
 
 
 rule download_anatomy:
-    """Where the regions of one subject lie, how reliable its voxels are, and what it did in each trial."""
+    """Download one subject's regions, the reliability of its voxels, and what it did in each trial."""
     output:
-        atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=STORED, allow_missing=True),
-        left=expand(f"{ANATOMY}/roi/lh.{{atlas}}.nii.gz", atlas=STORED, allow_missing=True),
-        labels=expand(f"{LABELS}/{{atlas}}.mgz.ctab", atlas=STORED, allow_missing=True),
-        brainmask=f"{ANATOMY}/brainmask.nii.gz",
-        tmaps=expand(f"{ANATOMY}/floc_{{contrast}}tval.nii.gz", contrast=CONTRASTS, allow_missing=True),
-        ncsnr=f"{BETAS}/ncsnr.nii.gz",
-        behaviour=BEHAVIOUR,
+        atlases=[NSD.atlas("{subject}", atlas) for atlas in STORED],
+        left=[NSD.atlas("{subject}", atlas, "lh") for atlas in STORED],
+        labels=[NSD.labels("{subject}", atlas) for atlas in STORED],
+        tmaps=[NSD.tmap("{subject}", contrast) for contrast in CONTRASTS],
+        brainmask=NSD.brainmask("{subject}"),
+        ncsnr=NSD.ncsnr("{subject}"),
+        behaviour=NSD.behaviour("{subject}"),
     log:
         "logs/download_anatomy/{subject}.log",
     benchmark:
@@ -75,22 +89,24 @@ rule download_anatomy:
         "../envs/data.yaml"
     threads: 4
     resources:
-        transfers=1,
+        downloads=1,
         mem="1GB",
         disk="1GB",
         runtime="1h",
+    params:
+        endpoint=unwatched(config["nsd"]["endpoint"]),
     script:
         "../workflow/scripts/download_anatomy.py"
 
 
 rule download_session:
-    """One session of one subject: fetched, cut to the voxels of the atlases, and deleted again by the job.
+    """Download one session of one subject, keep the voxels of the atlases, and delete the rest.
 
-    No output says temp(), since Snakemake keeps such files where they are asked for or with --until.
+    The job itself deletes it: a file marked temp() would stay where it is asked for, or with --until.
     """
     input:
         # new masks of the same atlases do not fetch again, another atlas does
-        atlases=ancient(expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=STORED, allow_missing=True)),
+        atlases=ancient([NSD.atlas("{subject}", atlas) for atlas in STORED]),
     output:
         session="results/nsd/sessions/{subject}/{session}.parquet",
     log:
@@ -102,12 +118,13 @@ rule download_session:
         "../envs/data.yaml"
     threads: 1
     resources:
-        transfers=1,
+        downloads=1,
         mem="2GB",
         disk="3GB",
         runtime="2h",
     params:
-        betas=f"{BETAS}/betas_session{{session}}.{SUFFIX}",
+        endpoint=unwatched(config["nsd"]["endpoint"]),
+        betas=NSD.session("{subject}", "{session}"),
         trials_per_session=config["nsd"]["trials_per_session"],
     script:
         "../workflow/scripts/download_session.py"

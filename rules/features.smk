@@ -27,7 +27,7 @@ rule extract_features:
     params:
         device=config["device"],
         image_size=config["image_size"],
-        network=network_of,
+        network=function_of_network,
         code=code_of("extract_features.py"),
     script:
         "../workflow/scripts/extract_features.py"

@@ -1,25 +1,53 @@
-"""Figures: every figure as PDF and PNG, and what it plots as CSV.
+"""Figures: every figure as PDF and PNG, and what it plots as CSV. A figure computes nothing: it draws tables.
 
-reads   results/networks.parquet (names, order, colours), tables of scores, predictions, readouts, representations,
-        attacks and transfer, tables of axes and of their similarity, and for the examples the images
+reads   results/networks/networks.parquet (names, order, colours), summaries, a few tables of single images
 makes   results/figures/{figure}.pdf, .png and .csv   one set for each of FIGURES; the PNG goes into the report
 """
+
+FIGURES = [
+    "predicted_vs_measured",
+    "predictivity_vs_accuracy",
+    "predictivity_vs_sensitivity",
+    "sensitivity_vs_representation",
+    "attack_effects",
+    "sensitivity",
+    "transfer_matrix",
+    "fixed_effect",
+    "attack_algorithms",
+    "similarity_matrix",
+    "similarity_clusters",
+    "similarity_levels",
+    "axes",
+    "example_perturbations",
+    "agreement",
+]
+if not any(row["source"] == "zoo" or "top1" in row for row in ROWS.values()):
+    FIGURES.remove("predictivity_vs_accuracy")
+if not config["attacks"]["algorithms"]:
+    FIGURES.remove("attack_algorithms")
+if not config["attacks"]["effects"]:
+    FIGURES.remove("fixed_effect")
+if not HAS_BRAIN:
+    FIGURES.remove("agreement")
+# Regions in the order of the study, which a table sorted by name has lost.
+REGION_ORDER = list(config["own" if SOURCE == "own" else "nsd"]["regions"])
+
+
+def figure_files(name):
+    """The outputs of a figure: PDF, PNG (which the report shows with its caption) and CSV."""
+    path = f"results/figures/{name}"
+    png = report(f"{path}.png", caption=f"../docs/captions/{name}.rst", category="Figures")
+    return {"pdf": f"{path}.pdf", "png": png, "csv": f"{path}.csv"}
 
 
 rule plot_predicted_vs_measured:
     """Predicted against measured responses of the group on held-out images, for two networks."""
     input:
-        networks="results/networks.parquet",
-        scores=expand("results/scores/{network}.parquet", network=NETWORKS),
-        predictions=expand("results/predictions/{network}.parquet", network=NETWORKS),
+        networks="results/networks/networks.parquet",
+        scores=expand("results/readouts/scores/{network}.parquet", network=NETWORKS),
+        predictions=expand("results/readouts/predictions/{network}.parquet", network=NETWORKS),
     output:
-        pdf="results/figures/predicted_vs_measured.pdf",
-        png=report(
-            "results/figures/predicted_vs_measured.png",
-            caption="../docs/captions/predicted_vs_measured.rst",
-            category="Figures",
-        ),
-        csv="results/figures/predicted_vs_measured.csv",
+        **figure_files("predicted_vs_measured"),
     log:
         "logs/plot_predicted_vs_measured.log",
     benchmark:
@@ -31,309 +59,242 @@ rule plot_predicted_vs_measured:
         mem="2GB",
         runtime="10m",
     params:
+        script="plot_predicted_vs_measured.py",
         code=code_of("plot_predicted_vs_measured.py"),
     script:
-        "../workflow/scripts/plot_predicted_vs_measured.py"
+        "../workflow/scripts/{params.script}"
 
 
-rule plot_predictivity_vs_accuracy:
-    """How well each network does its own task against how well it predicts a region."""
+# How well each network does its own task against how well it predicts a region.
+use rule plot_predicted_vs_measured as plot_predictivity_vs_accuracy with:
     input:
-        networks="results/networks.parquet",
-        scores=expand("results/scores/{network}.parquet", network=NETWORKS),
+        networks="results/networks/networks.parquet",
+        network_measures="results/summaries/network_measures.parquet",
+        network_correlations="results/summaries/network_correlations.parquet",
     output:
-        pdf="results/figures/predictivity_vs_accuracy.pdf",
-        png=report(
-            "results/figures/predictivity_vs_accuracy.png",
-            caption="../docs/captions/predictivity_vs_accuracy.rst",
-            category="Figures",
-        ),
-        csv="results/figures/predictivity_vs_accuracy.csv",
+        **figure_files("predictivity_vs_accuracy"),
     log:
         "logs/plot_predictivity_vs_accuracy.log",
     benchmark:
         "results/benchmarks/plot_predictivity_vs_accuracy.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
+        script="plot_predictivity_vs_accuracy.py",
         code=code_of("plot_predictivity_vs_accuracy.py"),
-    script:
-        "../workflow/scripts/plot_predictivity_vs_accuracy.py"
 
 
-rule plot_predictivity_vs_sensitivity:
-    """How well each network predicts a region against how far an attack moves its prediction."""
+# How well each network predicts a region against how far an attack moves its prediction.
+use rule plot_predicted_vs_measured as plot_predictivity_vs_sensitivity with:
     input:
-        networks="results/networks.parquet",
-        scores=expand("results/scores/{network}.parquet", network=NETWORKS),
-        attacks=expand("results/attacks/{model}.parquet", model=MODELS),
+        networks="results/networks/networks.parquet",
+        network_measures="results/summaries/network_measures.parquet",
+        sensitivities="results/summaries/sensitivities.parquet",
     output:
-        pdf="results/figures/predictivity_vs_sensitivity.pdf",
-        png=report(
-            "results/figures/predictivity_vs_sensitivity.png",
-            caption="../docs/captions/predictivity_vs_sensitivity.rst",
-            category="Figures",
-        ),
-        csv="results/figures/predictivity_vs_sensitivity.csv",
+        **figure_files("predictivity_vs_sensitivity"),
     log:
         "logs/plot_predictivity_vs_sensitivity.log",
     benchmark:
         "results/benchmarks/plot_predictivity_vs_sensitivity.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
+        script="plot_predictivity_vs_sensitivity.py",
         code=code_of("plot_predictivity_vs_sensitivity.py"),
-    script:
-        "../workflow/scripts/plot_predictivity_vs_sensitivity.py"
 
 
-rule plot_sensitivity_vs_representation:
-    """Statistics of the layer that a region reads against how far an attack moves the prediction."""
+# Statistics of the layer that a region reads against how far an attack moves the prediction.
+use rule plot_predicted_vs_measured as plot_sensitivity_vs_representation with:
     input:
-        networks="results/networks.parquet",
-        attacks=expand("results/attacks/{network}.parquet", network=NETWORKS),
-        readouts=expand("results/readouts/{network}.parquet", network=NETWORKS),
-        representations=expand("results/representations/{network}.parquet", network=NETWORKS),
+        networks="results/networks/networks.parquet",
+        network_measures="results/summaries/network_measures.parquet",
+        network_correlations="results/summaries/network_correlations.parquet",
     output:
-        pdf="results/figures/sensitivity_vs_representation.pdf",
-        png=report(
-            "results/figures/sensitivity_vs_representation.png",
-            caption="../docs/captions/sensitivity_vs_representation.rst",
-            category="Figures",
-        ),
-        csv="results/figures/sensitivity_vs_representation.csv",
+        **figure_files("sensitivity_vs_representation"),
     log:
         "logs/plot_sensitivity_vs_representation.log",
     benchmark:
         "results/benchmarks/plot_sensitivity_vs_representation.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
+        script="plot_sensitivity_vs_representation.py",
         code=code_of("plot_sensitivity_vs_representation.py"),
-    script:
-        "../workflow/scripts/plot_sensitivity_vs_representation.py"
 
 
-rule plot_attack_effects:
-    """Effects of attacks on their own network and on the others, and of random noise."""
+# What attacks do to the network they were made on and to others, and what noise of equal size does.
+use rule plot_predicted_vs_measured as plot_attack_effects with:
     input:
-        networks="results/networks.parquet",
-        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
+        networks="results/networks/networks.parquet",
+        changes="results/summaries/changes.parquet",
     output:
-        pdf="results/figures/attack_effects.pdf",
-        png=report(
-            "results/figures/attack_effects.png",
-            caption="../docs/captions/attack_effects.rst",
-            category="Figures",
-        ),
-        csv="results/figures/attack_effects.csv",
+        **figure_files("attack_effects"),
     log:
         "logs/plot_attack_effects.log",
     benchmark:
         "results/benchmarks/plot_attack_effects.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
-        bootstrap=config["effects"]["bootstrap"],
-        seed=config["seed"],
+        script="plot_attack_effects.py",
         code=code_of("plot_attack_effects.py"),
-    script:
-        "../workflow/scripts/plot_attack_effects.py"
 
 
-rule plot_transfer_matrix:
-    """Effect of every model's attacks on every other model."""
+# How far attacks, transferred attacks and controls of one size move each model.
+use rule plot_predicted_vs_measured as plot_sensitivity with:
     input:
-        networks="results/networks.parquet",
-        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
+        networks="results/networks/networks.parquet",
+        sensitivities="results/summaries/sensitivities.parquet",
     output:
-        pdf="results/figures/transfer_matrix.pdf",
-        png=report(
-            "results/figures/transfer_matrix.png",
-            caption="../docs/captions/transfer_matrix.rst",
-            category="Figures",
-        ),
-        csv="results/figures/transfer_matrix.csv",
+        **figure_files("sensitivity"),
+    log:
+        "logs/plot_sensitivity.log",
+    benchmark:
+        "results/benchmarks/plot_sensitivity.tsv"
+    params:
+        script="plot_sensitivity.py",
+        code=code_of("plot_sensitivity.py"),
+
+
+# Change of every model by every model's attacks.
+use rule plot_predicted_vs_measured as plot_transfer_matrix with:
+    input:
+        networks="results/networks/networks.parquet",
+        transfers="results/summaries/transfers.parquet",
+    output:
+        **figure_files("transfer_matrix"),
     log:
         "logs/plot_transfer_matrix.log",
     benchmark:
         "results/benchmarks/plot_transfer_matrix.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
+        regions=REGION_ORDER,
+        script="plot_transfer_matrix.py",
         code=code_of("plot_transfer_matrix.py"),
-    script:
-        "../workflow/scripts/plot_transfer_matrix.py"
 
 
-rule plot_similarity_matrix:
-    """Similarity of the leading coding axes of every two models."""
+# Size that each model needs for a wanted change, and how such perturbations transfer.
+use rule plot_predicted_vs_measured as plot_fixed_effect with:
     input:
-        networks="results/networks.parquet",
-        similarity="results/similarity.parquet",
+        networks="results/networks/networks.parquet",
+        transfers="results/summaries/transfers.parquet",
+        sizes="results/summaries/sizes.parquet",
     output:
-        pdf="results/figures/similarity_matrix.pdf",
-        png=report(
-            "results/figures/similarity_matrix.png",
-            caption="../docs/captions/similarity_matrix.rst",
-            category="Figures",
-        ),
-        csv="results/figures/similarity_matrix.csv",
+        **figure_files("fixed_effect"),
+    log:
+        "logs/plot_fixed_effect.log",
+    benchmark:
+        "results/benchmarks/plot_fixed_effect.tsv"
+    params:
+        script="plot_fixed_effect.py",
+        code=code_of("plot_fixed_effect.py"),
+
+
+# Own change and transfer of attacks by three algorithms.
+use rule plot_predicted_vs_measured as plot_attack_algorithms with:
+    input:
+        networks="results/networks/networks.parquet",
+        algorithms="results/summaries/algorithms.parquet",
+    output:
+        **figure_files("attack_algorithms"),
+    log:
+        "logs/plot_attack_algorithms.log",
+    benchmark:
+        "results/benchmarks/plot_attack_algorithms.tsv"
+    params:
+        script="plot_attack_algorithms.py",
+        code=code_of("plot_attack_algorithms.py"),
+
+
+# Similarity of the leading coding axes of every two models.
+use rule plot_predicted_vs_measured as plot_similarity_matrix with:
+    input:
+        networks="results/networks/networks.parquet",
+        similarity_means="results/similarity/similarity_means.parquet",
+    output:
+        **figure_files("similarity_matrix"),
     log:
         "logs/plot_similarity_matrix.log",
     benchmark:
         "results/benchmarks/plot_similarity_matrix.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
+        script="plot_similarity_matrix.py",
         code=code_of("plot_similarity_matrix.py"),
-    script:
-        "../workflow/scripts/plot_similarity_matrix.py"
 
 
-rule plot_similarity_levels:
-    """Similarity of axes on the same image, on different images, and of random axes."""
+# The same, with models in the order of their clusters: do families cluster by themselves?
+use rule plot_predicted_vs_measured as plot_similarity_clusters with:
     input:
-        networks="results/networks.parquet",
-        similarity_means="results/similarity_means.parquet",
+        networks="results/networks/networks.parquet",
+        similarity_means="results/similarity/similarity_means.parquet",
+        similarity_clusters="results/summaries/similarity_clusters.parquet",
     output:
-        pdf="results/figures/similarity_levels.pdf",
-        png=report(
-            "results/figures/similarity_levels.png",
-            caption="../docs/captions/similarity_levels.rst",
-            category="Figures",
-        ),
-        csv="results/figures/similarity_levels.csv",
+        **figure_files("similarity_clusters"),
+    log:
+        "logs/plot_similarity_clusters.log",
+    benchmark:
+        "results/benchmarks/plot_similarity_clusters.tsv"
+    params:
+        script="plot_similarity_clusters.py",
+        code=code_of("plot_similarity_clusters.py"),
+
+
+# Similarity of axes on the same image, on different images, and of random axes.
+use rule plot_predicted_vs_measured as plot_similarity_levels with:
+    input:
+        networks="results/networks/networks.parquet",
+        similarity_levels="results/summaries/similarity_levels.parquet",
+    output:
+        **figure_files("similarity_levels"),
     log:
         "logs/plot_similarity_levels.log",
     benchmark:
         "results/benchmarks/plot_similarity_levels.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
+        script="plot_similarity_levels.py",
         code=code_of("plot_similarity_levels.py"),
-    script:
-        "../workflow/scripts/plot_similarity_levels.py"
 
 
-rule plot_axes:
-    """Spatial frequencies of each model's axes, how many there are, and how much of its attacks they hold."""
+# Spatial frequencies of each model's axes, how many there are, and how much of its attacks they hold.
+use rule plot_predicted_vs_measured as plot_axes with:
     input:
-        networks="results/networks.parquet",
-        profiles="results/profiles.parquet",
-        alignment="results/alignment.parquet",
-        jacobians=expand("results/jacobians/{model}.parquet", model=MODELS),
+        networks="results/networks/networks.parquet",
+        axes="results/summaries/axes.parquet",
+        spectra="results/summaries/spectra.parquet",
     output:
-        pdf="results/figures/axes.pdf",
-        png=report(
-            "results/figures/axes.png",
-            caption="../docs/captions/axes.rst",
-            category="Figures",
-        ),
-        csv="results/figures/axes.csv",
+        **figure_files("axes"),
     log:
         "logs/plot_axes.log",
     benchmark:
         "results/benchmarks/plot_axes.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
+        script="plot_axes.py",
         code=code_of("plot_axes.py"),
-    script:
-        "../workflow/scripts/plot_axes.py"
 
 
-rule plot_example_perturbations:
-    """One probe image and its perturbations for a standard network, a robust one and the brain."""
+# One probe image and its perturbations for a standard network, a robust one and the brain.
+use rule plot_predicted_vs_measured as plot_example_perturbations with:
     input:
-        networks="results/networks.parquet",
+        networks="results/networks/networks.parquet",
         stimuli="results/nsd/stimuli.parquet",
         images="results/nsd/images",
-        attacks=expand("results/attacks/{model}.parquet", model=MODELS),
+        perturbations=expand("results/attacks/perturbations/{model}.parquet", model=MODELS),
+        sensitivity=expand("results/attacks/sensitivity/{model}.parquet", model=MODELS),
     output:
-        pdf="results/figures/example_perturbations.pdf",
-        png=report(
-            "results/figures/example_perturbations.png",
-            caption="../docs/captions/example_perturbations.rst",
-            category="Figures",
-        ),
-        csv="results/figures/example_perturbations.csv",
+        **figure_files("example_perturbations"),
     log:
         "logs/plot_example_perturbations.log",
     benchmark:
         "results/benchmarks/plot_example_perturbations.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
         image_size=config["image_size"],
+        script="plot_example_perturbations.py",
         code=code_of("plot_example_perturbations.py"),
-    script:
-        "../workflow/scripts/plot_example_perturbations.py"
 
 
-rule plot_agreement:
-    """Agreement of each network's gradients, axes and attacks with those of the simulated brain."""
+# Agreement of each network's gradients, axes and attacks with those of the simulated brain.
+use rule plot_predicted_vs_measured as plot_agreement with:
     input:
-        networks="results/networks.parquet",
-        similarity="results/similarity.parquet",
-        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
+        networks="results/networks/networks.parquet",
+        agreement="results/summaries/agreement.parquet",
     output:
-        pdf="results/figures/agreement.pdf",
-        png=report(
-            "results/figures/agreement.png",
-            caption="../docs/captions/agreement.rst",
-            category="Figures",
-        ),
-        csv="results/figures/agreement.csv",
+        **figure_files("agreement"),
     log:
         "logs/plot_agreement.log",
     benchmark:
         "results/benchmarks/plot_agreement.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="10m",
     params:
-        bootstrap=config["effects"]["bootstrap"],
-        seed=config["seed"],
+        script="plot_agreement.py",
         code=code_of("plot_agreement.py"),
-    script:
-        "../workflow/scripts/plot_agreement.py"

@@ -1,13 +1,43 @@
 """Networks: a zoo trained on the spot on fresh scenes, or pretrained ones whose weights are fetched.
 
 reads   config/zoo.tsv or config/networks.tsv
-makes   resources/zoo/scenes.npz                     scenes to train and test on, never the stimuli
-        resources/zoo/{network}.safetensors          weights that were trained here
-        resources/weights/{network}.safetensors      weights that were fetched, and verified; beside them whence
-        results/accuracies/{network}.parquet         what was measured then
-        results/networks.parquet, networks.csv       one row per network: training and accuracies
-        results/network_checks.csv                   on demand: what each network is and can do
+makes   resources/zoo/scenes.npz                      scenes to train and test on, never the stimuli
+        resources/zoo/{network}.safetensors           weights that were trained here
+        resources/weights/{network}.safetensors       weights that were fetched, and verified; beside them whence
+        results/networks/accuracies/{network}.parquet what was measured then
+        results/networks/networks.parquet and .csv    one row per network: training and accuracies
+        results/networks/checks/{network}.parquet     on demand: what a network is and can do
+        results/networks/checks.csv                   the same of all networks
 """
+
+FETCHED = [name for name in NETWORKS if name not in TRAINED]
+
+
+def training_of(wildcards):
+    """Keep of a row what makes a trained network of the zoo."""
+    row = ROWS[wildcards.network]
+    return configuration.function_of(row) | {key: row[key] for key in ("training_radius", "seed")}
+
+
+def weights_row_of(wildcards):
+    """Keep of a row what makes the weights of a pretrained network."""
+    row = ROWS[wildcards.network]
+    return configuration.function_of(row) | {key: row.get(key, "") for key in ("weights", "format")}
+
+
+def files_of_weights(wildcards):
+    """List the files on this machine that a network's weights are made of."""
+    return configuration.files_of_row(ROWS[wildcards.network], code=workflow.basedir)
+
+
+def sha256_of(wildcards, output):
+    """Give the digests that the weights must have; not watched, since a download was verified when it came."""
+    return ROWS[wildcards.network].get("sha256", "")
+
+
+def weights_to_check(wildcards):
+    """Name the weights of a network; none where random ones are asked for."""
+    return [] if config["random_weights"] else [weights_of(wildcards)]
 
 
 rule render_scenes:
@@ -41,7 +71,7 @@ rule train_network:
         scenes="resources/zoo/scenes.npz",
     output:
         weights="resources/zoo/{network}.safetensors",
-        accuracies="results/accuracies/{network}.parquet",
+        accuracies="results/networks/accuracies/{network}.parquet",
     log:
         "logs/train_network/{network}.log",
     benchmark:
@@ -74,7 +104,7 @@ rule fetch_weights:
     output:
         weights="resources/weights/{network}.safetensors",
         record="resources/weights/{network}.json",
-        accuracies="results/accuracies/{network}.parquet",
+        accuracies="results/networks/accuracies/{network}.parquet",
     log:
         "logs/fetch_weights/{network}.log",
     benchmark:
@@ -86,7 +116,7 @@ rule fetch_weights:
         TORCH
     threads: 1
     resources:
-        transfers=1,
+        downloads=1,
         mem=MODEL_MEMORY,
         disk="20GB",
         runtime="4h",
@@ -94,6 +124,8 @@ rule fetch_weights:
         seed=config["seed"] if config["random_weights"] else None,
         network=weights_row_of,
         random_weights=config["random_weights"],
+        hub=unwatched(config["hub"]),
+        sha256=sha256_of,
     script:
         "../workflow/scripts/fetch_weights.py"
 
@@ -103,7 +135,7 @@ rule check_network:
     input:
         weights=weights_to_check,
     output:
-        check="results/network_checks/{network}.parquet",
+        check="results/networks/checks/{network}.parquet",
     log:
         "logs/check_network/{network}.log",
     benchmark:
@@ -116,7 +148,7 @@ rule check_network:
         runtime="1h",
     params:
         seed=config["seed"],
-        network=network_of,
+        network=function_of_network,
         image_size=config["image_size"],
         random_weights=config["random_weights"],
         code=code_of("check_network.py"),
@@ -127,9 +159,9 @@ rule check_network:
 rule collect_checks:
     """One table of what all networks are and can do."""
     input:
-        checks=expand("results/network_checks/{network}.parquet", network=NETWORKS),
+        checks=expand("results/networks/checks/{network}.parquet", network=NETWORKS),
     output:
-        csv="results/network_checks.csv",
+        csv="results/networks/checks.csv",
     log:
         "logs/collect_checks.log",
     benchmark:
@@ -149,10 +181,12 @@ rule collect_checks:
 rule collect_networks:
     """One table of all networks: how they were trained, and how well they do their own task."""
     input:
-        accuracies=expand("results/accuracies/{network}.parquet", network=NETWORKS),
+        accuracies=expand("results/networks/accuracies/{network}.parquet", network=NETWORKS),
     output:
-        networks="results/networks.parquet",
-        csv=report("results/networks.csv", caption="../docs/captions/networks.rst", category="Numbers"),
+        networks="results/networks/networks.parquet",
+        csv=report(
+            "results/networks/networks.csv", caption="../docs/captions/networks.rst", category="Numbers"
+        ),
     log:
         "logs/collect_networks.log",
     benchmark:
@@ -164,7 +198,7 @@ rule collect_networks:
         mem="1GB",
         runtime="10m",
     params:
-        rows=list(ZOO.values()),
+        rows=list(ROWS.values()),
         code=code_of("collect_networks.py"),
     script:
         "../workflow/scripts/collect_networks.py"

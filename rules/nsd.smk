@@ -8,6 +8,34 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
         results/nsd/regions/{subject}.parquet     one row per region
 """
 
+from codingaxes.nsd.layout import Layout
+
+LOCAL = str(Path(config["nsd"]["folder"]).expanduser())
+NSD = Layout(
+    root={"miniature": "resources/miniature", "nsd": "resources/nsd", "local": LOCAL}[SOURCE],
+    space=config["nsd"]["space"],
+    version=config["nsd"]["betas"],
+    suffix=config["nsd"]["format"],
+)
+REGIONS = config["nsd"]["regions"].values()
+ATLASES = sorted({region["atlas"] for region in REGIONS})
+CONTRASTS = sorted({region["contrast"] for region in REGIONS})
+T_MAPS = [] if config["nsd"]["min_t"] is None else CONTRASTS  # those that choose voxels
+# All subjects share one order of trials: what all saw three times, they saw in sessions that all completed.
+NEEDED = [f"{session:02d}" for session in range(1, min(SESSIONS.values()) + 1)]
+SESSION = (  # cut to the voxels of the atlases as soon as it was downloaded, or whole and in its place
+    "results/nsd/sessions/{subject}/{session}.parquet"
+    if SOURCE == "nsd"
+    else NSD.session("{subject}", "{session}")
+)
+
+
+def behaviour_of(wildcards):
+    """Give the table of a subject's trials, which the design is compared with; a local copy may lack it."""
+    file = NSD.behaviour(wildcards.subject)
+    return [file] if SOURCE != "local" or Path(file).is_file() else []
+
+
 if SOURCE == "nsd":
 
     include: "download.smk"
@@ -16,23 +44,23 @@ if SOURCE == "nsd":
 if SOURCE == "miniature":
 
     rule simulate_nsd:
-        """A simulated brain, and its responses to procedural scenes in NSD's own files."""
+        """Simulate a brain and write its responses to procedural scenes in NSD's own files."""
         output:
-            design=DESIGN,
-            stimuli=directory(STIMULI),
-            behaviour=expand(BEHAVIOUR, subject=SUBJECTS),
-            brainmask=expand(f"{ANATOMY}/brainmask.nii.gz", subject=SUBJECTS),
-            atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", subject=SUBJECTS, atlas=ATLASES),
-            left=expand(f"{ANATOMY}/roi/lh.{{atlas}}.nii.gz", subject=SUBJECTS, atlas=ATLASES),
-            right=expand(f"{ANATOMY}/roi/rh.{{atlas}}.nii.gz", subject=SUBJECTS, atlas=ATLASES),
-            tmaps=expand(f"{ANATOMY}/floc_{{contrast}}tval.nii.gz", subject=SUBJECTS, contrast=CONTRASTS),
-            labels=expand(f"{LABELS}/{{atlas}}.mgz.ctab", subject=SUBJECTS, atlas=ATLASES),
+            design=NSD.design,
+            stimuli=directory(NSD.stimuli),
+            behaviour=expand(NSD.behaviour("{subject}"), subject=SUBJECTS),
+            brainmask=expand(NSD.brainmask("{subject}"), subject=SUBJECTS),
+            atlases=expand(NSD.atlas("{subject}", "{atlas}"), subject=SUBJECTS, atlas=ATLASES),
+            left=expand(NSD.atlas("{subject}", "{atlas}", "lh"), subject=SUBJECTS, atlas=ATLASES),
+            right=expand(NSD.atlas("{subject}", "{atlas}", "rh"), subject=SUBJECTS, atlas=ATLASES),
+            tmaps=expand(NSD.tmap("{subject}", "{contrast}"), subject=SUBJECTS, contrast=CONTRASTS),
+            labels=expand(NSD.labels("{subject}", "{atlas}"), subject=SUBJECTS, atlas=ATLASES),
             betas=[
-                f"{BETAS}/betas_session{session:02d}.{SUFFIX}".format(subject=subject)
+                NSD.session(subject, session)
                 for subject in SUBJECTS
                 for session in range(1, SESSIONS[subject] + 1)
             ],
-            ncsnr=expand(f"{BETAS}/ncsnr.nii.gz", subject=SUBJECTS),
+            ncsnr=expand(NSD.ncsnr("{subject}"), subject=SUBJECTS),
             brain="resources/simulated_brain.npz",
         log:
             "logs/simulate_nsd.log",
@@ -51,7 +79,7 @@ if SOURCE == "miniature":
             simulation=config["simulation"],
             space=config["nsd"]["space"],
             betas=config["nsd"]["betas"],
-            format=SUFFIX,
+            format=config["nsd"]["format"],
             contrasts={region["atlas"]: region["contrast"] for region in REGIONS},
             sessions=SESSIONS,
             trials_per_session=config["nsd"]["trials_per_session"],
@@ -62,10 +90,10 @@ if SOURCE == "miniature":
 
 
 rule prepare_stimuli:
-    """The images that every subject saw three times, derived from the design, and their split."""
+    """Save the images that every subject saw three times, by the design, and split them."""
     input:
-        design=DESIGN,
-        stimuli=STIMULI,
+        design=NSD.design,
+        stimuli=NSD.stimuli,
     output:
         stimuli="results/nsd/stimuli.parquet",
         images=directory("results/nsd/images"),
@@ -95,18 +123,18 @@ rule prepare_stimuli:
 
 
 rule prepare_responses:
-    """Responses of one subject's regions: z-scored per voxel and session, repetitions averaged."""
+    """Prepare the responses of one subject's regions: z-score each voxel and session, average repetitions."""
     input:
-        design=DESIGN,
+        **{f"atlas.{atlas}": NSD.atlas("{subject}", atlas) for atlas in ATLASES},
+        **{f"left.{atlas}": NSD.atlas("{subject}", atlas, "lh") for atlas in ATLASES},
+        **{f"labels.{atlas}": NSD.labels("{subject}", atlas) for atlas in ATLASES},
+        **{f"tmap.{contrast}": NSD.tmap("{subject}", contrast) for contrast in T_MAPS},
+        design=NSD.design,
         stimuli="results/nsd/stimuli.parquet",
-        atlases=expand(f"{ANATOMY}/roi/{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True),
-        left=expand(f"{ANATOMY}/roi/lh.{{atlas}}.nii.gz", atlas=ATLASES, allow_missing=True),
-        labels=expand(f"{LABELS}/{{atlas}}.mgz.ctab", atlas=ATLASES, allow_missing=True),
-        brainmask=f"{ANATOMY}/brainmask.nii.gz",
-        tmaps=expand(f"{ANATOMY}/floc_{{contrast}}tval.nii.gz", contrast=T_MAPS, allow_missing=True),
+        brainmask=NSD.brainmask("{subject}"),
         behaviour=behaviour_of,
-        betas=expand(SESSION, session=range(1, NEEDED + 1), allow_missing=True),
-        ncsnr=f"{BETAS}/ncsnr.nii.gz",
+        betas=expand(SESSION, session=NEEDED, allow_missing=True),
+        ncsnr=NSD.ncsnr("{subject}"),
     output:
         voxels="results/nsd/voxels/{subject}.parquet",
         responses="results/nsd/responses/{subject}.parquet",

@@ -1,4 +1,4 @@
-"""Data of your own: images and responses enter the tables that NSD's do.
+"""Import data of your own: images and responses enter the tables that NSD enters.
 
 reads   the folder own.images and the file own.responses
 makes   results/nsd/stimuli.parquet               one row per image that every subject saw
@@ -8,9 +8,20 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
         results/nsd/regions/{subject}.parquet     one row per region
 """
 
+import os
+from hashlib import sha256
+
+
+def stamp_of(folder):
+    """Digest the names, sizes and times of a folder's files, which change when one of them is replaced."""
+    entries = sorted(
+        (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in os.scandir(folder)
+    )
+    return sha256(repr(entries).encode()).hexdigest()[:16]
+
 
 rule import_responses:
-    """Images and responses of your own, in the tables that NSD's enter."""
+    """Import images and responses of your own into the tables that NSD enters."""
     input:
         responses=config["own"]["responses"],
         images=config["own"]["images"],

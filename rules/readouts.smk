@@ -1,15 +1,15 @@
 """Readouts: linear maps from features to responses, and how well they predict held-out images.
 
 reads   results/nsd, results/features/{network}.parquet
-makes   results/readouts/targets.parquet          one row per region mean: units and noise ceiling
-        results/readouts/measurements.parquet     one row per region mean and image
-        results/readouts/{network}.parquet        one row per target: layer, penalty, weights
-        results/bases/{network}.parquet           directions of feature space that weights refer to
-        results/layer_scores/{network}.parquet    one row per region mean and candidate layer
-        results/scores/{network}.parquet          one row per target: r with its interval and ceiling
-        results/predictions/{network}.parquet     one row per region mean and test image
-        results/cross_subject/{network}.parquet   one row per region and pair of subjects
-        results/representations/{network}.parquet   one row per candidate layer: what its features are like
+makes   results/readouts/targets.parquet                      one row per region mean: units and noise ceiling
+        results/readouts/measurements.parquet                 one row per region mean and image
+        results/readouts/readouts/{network}.parquet           one row per target: layer, penalty, weights
+        results/readouts/bases/{network}.parquet              directions of feature space that weights refer to
+        results/readouts/layer_scores/{network}.parquet       one row per region mean and candidate layer
+        results/readouts/scores/{network}.parquet             one row per target: r with its interval and ceiling
+        results/readouts/predictions/{network}.parquet        one row per region mean and test image
+        results/readouts/cross_subject/{network}.parquet      one row per region and pair of subjects
+        results/readouts/representations/{network}.parquet    one row per candidate layer: what its features are like
 """
 
 
@@ -50,13 +50,13 @@ rule fit_readouts:
         measurements="results/readouts/measurements.parquet",
         features="results/features/{network}.parquet",
     output:
-        readouts="results/readouts/{network}.parquet",
-        bases="results/bases/{network}.parquet",
-        layer_scores="results/layer_scores/{network}.parquet",
-        scores="results/scores/{network}.parquet",
-        predictions="results/predictions/{network}.parquet",
-        cross_subject="results/cross_subject/{network}.parquet",
-        representations="results/representations/{network}.parquet",
+        readouts="results/readouts/readouts/{network}.parquet",
+        bases="results/readouts/bases/{network}.parquet",
+        layer_scores="results/readouts/layer_scores/{network}.parquet",
+        scores="results/readouts/scores/{network}.parquet",
+        predictions="results/readouts/predictions/{network}.parquet",
+        cross_subject="results/readouts/cross_subject/{network}.parquet",
+        representations="results/readouts/representations/{network}.parquet",
     log:
         "logs/fit_readouts/{network}.log",
     benchmark:

@@ -1,21 +1,29 @@
-"""Summaries: sensitivity and transfer as estimates with intervals, over images and, where it says so, subjects.
+"""Summaries: every number that a figure, a text or a claim shows, with its interval; each measure is defined once.
 
-reads   results/networks.parquet, results/sensitivity/{model}.parquet, results/transfer/{model}.parquet,
-        results/transfer_variants/{model}.parquet
-makes   results/sensitivities.parquet   one row per model, readout, region, norm, radius and kind of perturbation
-        results/transfers.parquet       one row per attack, region, size, source and target
-        results/algorithms.parquet      transfer by other algorithms, beside the one that all else uses
+reads   tables of networks, readouts, attacks, transfer, axes and similarity
+makes   results/summaries/sensitivities.parquet, .csv   one row per model, readout, region, radius and perturbation
+        results/summaries/transfers.parquet, .csv       one row per attack, region, size, source and target
+        results/summaries/changes.parquet               one row per network, region, radius: own, transferred, noise
+        results/summaries/sizes.parquet                 one row per model and region: size that a wanted change needs
+        results/summaries/algorithms.parquet, .csv      transfer by other algorithms, beside the one that all else uses
+        results/summaries/network_measures.parquet, .csv   one row per network and region: what networks are compared by
+        results/summaries/network_correlations.parquet  one row per region and pair of those measures
+        results/summaries/axes.parquet, spectra.parquet one row per model and region, or frequency
+        results/summaries/similarity_levels.parquet     one row per kind of pair of models and level of chance
+        results/summaries/similarity_clusters.parquet   one row per merger of models into clusters
+        results/summaries/agreement.parquet             one row per network and region: agreement with the brain
+        results/summaries/numbers.parquet, .csv, .txt   the numbers of the study
 """
 
 
 rule summarise_sensitivity:
     """Median change of every prediction under its own attack and under each control, with intervals."""
     input:
-        sensitivity=expand("results/sensitivity/{model}.parquet", model=MODELS),
-        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
+        sensitivity=expand("results/attacks/sensitivity/{model}.parquet", model=MODELS),
+        transfer=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
     output:
-        sensitivities="results/sensitivities.parquet",
-        csv="results/sensitivities.csv",
+        sensitivities="results/summaries/sensitivities.parquet",
+        csv="results/summaries/sensitivities.csv",
     log:
         "logs/summarise_sensitivity.log",
     benchmark:
@@ -27,7 +35,7 @@ rule summarise_sensitivity:
         mem="8GB",
         runtime="1h",
     params:
-        bootstrap=config["effects"]["bootstrap"],
+        bootstrap=config["estimates"]["bootstrap"],
         seed=config["seed"],
         code=code_of("summarise_sensitivity.py"),
     script:
@@ -37,11 +45,13 @@ rule summarise_sensitivity:
 rule summarise_transfer:
     """Change of every target by every source's attacks: as it is, and as a share of the source's and its own."""
     input:
-        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
-        variants=expand("results/transfer_variants/{model}.parquet", model=MODELS),
+        networks="results/networks/networks.parquet",
+        perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
+        variants=expand("results/transfer/variants/{model}.parquet", model=MODELS),
     output:
-        transfers="results/transfers.parquet",
-        csv="results/transfers.csv",
+        transfers="results/summaries/transfers.parquet",
+        csv="results/summaries/transfers.csv",
+        changes="results/summaries/changes.parquet",
     log:
         "logs/summarise_transfer.log",
     benchmark:
@@ -53,22 +63,45 @@ rule summarise_transfer:
         mem="8GB",
         runtime="30m",
     params:
-        bootstrap=config["effects"]["bootstrap"],
+        bootstrap=config["estimates"]["bootstrap"],
         seed=config["seed"],
         code=code_of("summarise_transfer.py"),
     script:
         "../workflow/scripts/summarise_transfer.py"
 
 
-rule compare_algorithms:
-    """Own effect and transfer of attacks by other algorithms, on the same models and images."""
+rule summarise_sizes:
+    """Size that each model needs for a wanted change, and what white noise of that size does."""
     input:
-        networks="results/networks.parquet",
-        transfer=expand("results/transfer/{model}.parquet", model=MODELS),
-        variants=expand("results/transfer_variants/{model}.parquet", model=MODELS),
+        variants=expand("results/attacks/variants/{model}.parquet", model=MODELS),
+        transfers="results/summaries/transfers.parquet",
     output:
-        algorithms="results/algorithms.parquet",
-        csv="results/algorithms.csv",
+        sizes="results/summaries/sizes.parquet",
+    log:
+        "logs/summarise_sizes.log",
+    benchmark:
+        "results/benchmarks/summarise_sizes.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("summarise_sizes.py"),
+    script:
+        "../workflow/scripts/summarise_sizes.py"
+
+
+rule compare_algorithms:
+    """Own change and transfer of attacks by other algorithms, on the same models and images."""
+    input:
+        networks="results/networks/networks.parquet",
+        perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
+        variants=expand("results/transfer/variants/{model}.parquet", model=MODELS),
+    output:
+        algorithms="results/summaries/algorithms.parquet",
+        csv="results/summaries/algorithms.csv",
     log:
         "logs/compare_algorithms.log",
     benchmark:
@@ -80,8 +113,143 @@ rule compare_algorithms:
         mem="4GB",
         runtime="30m",
     params:
-        bootstrap=config["effects"]["bootstrap"],
+        bootstrap=config["estimates"]["bootstrap"],
         seed=config["seed"],
         code=code_of("compare_algorithms.py"),
     script:
         "../workflow/scripts/compare_algorithms.py"
+
+
+rule summarise_networks:
+    """What networks are compared by: predictivity, accuracy, sensitivity, and what the layer that is read is like."""
+    input:
+        networks="results/networks/networks.parquet",
+        scores=expand("results/readouts/scores/{network}.parquet", network=NETWORKS),
+        readouts=expand("results/readouts/readouts/{network}.parquet", network=NETWORKS),
+        representations=expand("results/readouts/representations/{network}.parquet", network=NETWORKS),
+        sensitivities="results/summaries/sensitivities.parquet",
+    output:
+        network_measures="results/summaries/network_measures.parquet",
+        csv="results/summaries/network_measures.csv",
+        network_correlations="results/summaries/network_correlations.parquet",
+    log:
+        "logs/summarise_networks.log",
+    benchmark:
+        "results/benchmarks/summarise_networks.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="10m",
+    params:
+        code=code_of("summarise_networks.py"),
+    script:
+        "../workflow/scripts/summarise_networks.py"
+
+
+rule summarise_axes:
+    """Number of each model's axes, their spatial frequencies, and how much of its attacks they hold."""
+    input:
+        jacobians=expand("results/axes/jacobians/{model}.parquet", model=MODELS),
+        alignment="results/similarity/alignment.parquet",
+        profiles="results/similarity/profiles.parquet",
+    output:
+        axes="results/summaries/axes.parquet",
+        spectra="results/summaries/spectra.parquet",
+    log:
+        "logs/summarise_axes.log",
+    benchmark:
+        "results/benchmarks/summarise_axes.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("summarise_axes.py"),
+    script:
+        "../workflow/scripts/summarise_axes.py"
+
+
+rule summarise_similarity:
+    """Similarity of axes over kinds of pairs of models, beside levels of chance, and clusters of models."""
+    input:
+        networks="results/networks/networks.parquet",
+        similarity_means="results/similarity/similarity_means.parquet",
+    output:
+        similarity_levels="results/summaries/similarity_levels.parquet",
+        similarity_clusters="results/summaries/similarity_clusters.parquet",
+    log:
+        "logs/summarise_similarity.log",
+    benchmark:
+        "results/benchmarks/summarise_similarity.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        code=code_of("summarise_similarity.py"),
+    script:
+        "../workflow/scripts/summarise_similarity.py"
+
+
+rule summarise_agreement:
+    """Agreement of each network's gradients, axes and attacks with those of the simulated brain."""
+    input:
+        similarity="results/similarity/similarity.parquet",
+        transfer=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
+    output:
+        agreement="results/summaries/agreement.parquet",
+    log:
+        "logs/summarise_agreement.log",
+    benchmark:
+        "results/benchmarks/summarise_agreement.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="10m",
+    params:
+        bootstrap=config["estimates"]["bootstrap"],
+        seed=config["seed"],
+        code=code_of("summarise_agreement.py"),
+    script:
+        "../workflow/scripts/summarise_agreement.py"
+
+
+rule summarise_numbers:
+    """The numbers of the study with intervals: sensitivity, transfer, similarity, agreement with the brain."""
+    input:
+        networks="results/networks/networks.parquet",
+        perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
+        variants=expand("results/transfer/variants/{model}.parquet", model=MODELS),
+        sensitivity=expand("results/attacks/sensitivity/{model}.parquet", model=MODELS),
+        similarity="results/similarity/similarity.parquet",
+        similarity_means="results/similarity/similarity_means.parquet",
+    output:
+        numbers="results/summaries/numbers.parquet",
+        csv=report(
+            "results/summaries/numbers.csv", caption="../docs/captions/numbers.rst", category="Numbers"
+        ),
+        text="results/summaries/numbers.txt",
+    log:
+        "logs/summarise_numbers.log",
+    benchmark:
+        "results/benchmarks/summarise_numbers.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="30m",
+    params:
+        bootstrap=config["estimates"]["bootstrap"],
+        seed=config["seed"],
+        code=code_of("summarise_numbers.py"),
+    script:
+        "../workflow/scripts/summarise_numbers.py"

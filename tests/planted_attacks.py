@@ -1,117 +1,86 @@
-"""Planted tables for tests of figures of attacks: any networks, with or without a brain."""
+"""Planted attacks whose truth is known: what they do to their model and to others, and what noise does."""
 
-from itertools import combinations_with_replacement, product
-from pathlib import Path
+from itertools import product
 
 import numpy as np
 import pandas as pd
-from planted import BRAIN, IMAGES, RADII, REGIONS, plant
+from planted import IMAGES, MODELS, REGIONS, SUBJECTS, plant_each
 
-from codingaxes import tables
+from codingaxes.names import NOISE, SIGNS
 
-CONFIG = Path(__file__).parents[1] / "config"
-SUBJECTS = ("subj01", "subj02", "subj03", "subj04")
-CONTROLS = {"transferred": 0.1, "other_image": 0.3, "other_region": 0.2, "phase_scrambled": 0.05}
-KINDS = {"attack": 1.0} | CONTROLS | {"random": 0.02}
-WANTED = 0.5  # SD
-ALGORITHMS = {"l2": 1.0, "l2_pgd": 0.95, "l2_apgd": 0.98}
+SHARE = 0.25  # of the source's change, that a target makes
 
 
-def plant_study(folder, file):
-    """The table networks with the names of zoo.tsv or networks.tsv, in the order of a study."""
-    found = pd.read_csv(CONFIG / file, sep="\t", keep_default_na=False).rename(columns={"name": "network"})
-    kept = ["network", "display_name", "family", "architecture", "training_radius", "source"]
-    frame = found[kept].assign(
-        licence="",
-        citation="",
-        accuracy_of="top-1 (made up)",
-        accuracy=0.9,
-        parameters=1,
-        adversarial_accuracy=0.5,
-        attack_radius=0.9,
-        n_images=9,
-    )
-    frame["training_radius"] = pd.to_numeric(frame.training_radius).astype(float)
-    frame = frame.sort_values(
-        "family", key=lambda names: names.map(list(names.unique()).index), kind="stable"
-    )
-    tables.write(folder / "networks.parquet", "networks", frame)
-    return frame
+def own_change(model, image, roi):
+    """Say how far a model's own attack moves it; this depends on all three."""
+    return (1.0 + MODELS.index(model)) * (1 + 0.3 * IMAGES.index(image)) * (2.0 if roi == "PPA" else 1.0)
 
 
-def sizes_of(networks, brain):
-    """How far each model moves in these tables, in SD."""
-    found = {row.network: 0.4 if row.family == "robust" else 1.8 for row in networks.itertuples()}
-    return found | ({BRAIN: 0.8} if brain else {})
+def attacked(attack="l2", radius=0.5, wanted=0.0, models=MODELS, share=SHARE):
+    """Make rows of transfer: each attack moves every target by a share of what it does to its source."""
+    rows = []
+    for source, target, roi, direction, image in product(models, models, REGIONS, SIGNS, IMAGES):
+        own = SIGNS[direction] * own_change(source, image, roi)
+        change = own if source == target else share * own
+        row = {"attack": attack, "radius": radius, "wanted": wanted, "source": source, "target": target}
+        row |= {"roi": roi, "direction": direction, "image_id": image, "draw": 0}
+        changes = change * np.arange(2, 2 + len(SUBJECTS))
+        rows.append(row | {"change_source": own, "change_target": change, "change_subjects": changes})
+    return pd.DataFrame(rows)
 
 
-def plant_sensitivities(folder, sizes, regions=REGIONS, subjects=SUBJECTS):
-    """Medians of each kind at two radii and in another norm; those of noise are smallest."""
-    rng, rows = np.random.default_rng(7), []
-    for (model, size), roi, (norm, radius) in product(
-        sizes.items(), (*regions, "all"), (*(("l2", radius) for radius in RADII), ("linf", 8.0))
+def drawn(attack="random", radius=0.5, draws=2, models=MODELS):
+    """Make rows of white noise in transfer: changes of 0.1 and of -0.3 in turn."""
+    rows = []
+    for target, roi, image, draw in product(models, REGIONS, IMAGES, range(1, draws + 1)):
+        change = 0.1 if draw % 2 else -0.3
+        row = {"attack": attack, "radius": radius, "wanted": 0.0, "source": NOISE, "target": target}
+        row |= {"roi": roi, "direction": "none", "image_id": image, "draw": draw, "change_target": change}
+        rows.append(row | {"change_subjects": np.full(len(SUBJECTS), change)})
+    return pd.DataFrame(rows)
+
+
+def matched(wanted, change):
+    """Make rows of noise of the size of each source's perturbation; its sign must not matter."""
+    rows = attacked("random_effect", radius=0.0, wanted=wanted)
+    return rows.assign(draw=1, change_source=np.nan, change_target=-change)
+
+
+def unreached():
+    """Make attacks with a wanted effect; where one failed, on the first image, it did something absurd."""
+    rows = pd.concat([attacked("l2_effect", radius=0.0, wanted=1.0), matched(1.0, 0.7)])
+    failed = (rows.attack == "l2_effect") & (rows.source == "a_plain") & (rows.image_id == IMAGES[0])
+    absurd = {name: rows[name].mask(failed, 1e6) for name in ("change_source", "change_target")}
+    return rows.assign(reached=~failed, size=np.where(failed, 1e6, 0.5), **absurd)
+
+
+def noisy(rows, seed, scale=1.0):
+    """Vary changes of targets from pair to pair, and scale what attacks do to their sources."""
+    rng = np.random.default_rng(seed)
+    factor = rng.uniform(0.5, 1.5, len(rows)) * (1 + rows.source.map(MODELS.index))
+    change = rows.change_target * np.where(rows.source == rows.target, scale, factor)
+    return rows.assign(change_source=scale * rows.change_source, change_target=change)
+
+
+def plant_transfer(folder, rows=None, file="transfer", turn=1):
+    """Write rows of transfer, one file for each target, perhaps in the opposite order; returns the paths."""
+    rows = pd.concat([attacked(), drawn()]) if rows is None else rows
+    return plant_each(folder, "transfer", rows, "target", file)[::turn]
+
+
+def plant_sensitivity(folder, subjects=SUBJECTS, models=MODELS, turn=1):
+    """Write own changes: of the group 1 (attack) and 0.5 (another image), of a subject by its number.
+
+    Attacks on the first image have not converged.
+    """
+    rows = []
+    for model, subject, roi, kind in product(
+        models, ("group", *subjects), REGIONS, ("attack", "other_image")
     ):
-        for subject in ("group", *subjects, *(["subjects"] if subjects else [])):
-            for kind, share in KINDS.items():
-                many = len(subjects) if subject == "subjects" else 1
-                median = size * share * radius * rng.uniform(0.8, 1.2)
-                bounds = [0.8 * median, 1.3 * median]
-                row = [model, subject, roi, norm, radius, kind, median, *bounds, len(IMAGES), many]
-                rows.append([*row, 2 * many * len(IMAGES), 0.25 if kind == "attack" else 0.0])
-    return plant(folder, "sensitivities", rows)
-
-
-def plant_variants(folder, sizes, regions=REGIONS, images=IMAGES, unreached=()):
-    """Attacks with a wanted effect, and others; models in `unreached` reach it on no image but the first."""
-    rng, paths = np.random.default_rng(8), []
-    for model, moved in sizes.items():
-        rows = []
-        for roi, image, direction in product(regions, images, ("increase", "decrease")):
-            for attack, norm, radius, wanted in (
-                ("l2_effect", "l2", 0.0, WANTED),
-                ("l2_effect", "l2", 0.0, WANTED / 2),
-                ("linf", "linf", 0.1, 0.0),
-            ):
-                size = (wanted or 1.0) / moved * rng.uniform(0.7, 1.4)
-                reached = model not in unreached or image == images[0]
-                row = [attack, "ascent", model, roi, direction, image, norm, radius, wanted, 0, size]
-                rows.append([*row, 0.0, 1.0, 2.0, 0.5, 5, True, reached, np.zeros(3)])
-        paths.append(plant(folder, "perturbations", rows, f"variants_{model}"))
-    return paths
-
-
-def plant_transfers(folder, sizes, regions=REGIONS):
-    """Ratios of attacks with a wanted effect, and of others that a figure of these must leave out."""
-    rng, rows = np.random.default_rng(9), []
-    for roi, source, target in product((*regions, "all"), sizes, sizes):
-        for attack, radius, wanted in (("l2_effect", 0.0, WANTED), ("l2", RADII[1], 0.0)):
-            ratio = 1.0 if source == target else rng.uniform(-0.01, 0.3) / (1 + sizes[source])
-            of_source = [ratio, ratio - 0.05, ratio + 0.05]
-            changes = [WANTED * value for value in of_source]
-            row = [attack, roi, radius, wanted, source, target, *changes, *of_source]
-            rows.append([*row, np.nan, np.nan, np.nan, 0.01 * rng.uniform(1, 2), 0.3, 1.0, len(IMAGES)])
-    return plant(folder, "transfers", rows)
-
-
-def plant_algorithms(folder, families, brain=True):
-    """Own effects, relative transfer of every kind of pair, and agreement of ranks, for three algorithms."""
-    families, rows = list(dict.fromkeys(families)), []
-    groups = {("own effect", name): 0.4 if name == "robust" else 1.8 for name in families}
-    for one, other in combinations_with_replacement(families, 2):
-        if one == other:
-            for kind, value in (("same", 0.1), ("different", 0.03)):
-                groups["relative transfer", f"within {one}, {kind} architecture"] = value
-        else:
-            groups["relative transfer", f"{one} to {other}"] = 0.015
-            groups["relative transfer", f"{other} to {one}"] = 0.3
-    if brain:
-        groups["own effect", BRAIN] = 0.8
-        groups |= {("relative transfer", f"{name} to {BRAIN}"): 0.004 for name in families}
-    for attack, share in ALGORITHMS.items():
-        for (measure, group), value in groups.items():
-            unit, value = ("SD" if measure == "own effect" else "ratio"), value * share
-            row = [attack, group, measure, RADII[1], value, 0.8 * value, 1.25 * value]
-            rows.append([*row, 0.0, -0.1, 0.1, 6, len(IMAGES), unit])
-        row = [attack, "all pairs", "rank agreement of all pairs", RADII[1], share, share - 0.1, 1.0]
-        rows.append([*row, 0.0, -0.1, 0.1, 30, len(IMAGES), "Spearman r"])
-    return plant(folder, "algorithms", rows)
+        scale = (1.0 if kind == "attack" else -0.5) * (10.0 if roi == "PPA" else 1.0)
+        scale *= 1 if subject == "group" else 1 + subjects.index(subject)
+        for direction, image in product(SIGNS, IMAGES):
+            row = {"network": model, "subject": subject, "roi": roi, "kind": kind, "made_for": roi}
+            row |= {"direction": direction, "image_id": image, "change": SIGNS[direction] * scale}
+            rows.append(row | {"converged": kind != "attack" or image != IMAGES[0]})
+    return plant_each(folder, "sensitivity", rows, "network")[::turn]

@@ -27,7 +27,7 @@ SENT_BACK = ("ETag", "Content-Range", "Content-Type", "Accept-Ranges", "x-amz-mp
 
 
 class Bucket:
-    """A bucket of an S3 server, which everybody may read; objects are addressed as `url`/key."""
+    """Hold a bucket of an S3 server that everybody may read; objects are addressed as `url`/key."""
 
     def __init__(self, server, name="natural-scenes-dataset"):
         host, port = server.get_host_and_port()
@@ -72,7 +72,7 @@ class Bucket:
 
 @contextmanager
 def s3_bucket():
-    """A `Bucket` while the context lasts."""
+    """Run a server with a `Bucket` while the context lasts."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -83,7 +83,7 @@ def s3_bucket():
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one answer; several may go wrong at once."""
+    """Say what goes wrong with one answer; several things may at once."""
 
     status: int = 0  # answer with this status, and nothing else
     cut: int | None = None  # close the connection after so many bytes of the body
@@ -98,7 +98,7 @@ class Fault:
 
 @dataclass
 class Request:
-    """What was asked and answered."""
+    """Hold what was asked and answered."""
 
     method: str
     key: str
@@ -109,7 +109,7 @@ class Request:
 
 
 class Proxy:
-    """Passes requests on to `upstream`; `url`/key stands for `upstream`/key. Keeps connections alive."""
+    """Pass requests on to `upstream`; `url`/key stands for `upstream`/key. Connections are kept alive."""
 
     def __init__(self, upstream, port=0):
         self.upstream, self.pool = upstream, urllib3.PoolManager(maxsize=8, retries=False)
@@ -129,19 +129,15 @@ class Proxy:
         ).start()
 
     def fault_of(self, method, key):
-        """The fault of this answer; questions about an object (HEAD) are always answered well."""
+        """Choose the fault of this answer; questions about an object (HEAD) are always answered well."""
         with self.lock:
             if method == "GET" and self.next[key]:
                 return self.next[key].pop(0)
             return self.always.get(key, Fault()) if method == "GET" else Fault()
 
     def of(self, key, method="GET"):
-        """The requests for a key so far."""
+        """Give the requests for a key so far."""
         return [request for request in self.requests if (request.key, request.method) == (key, method)]
-
-    def sent(self, key):
-        """Bytes that were sent of a key so far."""
-        return sum(request.sent for request in self.of(key))
 
     def reset(self):
         """Forget requests and faults."""
@@ -158,7 +154,7 @@ class Proxy:
 
 @contextmanager
 def proxy_before(upstream):
-    """A `Proxy` while the context lasts."""
+    """Run a `Proxy` while the context lasts."""
     proxy = Proxy(upstream)
     try:
         yield proxy
@@ -171,7 +167,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request, client_address):
-        """A client that was killed is no error of the server."""
+        """Say nothing of a client that was killed."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -201,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(status, headers, body, fault, request)
 
     def ask(self, url, fault):
-        """Status, headers and body, spoilt."""
+        """Ask upstream; gives status, headers and body, spoilt."""
         if fault.status:
             return fault.status, {"Content-Length": "0"} | fault.headers, b""
         passed = {name: self.headers[name] for name in PASSED_ON if name in self.headers}

@@ -1,32 +1,45 @@
 """Copies of the workflow that tests run, what Snakemake says of them, and what they have made."""
 
-import csv
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 
-from codingaxes import models, pixels, tables
+from codingaxes import configuration
+from codingaxes.encoding import from_brain, from_network
+from codingaxes.images import read_images
+from codingaxes.names import BRAIN, SIGNS
+from codingaxes.tables import store
+from codingaxes.tables.attacks import PERTURBATIONS, SUBJECT_ATTACKS
+from codingaxes.tables.nsd import STIMULI, VOXELS
+from codingaxes.tables.readouts import TARGETS
+from codingaxes.tables.sensitivity import SENSITIVITY
+from codingaxes.tables.transfer import TRANSFER
 
 ROOT = Path(__file__).parents[1]
 PARTS = ["Snakefile", "rules", "workflow", "config", "profiles", "envs", "docs", "tests/data"]
 MICRO = ("--configfile", "tests/data/micro.yaml")
+TARGET_RULES = {"all", "networks", "figures"}
+COMPLETE = "\ncomplete\n"  # ends the log of a study that came to its end
 # of the micro configuration
 NETWORKS = ["resnet_standard", "densenet_standard", "resnet_robust"]
-MODELS = [*NETWORKS, tables.BRAIN]
+ROBUST = "resnet_robust"
+MODELS = [*NETWORKS, BRAIN]
 REGIONS = ["FFA", "EBA", "PPA"]
 SUBJECTS = ["subj01", "subj02"]
 IMAGE_SIZE = 64
-SIGNS = {"increase": 1, "decrease": -1}
+RADII, LINF, LARGE, WANTED, DRAWS = [0.29, 0.86], 0.00784, [2.9, 8.6], 0.5, 2
 
 
 def copy_to(folder):
-    """The workflow without results, under `folder`."""
+    """Copy the workflow, without results, to `folder`."""
     for part in PARTS:
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
@@ -34,6 +47,17 @@ def copy_to(folder):
         else:
             shutil.copy(ROOT / part, folder / part)
     return folder
+
+
+def copy_of(study, folder):
+    """Copy a study with its results, the times of its files and Snakemake's records of them."""
+    return shutil.copytree(study, folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def times_of(folder):
+    """Size and time of every file of a study but Python's caches."""
+    files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
 def snakemake(folder, *arguments):
@@ -44,17 +68,17 @@ def snakemake(folder, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=900,
         check=False,
     )
 
 
 def jobs(folder, *arguments):
-    """Rule -> number of jobs that a dry run lists, without targets."""
+    """Count the jobs of each rule that a dry run lists, without targets."""
     done = snakemake(folder, "-n", *arguments)
     assert done.returncode == 0, done.stdout
     counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
-    return {rule: int(n) for rule, n in counts.items() if rule not in ("total", "all", "networks", "figures")}
+    return {rule: int(n) for rule, n in counts.items() if rule not in {"total", *TARGET_RULES}}
 
 
 def run(folder, *arguments):
@@ -62,24 +86,56 @@ def run(folder, *arguments):
     return snakemake(folder, *MICRO, *arguments)
 
 
-def listed(folder):
-    """The rules that a dry run of the micro configuration lists, without the target."""
-    return set(jobs(folder, *MICRO))
+def listed(folder, *arguments):
+    """List the rules that a dry run of the micro configuration would run, without the target."""
+    return set(jobs(folder, *MICRO, *arguments))
 
 
-def read(study, path, name):
-    """A table of a study, from one file or from several."""
-    paths = [path] if isinstance(path, str) else path
-    return tables.read([study / one for one in paths], name)
+def edit(file, old, new):
+    """Replace text in a file, where it stands exactly once."""
+    text = file.read_text()
+    assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
+    file.write_text(text.replace(old, new))
 
 
-def recorded(study, rule, name):
-    """What a job of the study was asked to do, as it left it beside its log."""
-    return json.loads((study / "logs" / rule / f"{name}.json").read_text())
+def recorded(study, rule, name=None):
+    """Read what a job of the study was asked to do, as it left it beside its log."""
+    return json.loads((study / "logs" / (f"{rule}/{name}.json" if name else f"{rule}.json")).read_text())
+
+
+def files_of_rules(study):
+    """Collect the inputs and the outputs of each rule's jobs, from their records: rule -> (set, set)."""
+    files = defaultdict(lambda: (set(), set()))
+    for record in (study / "logs").rglob("*.json"):
+        job = json.loads(record.read_text())
+        for of_rule, of_job in zip(files[job["rule"]], (job["input"], job["output"]), strict=True):
+            for value in of_job.values():
+                of_rule.update([value] if isinstance(value, str) else value)
+    return dict(files)
+
+
+def tables_of_rules(study):
+    """Collect the names of the tables that each rule's jobs read or write, from the files themselves."""
+    tables = {}
+    for rule, (inputs, outputs) in files_of_rules(study).items():
+        files = [study / file for file in inputs | outputs if file.endswith(".parquet")]
+        tables[rule] = {pq.read_schema(file).metadata[b"table"].decode() for file in files}
+    return tables
+
+
+def with_later(study, rules):
+    """Add to some rules all that depend on what they make, directly or through others."""
+    files, rules = files_of_rules(study), set(rules)
+    while True:
+        outputs = set().union(*(files[rule][1] for rule in rules))
+        later = {rule for rule, (inputs, _) in files.items() if inputs & outputs} | rules
+        if later == rules:
+            return rules
+        rules = later
 
 
 def replay_file(study, folder, rule, name, setting):
-    """The file that runs a job of the study once more, into a folder and with another setting."""
+    """Write the file that runs a job of the study once more, into a folder and with another setting."""
     job = recorded(study, rule, name)
     job["params"] |= setting
     job["output"] = {key: str(folder / f"{key}.parquet") for key in job["output"]}
@@ -89,66 +145,88 @@ def replay_file(study, folder, rule, name, setting):
 
 
 def replayed(study, folder, rule, name, setting):
-    """The outputs of a job of the study, run once more into a folder with another setting."""
+    """Run a job of a study once more, into a folder and with another setting: its outputs by name.
+
+    A job keeps finished parts below results/.parts of the study, so give it a copy.
+    """
     file = replay_file(study, folder, rule, name, setting)
     command = [sys.executable, f"workflow/scripts/{rule}.py", str(file)]
     subprocess.run(command, cwd=study, check=True, timeout=300)
     return json.loads(file.read_text())["output"]
 
 
+def read(study, path, table):
+    """Read a table of a study, from one file or from several."""
+    paths = [path] if isinstance(path, str) else path
+    return store.read([study / one for one in paths], table)
+
+
 def images_of(study, image_ids):
-    """Stimuli by their names, in the order of the names: float32 (n, 3, h, w)."""
-    stimuli = read(study, "results/nsd/stimuli.parquet", "stimuli").set_index("image_id")
-    return pixels.read([study / stimuli.file[image_id] for image_id in image_ids], IMAGE_SIZE)
+    """Read stimuli by their names, in the order of the names: float32 (n, 3, h, w)."""
+    stimuli = read(study, "results/nsd/stimuli.parquet", STIMULI).set_index("image_id")
+    return read_images([study / stimuli.file[image_id] for image_id in image_ids], IMAGE_SIZE)
 
 
 def model_of(study, name):
-    """A model of the study."""
-    if name == tables.BRAIN:
-        voxels = read(study, [f"results/nsd/voxels/{subject}.parquet" for subject in SUBJECTS], "voxels")
-        targets = read(study, "results/readouts/targets.parquet", "targets")
-        return models.load_brain(study / "resources/simulated_brain.npz", voxels, targets)
-    with open(study / "tests/data/networks.tsv", newline="") as file:
-        row = next(row for row in csv.DictReader(file, delimiter="\t") if row["name"] == name)
-    row |= {key: [float(part) for part in row[key].split(",")] for key in ("mean", "std")}
-    row |= {"layers": row["layers"].split(","), "input_size": int(row["input_size"])}
+    """Load a model of the study."""
+    if name == BRAIN:
+        voxels = read(study, [f"results/nsd/voxels/{subject}.parquet" for subject in SUBJECTS], VOXELS)
+        targets = read(study, "results/readouts/targets.parquet", TARGETS)
+        return from_brain.load(study / "resources/simulated_brain.npz", voxels, targets)
+    schema = configuration.read_schema(study / "config/schemas", "networks")
+    row = configuration.read_networks("tests/data/networks.tsv", schema, here=study)[name]
     files = [
         f"resources/zoo/{name}.safetensors",
-        f"results/readouts/{name}.parquet",
-        f"results/bases/{name}.parquet",
+        f"results/readouts/readouts/{name}.parquet",
+        f"results/readouts/bases/{name}.parquet",
     ]
-    return models.load_network(row, *(study / file for file in files))
+    return from_network.load(row, *(study / file for file in files))
 
 
-def perturbations(study, model, room="attacks"):
-    """What was made on a model, or random: in the room attacks or variants."""
-    return read(study, f"results/{room}/{model}.parquet", "perturbations")
+def perturbations(study, model):
+    """Read the main attacks that were made on a model."""
+    return read(study, f"results/attacks/perturbations/{model}.parquet", PERTURBATIONS)
+
+
+def variants(study, model):
+    """Read the variants of the attacks that were made on a model."""
+    return read(study, f"results/attacks/variants/{model}.parquet", PERTURBATIONS)
+
+
+def subject_attacks(study, model):
+    """Read the attacks on the readouts of single subjects of a model."""
+    return read(study, f"results/attacks/subjects/{model}.parquet", SUBJECT_ATTACKS)
+
+
+def noise(study):
+    """Read the white noise that every model is shown."""
+    return read(study, "results/attacks/noise.parquet", PERTURBATIONS)
 
 
 def sensitivity(study, model):
-    """What a model's own attacks and their controls do to it."""
-    return read(study, f"results/sensitivity/{model}.parquet", "sensitivity")
+    """Read what a model's own attacks and their controls do to it."""
+    return read(study, f"results/attacks/sensitivity/{model}.parquet", SENSITIVITY)
 
 
-def shown_to(study, models=MODELS, room="transfer"):
-    """What perturbations do to some models: in the room transfer or transfer_variants."""
-    return read(study, [f"results/{room}/{model}.parquet" for model in models], "transfer")
+def transfer(study, kind="perturbations", models=MODELS):
+    """Read what perturbations, or variants, do to other models, from the jobs of some models."""
+    return read(study, [f"results/transfer/{kind}/{model}.parquet" for model in models], TRANSFER)
 
 
 def signed(rows):
-    """Change of the attacked response, positive the way that was attacked."""
+    """Compute the change of the attacked response, positive in the attacked direction."""
     return (rows.response_after - rows.response_before) * rows.direction.map(SIGNS)
 
 
 def deltas(rows):
-    """The perturbations of rows, float32 (n, 3, h, w)."""
-    return torch.from_numpy(tables.matrix(rows.delta).astype(np.float32)).view(
+    """Stack the perturbations of rows, float32 (n, 3, h, w)."""
+    return torch.from_numpy(store.matrix(rows.delta).astype(np.float32)).view(
         len(rows), 3, IMAGE_SIZE, IMAGE_SIZE
     )
 
 
 @torch.no_grad()
-def change_by(model, roi, who, images, delta):
-    """What perturbations change a readout of a model by, float64 (n,)."""
-    respond = model.scalar(roi, who)
+def change_by(model, roi, subject, images, delta):
+    """Measure what perturbations change a readout of a model by, float64 (n,)."""
+    respond = model.scalar(roi, subject)
     return (respond(images + delta) - respond(images)).double().numpy()

@@ -1,74 +1,278 @@
-"""What is refused before anything runs: wrong settings and wrong rows, each by name."""
+"""Tests of configuration: wrong settings and wrong rows are refused by name, before anything runs."""
+
+import copy
+from pathlib import Path
 
 import pytest
-from studies import MICRO, copy_to, snakemake
+import yaml
+from studies import MICRO, copy_to, jobs, snakemake
+
+from codingaxes import configuration
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ROOT / "config/schemas"
+DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+ROW_SCHEMA = configuration.read_schema(SCHEMAS, "networks")
+TABLE = (ROOT / "tests/data/networks.tsv").read_text()
+COLUMNS, FIRST, *_ = (line.split("\t") for line in TABLE.splitlines())
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tree")
-    return copy_to(folder)
+def merged(config, overlay):
+    """Merge an overlay into settings, as Snakemake does with configuration files."""
+    config = copy.deepcopy(config)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(config.get(key), dict)
+        config[key] = merged(config[key], value) if both else value
+    return config
+
+
+def check(overlay, here=ROOT):
+    """Check the defaults with an overlay, written as YAML."""
+    return configuration.checked(merged(DEFAULTS, yaml.safe_load(overlay)), SCHEMAS, here)
+
+
+def table_with(folder, changes, suffix=""):
+    """Write a table of networks whose last row is `new`, in line 5, with the changed cells; read it."""
+    columns = [*COLUMNS, "weights", "format", "licence", "citation"]
+    rows = TABLE.splitlines()[1:]
+    row = dict(zip(COLUMNS, FIRST, strict=True)) | {"name": "new", "seed": "9"} | changes
+    rows.append("\t".join(row.get(column, "") for column in columns) + suffix)
+    (folder / "networks.tsv").write_text("\n".join(["\t".join(columns), *rows]) + "\n")
+    return configuration.read_networks("networks.tsv", ROW_SCHEMA, here=folder, code=folder)
+
+
+@pytest.mark.parametrize("overlay", ["config/config.yaml", "config/nsd.yaml", "tests/data/micro.yaml"])
+def test_every_configuration_of_the_repository_is_valid_and_keeps_its_values(overlay):
+    text = (ROOT / overlay).read_text()
+    assert check(text) == merged(DEFAULTS, yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("table", ["config/zoo.tsv", "config/networks.tsv", "tests/data/networks.tsv"])
+def test_every_table_of_networks_of_the_repository_is_valid(table):
+    rows = configuration.read_networks(table, ROW_SCHEMA, here=ROOT, code=ROOT)
+    assert len(rows) == len((ROOT / table).read_text().splitlines()) - 1
+    for name, row in rows.items():
+        assert row["name"] == name and all(isinstance(number, float) for number in row["mean"] + row["std"])
+        assert isinstance(row["input_size"], int) and "" not in row.values()
 
 
 @pytest.mark.parametrize(
-    ("setting", "expected"),
+    ("overlay", "expected"),
     [
         ("attacks: {radius: 1}", "attacks: unknown key radius; allowed are radii, linf_radii, large_radii"),
         ("atacks: {radii: [1]}", "top level: unknown key atacks; allowed are seed, device"),
         ("nsd: {regoins: {}}", "nsd: unknown key regoins; allowed are source, folder"),
+        ("nsd: {sessions: {subject1: 3}}", "nsd.sessions: 'subject1' does not match any of the regexes"),
         ("attacks: {algorithms: [fgsm]}", "attacks.algorithms.0: 'fgsm' is not one of ['pgd', 'apgd']"),
         ("attacks: {linf_radii: [2]}", "attacks.linf_radii.0: 2 is greater than the maximum of 1"),
         ("attacks: {radii: [-1]}", "attacks.radii.0: -1 is less than or equal to the minimum of 0"),
+        ("attacks: {radii: [.inf]}", "attacks.radii.0: inf is not a finite number"),
+        ("readouts: {alphas: {smallest: .nan}}", "readouts.alphas.smallest: nan is not a finite number"),
+        ("readouts: {method: lasso}", "readouts.method: 'lasso' is not one of ['ridge', 'least_squares', "),
+        ("device: gpu", "device: 'gpu' is not one of ['auto', 'cpu', 'cuda']"),
+        ("nsd: {source: bucket}", "nsd.source: 'bucket' is not one of ['miniature', 'nsd', 'local', 'own']"),
+        ("nsd: {endpoint: bucket.s3}", "nsd.endpoint: 'bucket.s3' does not match"),
         (
-            "readouts: {method: lasso}",
-            "readouts.method: 'lasso' is not one of ['ridge', 'least_squares', 'pls']",
+            "readouts: {alphas: {smallest: 10, largest: 1}}",
+            "readouts.alphas: smallest must be below largest, and 10 is not below 1",
         ),
-        ("readouts: {alphas: {smallest: 10, largest: 1}}", "readouts.alphas: smallest must be below largest"),
-        ("similarity: {k: [3]}", "similarity.k: at most eigenvectors.rank axes are kept"),
-        ("networks: config/absent.tsv", "networks: config/absent.tsv is not there"),
-        ("nsd: {source: local, folder: nowhere}", "nsd.folder: 'nowhere' is no folder"),
+        ("similarity: {k: [1, 9]}", "similarity.k: 9 is more than eigenvectors.rank, 5"),
+        ("eigenvectors: {max_steps: 3}", "eigenvectors.max_steps: 3 is less than eigenvectors.rank, 5"),
+        (
+            "nsd: {sessions: {subj01: 0, subj02: 0, subj03: 0, subj04: 0}}",
+            "has no session; give at least one subject a number above 0",
+        ),
+        ("nsd: {source: local, folder: nowhere}", "nsd.folder: 'nowhere' is no folder; nsd.source is local"),
+        ("nsd: {source: local}", "nsd.folder: '' is no folder; nsd.source is local"),
+        ("nsd: {source: own}", "own.images: '' is no folder; nsd.source is own"),
+        (
+            "nsd: {source: own}\nown: {images: config}",
+            "own.responses: '' is no file; nsd.source is own",
+        ),
+        (
+            "nsd: {source: own}\nown: {images: config, responses: Makefile}",
+            "own.subjects: [] is empty; name at least one",
+        ),
+        (
+            "nsd: {source: own}\nown: {images: config, responses: Makefile, subjects: [ape]}",
+            "own.regions: [] is empty; name at least one",
+        ),
+        ("own: {subjects: [ape, group]}", "own.subjects: the name group is taken"),
+        ("own: {regions: [all]}", "own.regions: the name all is taken"),
+        (
+            "nsd: {regions: {none: {atlas: floc-faces, labels: [FFA-1], contrast: faces}}}",
+            "nsd.regions: the name none is taken",
+        ),
     ],
 )
-def test_a_wrong_configuration_is_refused_by_name(tree, setting, expected):
-    (tree / "wrong.yaml").write_text(setting)
-    done = snakemake(tree, "-n", *MICRO, "wrong.yaml")
-    assert done.returncode != 0
-    assert expected in done.stdout
+def test_a_wrong_setting_is_refused_with_its_key_its_value_and_what_is_allowed(overlay, expected):
+    with pytest.raises(configuration.ConfigurationError) as error:
+        check(overlay)
+    assert expected in str(error.value)
+
+
+def test_a_folder_with_braces_is_refused_because_they_would_be_wildcards(tmp_path):
+    (tmp_path / "nsd{1}").mkdir()
+    with pytest.raises(configuration.ConfigurationError, match="has braces, which stand for wildcards"):
+        check("nsd: {source: local, folder: 'nsd{1}'}", tmp_path)
+    (tmp_path / "nsd").mkdir()
+    assert check("nsd: {source: local, folder: nsd}", tmp_path)["nsd"]["folder"] == "nsd"
+
+
+def test_all_wrong_settings_are_named_at_once():
+    with pytest.raises(configuration.ConfigurationError) as error:
+        check("device: gpu\nnsd: {probes: 1}\nzoo: {epoch: 2}")
+    said = str(error.value)
+    assert (
+        "device: 'gpu'" in said and "nsd.probes: 1 is less than" in said and "zoo: unknown key epoch" in said
+    )
+
+
+def test_text_from_the_command_line_gets_the_type_of_its_key_and_what_has_no_form_is_refused():
+    config = check("nsd: {terms_accepted: 'true', min_t: '2.5', probes: '3', sessions: {subj04: '29'}}")
+    nsd = config["nsd"]
+    assert (nsd["terms_accepted"], nsd["min_t"], nsd["probes"], nsd["sessions"]["subj04"]) == (
+        True,
+        2.5,
+        3,
+        29,
+    )
+    assert check("attacks: {radii: ['0.5', '1']}")["attacks"]["radii"] == [0.5, 1]
+    assert check("nsd: {folder: '007'}")["nsd"]["folder"] == "007"
+    for overlay, expected in [
+        ("nsd: {terms_accepted: 'maybe'}", "nsd.terms_accepted: 'maybe' is not of type 'boolean'"),
+        ("nsd: {probes: '3.5'}", "nsd.probes: 3.5 is not of type 'integer'"),
+        ("nsd: {probes: '['}", "nsd.probes: '[' is not of type 'integer'"),
+    ]:
+        with pytest.raises(configuration.ConfigurationError) as error:
+            check(overlay)
+        assert expected in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("changed", "expected"),
+    ("changes", "expected"),
     [
         ({"identifier": "resnett"}, "identifier: 'resnett' is not one of ['resnet', 'densenet', 'vgg']"),
         ({"name": "resnet_robust"}, "the name resnet_robust is taken"),
-        ({"seed": "3"}, "new has the seed of resnet_robust"),
+        ({"name": "simulated_brain"}, "the name simulated_brain is taken"),
+        ({"name": "res-net"}, "name: 'res-net' does not match"),
+        ({"seed": "3"}, "new has the seed of resnet_robust, 3; give it another"),
         ({"seed": ""}, "'seed' is a required property"),
         ({"training_radius": "-1"}, "training_radius: -1 is less than the minimum of 0"),
+        ({"training_radius": "nan"}, "training_radius: nan is not a finite number"),
         ({"mean": "0.5,0.5"}, "mean: [0.5, 0.5] is too short"),
         ({"mean": "0.5,a,0.5"}, "network new: mean is '0.5,a,0.5', expected numbers with commas between"),
-        ({"mean": "0.5,inf,0.5"}, "network new: mean and std must be finite"),
+        ({"mean": "0.5,inf,0.5"}, "network new is not valid:\n  mean.1: inf is not a finite number"),
         ({"input_size": "["}, "network new: input_size is '[', expected a number"),
+        ({"input_size": "64.5"}, "input_size: 64.5 is not of type 'integer'"),
+        ({"weights": "here.pth"}, "weights: 'here.pth' is not allowed here; leave it empty"),
         ({"source": "python", "identifier": "absent.py:build"}, "network new needs absent.py, which is not"),
-        ({"seed": "9\tmore"}, "more cells than columns, the first too many is 'more'"),
         ({"source": "tim"}, "source: 'tim' is not one of ['timm', 'torchvision'"),
         ({"source": "timm"}, "'weights' is a required property"),
     ],
     ids=str,
 )
-def test_a_wrong_row_of_the_networks_table_is_refused_with_its_line(tree, changed, expected):
-    path = tree / "tests/data/networks.tsv"
-    kept = path.read_text()
-    columns, first = (line.split("\t") for line in kept.splitlines()[:2])
-    row = dict(zip(columns, first, strict=True)) | {"name": "new", "seed": "9"} | changed
-    try:
-        path.write_text(kept + "\t".join(row.values()) + "\n")
-        done = snakemake(tree, "-n", *MICRO)
-    finally:
-        path.write_text(kept)
-    assert done.returncode != 0
-    assert "line 5" in done.stdout and expected in done.stdout
+def test_a_wrong_row_is_refused_with_its_line(tmp_path, changes, expected):
+    with pytest.raises(configuration.ConfigurationError) as error:
+        table_with(tmp_path, changes)
+    assert str(error.value).startswith("networks.tsv, line 5") and expected in str(error.value)
 
 
-def test_an_unknown_network_is_refused_when_asked_for(tree):
+def test_a_cell_too_many_is_refused(tmp_path):
+    with pytest.raises(configuration.ConfigurationError) as error:
+        table_with(tmp_path, {}, suffix="\tmore")
+    assert "line 5: more cells than columns, the first too many is 'more'" in str(error.value)
+
+
+def test_a_table_that_is_absent_empty_or_no_text_is_refused(tmp_path):
+    (tmp_path / "empty.tsv").write_text("\t".join(COLUMNS) + "\n")
+    (tmp_path / "latin.tsv").write_bytes("name\ndonn\xe9es\n".encode("latin-1"))
+    for name, expected in [
+        ("absent.tsv", "networks: absent.tsv is not there"),
+        ("empty.tsv", "networks: empty.tsv lists no network"),
+        ("latin.tsv", "networks: latin.tsv is no table in UTF-8"),
+    ]:
+        with pytest.raises(configuration.ConfigurationError, match=expected):
+            configuration.read_networks(name, ROW_SCHEMA, here=tmp_path)
+
+
+def test_a_row_is_read_as_numbers_and_lists_without_its_empty_cells(tmp_path):
+    row = table_with(tmp_path, {"layers": "layer2, layer4", "training_radius": "0.10"})["new"]
+    assert row["layers"] == ["layer2", "layer4"] and row["mean"] == [0.5, 0.5, 0.5]
+    assert row["training_radius"] == 0.1 and row["seed"] == 9 and row["input_size"] == 64
+    assert "weights" not in row
+
+
+def test_the_mark_of_a_spreadsheet_and_empty_lines_do_no_harm_and_lines_count_from_the_top(tmp_path):
+    header, *rows = TABLE.splitlines()
+    (tmp_path / "t.tsv").write_text("\ufeff" + "\n".join([header, "", *rows]) + "\n", encoding="utf-8")
+    assert len(configuration.read_networks("t.tsv", ROW_SCHEMA, here=tmp_path)) == 3
+    (tmp_path / "t.tsv").write_text("\n".join([header, "", *rows, rows[0]]) + "\n")
+    with pytest.raises(configuration.ConfigurationError, match=r"t\.tsv, line 6: the name"):
+        configuration.read_networks("t.tsv", ROW_SCHEMA, here=tmp_path)
+
+
+def test_ones_own_code_lies_beside_the_snakefile_and_weights_where_snakemake_works(tmp_path):
+    """A row names a file of code and a file of weights; each is looked for in its own folder."""
+    code, here = tmp_path / "code", tmp_path / "here"
+    for file in (code / "mine.py", here / "weights/mine.pth", here / "mine.py"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    row = {"source": "python", "identifier": "mine.py:build", "weights": "weights/mine.pth hf://a/b@c/d"}
+    assert configuration.files_of_row(row, here, code) == [str(code / "mine.py"), "weights/mine.pth"]
+    # as an input of a job: relative wherever it can be, so that a moved folder reruns nothing
+    assert configuration.files_of_row(row, here, here) == ["mine.py", "weights/mine.pth"]
+    columns = [*COLUMNS, "weights"]
+    cells = dict(zip(COLUMNS, FIRST, strict=True)) | row | {"weights": "weights/mine.pth", "seed": ""}
+    lines = ["\t".join(columns), "\t".join(cells[column] for column in columns)]
+    (here / "t.tsv").write_text("\n".join(lines) + "\n")
+    assert list(configuration.read_networks("t.tsv", ROW_SCHEMA, here, code)) == ["resnet_standard"]
+    for file, name in (
+        (code / "mine.py", str(code / "mine.py")),
+        (here / "weights/mine.pth", "weights/mine"),
+    ):
+        file.rename(file.with_suffix(".gone"))
+        with pytest.raises(configuration.ConfigurationError) as error:
+            configuration.read_networks("t.tsv", ROW_SCHEMA, here, code)
+        assert f"needs {name}" in str(error.value)
+        file.with_suffix(".gone").rename(file)
+
+
+def test_a_function_depends_on_what_makes_it_and_not_on_how_it_is_cited(tmp_path):
+    row = table_with(tmp_path, {})["new"]
+    usual = configuration.function_of(row)
+    assert (
+        configuration.function_of(row | {"display_name": "x", "family": "robust", "citation": "y"}) == usual
+    )
+    for key in configuration.FUNCTION:
+        assert configuration.function_of(row | {key: "else"}) != usual
+
+
+def test_terms_are_asked_for_only_where_nsd_is_downloaded():
+    config = check("{}")
+    configuration.check_terms(config, downloading=False)
+    with pytest.raises(configuration.ConfigurationError) as error:
+        configuration.check_terms(config, downloading=True)
+    for part in (
+        "nsd.terms_accepted is false",
+        "https://forms.gle/",
+        "Terms-and-Conditions",
+        "--config 'nsd={",
+    ):
+        assert part in str(error.value)
+    configuration.check_terms(check("nsd: {terms_accepted: true}"), downloading=True)
+
+
+def test_a_launch_with_a_wrong_setting_or_row_says_so_and_asks_for_nothing_else(tmp_path):
+    tree = copy_to(tmp_path / "tree")
+    assert jobs(tree, *MICRO)["attack_images"] == 4
+    (tree / "wrong.yaml").write_text("attacks: {radius: 1}")
+    done = snakemake(tree, "-n", *MICRO, "wrong.yaml")
+    assert done.returncode != 0 and "attacks: unknown key radius" in done.stdout
+    assert "Traceback" not in done.stdout
+    table = tree / "tests/data/networks.tsv"
+    table.write_text(TABLE + TABLE.splitlines()[1] + "\n")
+    done = snakemake(tree, "-n", *MICRO)
+    assert done.returncode != 0 and "networks.tsv, line 5: the name resnet_standard is taken" in done.stdout
     done = snakemake(tree, "-n", *MICRO, "--", "results/features/alexnet.parquet")
-    assert done.returncode != 0 and "results/features/alexnet.parquet" in done.stdout
+    assert done.returncode != 0 and "Traceback" not in done.stdout

@@ -1,19 +1,29 @@
-"""Jobs: seeds that belong to names, and parts that survive a stop."""
+"""Tests of jobs: seeds belong to names, parts survive a stop, and a failure says how to repeat it."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from codingaxes import job, tables
+from codingaxes import job
+from codingaxes.tables import store
+from codingaxes.tables.readouts import MEASUREMENTS
+
+SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
 
 
-def run(tmp_path, **changes):
-    given = {"rule": "r", "input": {}, "output": {}, "params": {"seed": 1}, "wildcards": {"network": "a"}}
-    return job.Run(**(given | {"log": str(tmp_path / "r.log")} | changes))
+def run(tmp_path, *, rule="r", params=(("seed", 1),), wildcards=(("network", "a"),), files=(), threads=1):
+    """Make a job that reads `files`, by name, and logs into a folder."""
+    log = str(tmp_path / f"{rule}.log")
+    return job.Run(rule, dict(files), {}, dict(params), dict(wildcards), log, threads)
 
 
 def frame(roi, values):
+    """Make rows of the table measurements."""
     return pd.DataFrame(
         {
             "subject": "subj01",
@@ -34,51 +44,80 @@ def test_a_seed_belongs_to_study_rule_wildcards_and_item_alone(tmp_path):
         run(tmp_path, wildcards={"network": "b"}).seed("image", 3),
     ]
     assert len({seed, *others}) == 5
+    assert run(tmp_path, rule="s").seed("image", 3, rule="r") == seed, "a job can repeat another rule's draws"
     assert job.seed_of("a", 1) == 2057769193037142695
 
 
 def test_a_stopped_job_resumes_at_the_part_it_had_reached(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     parts = ["FFA", "EBA", "PPA"]
-    first = run(tmp_path).shards("measurements")
+    first = run(tmp_path).shards(MEASUREMENTS)
     first.save("EBA", frame("EBA", [1.0, 2.0]))
-    again = run(tmp_path).shards("measurements")
+    again = run(tmp_path).shards(MEASUREMENTS)
     with caplog.at_level(logging.INFO, logger="codingaxes"):
         assert again.missing(parts) == ["FFA", "PPA"]
     assert "1 of 3 parts are already there" in caplog.text
     for roi in ("PPA", "FFA"):
         again.save(roi, frame(roi, [0.0]))
     again.write("whole.parquet", parts)
-    assert list(tables.read("whole.parquet", "measurements").roi) == ["FFA", "EBA", "EBA", "PPA"]
+    assert list(store.read("whole.parquet", MEASUREMENTS).roi) == ["FFA", "EBA", "EBA", "PPA"]
     again.remove()
-    assert run(tmp_path).shards("measurements").missing(parts) == parts
+    assert run(tmp_path).shards(MEASUREMENTS).missing(parts) == parts
 
 
 def test_parts_made_with_other_parameters_or_inputs_are_not_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.txt").write_text("1")
-    given = {"input": {"file": "in.txt"}}
-    run(tmp_path, **given).shards("measurements").save("EBA", frame("EBA", [1.0]))
-    assert run(tmp_path, **given).shards("measurements").missing(["EBA"]) == []
-    changed = run(tmp_path, params={"seed": 2}, **given)
-    assert changed.shards("measurements").missing(["EBA"]) == ["EBA"]
-    import os
-
+    files = {"file": "in.txt"}
+    run(tmp_path, files=files).shards(MEASUREMENTS).save("EBA", frame("EBA", [1.0]))
+    assert run(tmp_path, files=files).shards(MEASUREMENTS).missing(["EBA"]) == []
+    changed = run(tmp_path, params={"seed": 2}, files=files)
+    assert changed.shards(MEASUREMENTS).missing(["EBA"]) == ["EBA"]
     os.utime("in.txt", ns=(1, 1))
-    assert run(tmp_path, **given).shards("measurements").missing(["EBA"]) == ["EBA"]
+    assert run(tmp_path, files=files).shards(MEASUREMENTS).missing(["EBA"]) == ["EBA"]
+
+
+def test_inputs_of_one_name_are_collected_by_the_rest_of_their_names(tmp_path):
+    files = {"model.weights": "a", "model.voxels": ["b", "c"], "models": "d", "stimuli": "e"}
+    assert run(tmp_path, files=files).files("model") == {"weights": "a", "voxels": ["b", "c"]}
+
+
+FAILING = """
+import sys
+sys.path.insert(0, {scripts!r})
+from threadpoolctl import threadpool_info
+import numpy
+from codingaxes import job
+
+def main(run):
+    threads = {{pool["num_threads"] for pool in threadpool_info()}}
+    job.log.info(f"at work with {{threads}} threads")
+    raise FloatingPointError("matvec returned a value that is not finite at step 0")
+
+job.start(main, globals())
+"""
+
+
+def test_a_job_that_fails_says_why_where_and_how_to_run_it_alone(tmp_path):
+    (tmp_path / "compute.py").write_text(FAILING.format(scripts=str(SCRIPTS)))
+    record = tmp_path / "logs/compute.json"
+    record.parent.mkdir()
+    spec = {"rule": "compute", "input": {}, "output": {}, "params": {}, "wildcards": {"network": "a"}}
+    record.write_text(json.dumps(spec | {"log": str(record.with_suffix(".log")), "threads": 1}))
+    command = [sys.executable, "compute.py", str(record)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    log = record.with_suffix(".log").read_text()
+    assert done.returncode == 1
+    for said in (done.stderr, log):
+        assert f"run it again alone with: python workflow/scripts/compute.py {record}" in said
+        assert "FloatingPointError: matvec returned a value that is not finite at step 0" in said
+        assert "at work with {1} threads" in said
+    assert "Traceback" in log and "Traceback" not in done.stderr
+    alone = subprocess.run(command[:2], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert alone.returncode == 1 and "usage: python compute.py FILE.json" in alone.stderr
 
 
 def test_progress_says_how_far_and_how_long(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="codingaxes"):
         assert list(run(tmp_path).track([1, 2, 3], unit="image", every=0)) == [1, 2, 3]
     assert "image 1 of 3" in caplog.text and "image 3 of 3" in caplog.text and "s left" in caplog.text
-
-
-def test_a_gpu_that_is_not_there_is_an_error_not_a_cpu():
-    import torch
-
-    assert job.choose_device("cpu") == torch.device("cpu")
-    if not torch.cuda.is_available():
-        assert job.choose_device("auto") == torch.device("cpu")
-        with pytest.raises(RuntimeError, match="device: cuda"):
-            job.choose_device("cuda")

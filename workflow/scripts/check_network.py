@@ -1,16 +1,20 @@
-"""What one network is and can do, measured on one image (rule check_network)."""
+"""Measure what one network is and can do, on one image (rule check_network)."""
 
 import pandas as pd
 import torch
 
-from codingaxes import job, networks, networks_report, tables
+from codingaxes import job
+from codingaxes.networks import check
+from codingaxes.networks.network import load_network
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORK_CHECKS
 
 NOTHING = dict.fromkeys(("parameters", "forward", "forward_backward"), float("nan"))
 NOTHING |= {"layers": "", "jvp": False, "vjp": False}
 
 
 def main(run):
-    """A network that cannot be built, or does not answer, is a row that says why: the others are seen too."""
+    """Write one row; if the network cannot be built or does not answer, the row says why."""
     row, drawn = run.params["network"], run.params["random_weights"]
     about = {"network": row["name"], "random_weights": drawn}
     size = run.params["image_size"]
@@ -18,12 +22,12 @@ def main(run):
     image = torch.rand(1, 3, size, size, generator=generator)
     try:
         weights = None if drawn else run.input["weights"][0]
-        network = networks.load(row, weights, random_weights=drawn, image_size=size)
-        found = networks_report.measure(network, image) | {"problem": ""}
+        network = load_network(row, weights, random_weights=drawn, image_size=size)
+        measured = check.measure(network, image) | {"problem": ""}
     except Exception as error:
         job.log.warning(f"{row['name']}: {type(error).__name__}: {error}")
-        found = NOTHING | {"problem": " ".join(str(error).split())}
-    tables.write(run.output["check"], "network_checks", pd.DataFrame([about | found]))
+        measured = NOTHING | {"problem": " ".join(str(error).split())}
+    store.write(run.output["check"], NETWORK_CHECKS, pd.DataFrame([about | measured]))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""One table of what all networks are and can do (rule collect_checks)."""
+"""Collect what all networks are and can do in one table (rule collect_checks)."""
 
-from codingaxes import job, tables
+from codingaxes import job
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORK_CHECKS
 
 
 def main(run):
-    """CSV for readers; the log names every network with a problem."""
-    checks = tables.read(run.input["checks"], "network_checks")
+    """Write a CSV for readers, and name every network with a problem in the log."""
+    checks = store.read(run.input["checks"], NETWORK_CHECKS)
     whole = checks.astype({"parameters": "Int64"})
     whole.to_csv(run.output["csv"], index=False, float_format="%.4g")
     for row in checks[checks.problem != ""].itertuples():

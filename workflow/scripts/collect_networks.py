@@ -1,22 +1,24 @@
-"""One table of all networks, in the order of the configuration (rule collect_networks)."""
+"""Collect all networks in one table, in the order of the configuration (rule collect_networks)."""
 
 import pandas as pd
 
-from codingaxes import job, tables
+from codingaxes import job
+from codingaxes.tables import store
+from codingaxes.tables.networks import ACCURACIES, NETWORKS
 
 OF_ZOO = "balanced, mean over categories, fresh scenes, 0.5 by chance"
 
 
 def main(run):
-    """Parquet for later rooms, CSV for readers."""
-    measured = tables.read(run.input["accuracies"], "accuracies").set_index("network")
+    """Write Parquet for later steps, and CSV for readers."""
+    measured = store.read(run.input["accuracies"], ACCURACIES).set_index("network")
     networks = pd.DataFrame([describe(row, measured.loc[row["name"]]) for row in run.params["rows"]])
-    tables.write(run.output["networks"], "networks", networks)
+    store.write(run.output["networks"], NETWORKS, networks)
     networks.to_csv(run.output["csv"], index=False, float_format="%.4g")
 
 
 def describe(row, measured):
-    """A network's row: what the configuration says of it, and what was measured."""
+    """Describe a network: what the configuration says of it, and what was measured."""
     about = {key: row.get(key, "") for key in ("display_name", "family", "architecture", "source")}
     about |= {key: row.get(key, "") for key in ("licence", "citation")}
     if row["source"] == "zoo":

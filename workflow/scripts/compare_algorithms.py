@@ -1,137 +1,165 @@
-"""Whether conclusions about transfer depend on the algorithm that attacks (rule compare_algorithms)."""
+"""Compare what attacks by several algorithms say about transfer (rule compare_algorithms)."""
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from codingaxes import groups, job, statistics, tables
+from codingaxes import job
+from codingaxes.estimates import bootstrap, measures
+from codingaxes.names import BRAIN
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.summaries import ALGORITHMS
+from codingaxes.tables.transfer import TRANSFER
 
-REFERENCE = "l2"
+REFERENCE = measures.MAIN
 OTHERS = ("l2_pgd", "l2_apgd")
-SHOWN = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
-SHOWN += ["change_source", "change_target"]
+COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
+COLUMNS += ["change_source", "change_target"]
 PLACE = ["roi", "direction", "image_id"]
-UNITS = {"own effect": "SD", "relative transfer": "ratio", "rank agreement of all pairs": "Spearman r"}
+KIND = ["family_source", "family_target", "architectures"]
+UNITS = {"own change": "SD", "relative transfer": "ratio", "rank agreement": "Spearman r"}
 
 
 def main(run):
-    """All algorithms on the same pairs, regions, directions and images, which are resampled for all alike."""
-    networks = tables.read(run.input["networks"], "networks").set_index("network")
-    files = [*run.input["transfer"], *run.input["variants"]]
-    shown, radius = comparable(tables.read(files, "transfer", SHOWN))
-    shown["change"] = groups.attacked_way(shown.change_target, shown.direction)
-    shown["own"] = groups.attacked_way(shown.change_source, shown.direction)
-    images = shown.image_id.nunique()
-    counts = statistics.draw_counts(images, np.random.default_rng(run.seed()), run.params["bootstrap"])
+    """Take the same pairs, regions, directions and images of all algorithms; resample images alike."""
+    networks = store.read(run.input["networks"], NETWORKS).set_index("network")
+    files = [*run.input["perturbations"], *run.input["variants"]]
+    transfer, radius = comparable(store.read(files, TRANSFER, COLUMNS))
+    transfer["change"] = measures.attacked_change(transfer.change_target, transfer.direction)
+    transfer["own"] = measures.attacked_change(transfer.change_source, transfer.direction)
+    images = transfer.image_id.nunique()
+    counts = bootstrap.draw_counts(images, np.random.default_rng(run.seed()), run.params["bootstrap"])
     counts = np.vstack([np.ones(images), counts])  # the first: all images once, for the estimate
-    own, other = by_algorithm(shown[shown.source == shown.target]), by_algorithm(between(shown))
-    effects = {attack: means(top, counts) for attack, (top, _) in own.items()}
-    shares = {attack: means(top, counts) / means(bottom, counts) for attack, (top, bottom) in other.items()}
-    rows = []
-    for measure, samples, members in [
-        ("own effect", effects, by_family(own[REFERENCE][0], networks)),
-        ("relative transfer", shares, by_pair(other[REFERENCE][0], networks)),
-    ]:
-        for group, places, n in members:
-            averaged = {attack: found[:, places].mean(axis=1) for attack, found in samples.items()}
-            for attack, found in averaged.items():
-                row = {"attack": attack, "measure": measure, "group": group, "n": n}
-                rows.append(row | described(found, averaged[REFERENCE] if attack in OTHERS else None))
-    rows += rank_agreement(shares, other[REFERENCE][0])
+    own, other = by_algorithm(transfer[transfer.source == transfer.target]), by_algorithm(between(transfer))
+    changes = {attack: means(change, counts) for attack, (change, _) in own.items()}
+    ratios = {
+        attack: measures.relative_transfer(means(change, counts), means(source, counts))
+        for attack, (change, source) in other.items()
+    }
+    rows = [
+        *compare("own change", changes, families(own[REFERENCE][0], networks)),
+        *compare("relative transfer", ratios, pairs(other[REFERENCE][0], networks)),
+        *rank_agreement(ratios, other[REFERENCE][0]),
+    ]
     table = pd.DataFrame(rows).assign(radius=radius, n_images=images)
     table["unit"] = table.measure.map(UNITS)
-    tables.write(run.output["algorithms"], "algorithms", table)
+    table = table[list(ALGORITHMS.columns)]
+    store.write(run.output["algorithms"], ALGORITHMS, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
 
 
-def comparable(shown):
-    """Rows of all algorithms at one radius, in the places that all pairs and algorithms have; that radius.
+def comparable(transfer):
+    """Select the rows of all algorithms at one radius, in the places that all pairs and algorithms have.
 
     Raises
     ------
     ValueError
         If there are several radii, or no place that all have.
     """
-    shown = shown[shown.attack.isin([REFERENCE, *OTHERS])]
-    found = sorted(set(shown.radius[shown.attack.isin(OTHERS)]))
-    if len(found) != 1:
-        raise ValueError(f"attacks by other algorithms have the radii {found}, expected one")
-    shown = shown[shown.radius == found[0]]
-    attacks = shown.attack.nunique()
-    pair = shown.groupby(["source", "target"])
-    shown = shown[pair.attack.transform("nunique") == attacks]
-    cells = attacks * len(shown[["source", "target"]].drop_duplicates())
-    shown = shown[shown.groupby(PLACE).attack.transform("size") == cells]
-    if REFERENCE not in set(shown.attack):
+    transfer = transfer[transfer.attack.isin([REFERENCE, *OTHERS])]
+    radii = sorted(set(transfer.radius[transfer.attack.isin(OTHERS)]))
+    if len(radii) != 1:
+        raise ValueError(f"attacks by other algorithms have the radii {radii}, expected one")
+    transfer = transfer[transfer.radius == radii[0]]
+    attacks = transfer.attack.nunique()
+    pair = transfer.groupby(["source", "target"])
+    transfer = transfer[pair.attack.transform("nunique") == attacks]
+    cells = attacks * len(transfer[["source", "target"]].drop_duplicates())
+    transfer = transfer[transfer.groupby(PLACE).attack.transform("size") == cells]
+    if REFERENCE not in set(transfer.attack):
         raise ValueError(
             f"no image was attacked by {REFERENCE} and by {', '.join(OTHERS)} on the same models"
         )
-    return shown.copy(), found[0]
+    return transfer.copy(), radii[0]
 
 
-def between(shown):
-    """Attacks made on networks, shown to others and to the simulated brain."""
-    return shown[(shown.source != shown.target) & (shown.source != tables.BRAIN)]
+def between(transfer):
+    """Select attacks made on networks and shown to others, and to the simulated brain."""
+    return transfer[(transfer.source != transfer.target) & (transfer.source != BRAIN)]
 
 
-def by_algorithm(shown):
-    """Attack -> changes of target and source, mean over directions: frames (pairs and regions, images)."""
-    found = {}
-    for attack in [REFERENCE, *(name for name in OTHERS if name in set(shown.attack))]:
-        part = shown[shown.attack == attack]
-        found[attack] = tuple(
+def by_algorithm(transfer):
+    """Average changes over directions.
+
+    Returns
+    -------
+    dict
+        By attack: changes of the target and of the source, frames (pairs and regions, images).
+    """
+    frames = {}
+    for attack in [REFERENCE, *(name for name in OTHERS if name in set(transfer.attack))]:
+        part = transfer[transfer.attack == attack]
+        frames[attack] = tuple(
             part.pivot_table(index=["source", "target", "roi"], columns="image_id", values=name)
             for name in ("change", "own")
         )
-    return found
+    return frames
 
 
 def means(frame, counts):
-    """Means over images (samples, pairs and regions) in each sample of images (samples, images)."""
+    """Average over the images of each sample (samples, images): (samples, pairs and regions)."""
     return counts @ frame.to_numpy().T / counts.shape[1]
 
 
-def by_family(frame, networks):
-    """Group, its places in the frame, how many models."""
+def families(frame, networks):
+    """Yield each kind of model, its places in the frame, and how many models it has."""
     models = frame.index.get_level_values("target")
-    family = groups.families(networks)
+    family = measures.families(networks)
     for name in dict.fromkeys(family.values()):
         places = np.flatnonzero(models.map(family) == name)
         if len(places):
-            yield name, places, models[places].nunique()
+            yield (name, name, "itself"), places, models[places].nunique()
 
 
-def by_pair(frame, networks):
-    """Group, its places in the frame, how many pairs."""
-    for label, part in groups.by_pair(frame.index.to_frame(index=False), "source", "target", networks):
-        yield label, part.index.to_numpy(), len(part[["source", "target"]].drop_duplicates())
+def pairs(frame, networks):
+    """Yield each kind of pair, its places in the frame, and how many pairs it has."""
+    index = frame.index.to_frame(index=False)
+    for kind, part in measures.kinds_of_pairs(index, "source", "target", networks):
+        yield kind, part.index.to_numpy(), len(part[["source", "target"]].drop_duplicates())
 
 
-def described(samples, reference=None):
-    """Estimate (the first sample) with its interval, and its difference from the reference with its own."""
-    low, high = map(float, statistics.percentiles(samples[1:]))
+def compare(measure, samples, kinds):
+    """Yield a row for each kind and algorithm: a measure, and its difference from the reference.
+
+    Parameters
+    ----------
+    measure : str
+    samples : dict of str to array (samples, pairs and regions)
+        By attack; the first sample has all images once.
+    kinds : iterable
+        From `families` or `pairs`.
+    """
+    for kind, places, n in kinds:
+        averages = {attack: values[:, places].mean(axis=1) for attack, values in samples.items()}
+        for attack, values in averages.items():
+            row = {"attack": attack, "measure": measure, "n": n} | dict(zip(KIND, kind, strict=True))
+            yield row | describe(values, averages[REFERENCE] if attack in OTHERS else None)
+
+
+def describe(samples, reference=None):
+    """Give the estimate (the first sample) with its interval, and the same of its difference from another."""
+    low, high = map(float, bootstrap.percentiles(samples[1:]))
     row = {"estimate": samples[0], "ci_low": low, "ci_high": high}
-    apart = np.full(len(samples), np.nan) if reference is None else samples - reference
-    low, high = map(float, statistics.percentiles(apart[1:]))
-    return row | {"difference": apart[0], "difference_low": low, "difference_high": high}
+    difference = np.full(len(samples), np.nan) if reference is None else samples - reference
+    low, high = map(float, bootstrap.percentiles(difference[1:]))
+    return row | {"difference": difference[0], "difference_low": low, "difference_high": high}
 
 
-def rank_agreement(shares, frame):
-    """Spearman correlation over pairs between relative transfer by each algorithm and by the reference."""
-    pairs = frame.index.droplevel("roi")
-    codes, names = pd.factorize(pairs)
+def rank_agreement(ratios, frame):
+    """Yield Spearman's correlation over pairs of relative transfer by each algorithm with the reference."""
+    codes, names = pd.factorize(frame.index.droplevel("roi"))
     if len(names) < 2:
-        return []
+        return
     average = np.zeros((len(codes), len(names)))
     average[np.arange(len(codes)), codes] = 1 / np.bincount(codes)[codes]
-    ranks = {attack: rankdata(found @ average, axis=1) for attack, found in shares.items()}
-    rows = []
+    # rank correlations of all samples at once, which scipy.stats.spearmanr does one by one
+    ranks = {attack: rankdata(values @ average, axis=1) for attack, values in ratios.items()}
     for attack in ranks:
         if attack != REFERENCE:
-            found = statistics.correlation(ranks[attack], ranks[REFERENCE], axis=1)
-            row = {"attack": attack, "measure": "rank agreement of all pairs", "group": "all pairs"}
-            rows.append(row | {"n": len(names)} | described(found))
-    return rows
+            row = {"attack": attack, "measure": "rank agreement", "n": len(names)}
+            row |= {"family_source": "all", "family_target": "all", "architectures": "any"}
+            yield row | describe(bootstrap.correlation(ranks[attack], ranks[REFERENCE], axis=1))
 
 
 if __name__ == "__main__":

@@ -1,82 +1,93 @@
-"""Leading eigenvectors of JᵀJ of one model, for several kinds of responses (rule compute_eigenvectors)."""
+"""Find the leading eigenvectors of JᵀJ for the responses of one model (rule compute_eigenvectors)."""
 
 import numpy as np
 import pandas as pd
 import torch
 
-from codingaxes import jacobians, job, models, pixels, tables
+from codingaxes import job
+from codingaxes.axes import eigenpairs
+from codingaxes.devices import choose_device
+from codingaxes.encoding import stored
+from codingaxes.images import read_images
+from codingaxes.tables import store
+from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS
+from codingaxes.tables.nsd import STIMULI, VOXELS
 
 
 def main(run):
-    """A stopped job resumes at the batch of images it had reached."""
-    name = run.wildcards["model"]
-    model = models.load(run, name)
-    device = job.choose_device(run.params["device"])
-    stimuli = tables.read(run.input["stimuli"], "stimuli")
+    """Differentiate one batch of images at a time; a stopped job resumes at the batch it had reached."""
+    device, batch_size = choose_device(run.params["device"]), run.params["batch_size"]
+    model = stored.load(run.files("model"), run.params["network"], device)
+    stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]
     weights = ceiling_weights(run) if run.params["weighting"] == "noise_ceiling" else None
-    spaces = {
+    responds = {
         (kind, roi): respond
         for kind in run.params["responses"]
         for roi, respond in model.responses(kind, weights).items()
     }
-    together = run.params["batch_size"]
-    parts = [(*space, start) for space in spaces for start in range(0, len(probes), together)]
-    axes, sizes = run.shards("eigenvectors"), run.shards("jacobians")
+    parts = [(*key, start) for key in responds for start in range(0, len(probes), batch_size)]
+    axes, jacobians = run.shards(EIGENVECTORS), run.shards(JACOBIANS)
     for kind, roi, start in run.track(axes.missing(parts), unit="batch"):
-        batch = probes.iloc[start : start + together]
-        images = pixels.read(batch.file, run.params["image_size"]).to(device)
-        respond = spaces[kind, roi]
-        spectrum, size = (
-            gradient(respond, images) if kind == "group" else leading(run, respond, images, batch)
-        )
-        about = {"network": name, "response": kind, "roi": roi}
-        sizes.save((kind, roi, start), as_sizes(spectrum, size, batch.image_id).assign(**about))
+        batch, respond = probes.iloc[start : start + batch_size], responds[kind, roi]
+        images = read_images(batch.file, run.params["image_size"]).to(device)
+        if kind == "group":
+            spectrum, shape = gradient(respond, images)
+        else:
+            spectrum, shape = leading_axes(run, respond, images, batch.image_id)
+        about = {"network": run.wildcards["model"], "response": kind, "roi": roi}
+        jacobians.save((kind, roi, start), jacobian_rows(spectrum, shape, batch.image_id).assign(**about))
         # last, as it says that the part is there
-        axes.save((kind, roi, start), as_axes(spectrum, batch.image_id).assign(**about))
+        axes.save((kind, roi, start), axis_rows(spectrum, batch.image_id).assign(**about))
     axes.write(run.output["eigenvectors"], parts)
-    sizes.write(run.output["jacobians"], parts)
+    jacobians.write(run.output["jacobians"], parts)
+    report(run)
     axes.remove()
-    sizes.remove()
-    found = tables.read(run.output["eigenvectors"], "eigenvectors", columns=["converged"])
-    measured = tables.read(run.output["jacobians"], "jacobians")
+    jacobians.remove()
+
+
+def report(run):
+    """Say in the log how many pairs have converged, and how they were computed."""
+    converged = store.read(run.output["eigenvectors"], EIGENVECTORS, columns=["converged"]).converged
+    jacobians = store.read(run.output["jacobians"], JACOBIANS)
+    routes = jacobians.groupby("response", sort=False).route.unique().map(list).to_dict()
     job.log.info(
-        f"{found.converged.mean():.1%} of {len(found)} pairs converged, at most {measured.products.max()} "
-        f"products; routes: {measured.groupby('response', sort=False).route.unique().map(list).to_dict()}"
+        f"{converged.mean():.1%} of {len(converged)} pairs converged, at most {jacobians.products.max()} "
+        f"products; routes: {routes}"
     )
 
 
 def ceiling_weights(run):
-    """Square roots of the noise ceilings of the voxels of each region, in the order of the responses."""
-    voxels = tables.read(run.input["voxels"], "voxels")
+    """Take the roots of the noise ceilings of the voxels of each region, in the order of the responses."""
+    voxels = store.read(run.input["voxels"], VOXELS)
     if voxels.noise_ceiling.isna().any():
         raise ValueError(
             "eigenvectors.weighting is noise_ceiling, but some voxels have none, as data without "
             "repetitions; set it to none"
         )
-    return {roi: np.sqrt(part.noise_ceiling.to_numpy()) for roi, part in voxels.groupby("roi", sort=False)}
+    return {roi: np.sqrt(rows.noise_ceiling.to_numpy()) for roi, rows in voxels.groupby("roi", sort=False)}
 
 
 def gradient(respond, images):
-    """The one axis of a single response, pointing to where it rises; JᵀJ has rank one."""
-    row = jacobians.rows(respond, images).double()
+    """Find the one axis of a single response, pointing to where it rises, and the shape of JᵀJ."""
+    row = eigenpairs.rows(respond, images).double()
     norm = row.norm(dim=2)
-    spectrum = jacobians.exact_eigenpairs(row, 1)
+    spectrum = eigenpairs.exact_eigenpairs(row, 1)
     spectrum.vectors.copy_(row / norm.clamp_min(1e-300)[..., None])
-    size = {"route": "exact", "n_responses": 1, "trace": norm[:, 0] ** 2, "squares": norm[:, 0] ** 4}
-    return spectrum, size
+    shape = {"route": "exact", "n_responses": 1, "trace": norm[:, 0] ** 2, "squares": norm[:, 0] ** 4}
+    return spectrum, shape
 
 
-def leading(run, respond, images, batch):
-    """The leading axes of several responses, and the sums over all eigenvalues."""
+def leading_axes(run, respond, images, image_ids):
+    """Find the leading axes of several responses, and the shape of JᵀJ: sums over all its eigenvalues."""
     params, size = run.params, images[0].numel()
-    seeds = [run.seed(image_id) for image_id in batch.image_id]
+    seeds = [run.seed(image_id) for image_id in image_ids]
     start = torch.stack(
         [torch.randn(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     ).to(images.device)
     with torch.no_grad():
         responses = respond(images[:1]).shape[1]
-    found = jacobians.top_axes(
+    axes = eigenpairs.top_axes(
         respond,
         images,
         min(params["rank"], responses),
@@ -85,16 +96,16 @@ def leading(run, respond, images, batch):
         tolerance=params["tolerance"],
         max_steps=params["max_steps"],
     )
-    if found.predicted:
-        costs = ", ".join(f"{route} {seconds:.2f} s" for route, seconds in found.predicted.items())
-        job.log.debug(f"{responses} responses: {found.route} of predicted {costs}")
-    trace, squares = jacobians.moments(respond, images, found.spectrum, params["trace_probes"], seeds)
-    size = {"route": found.route, "n_responses": responses, "trace": trace, "squares": squares}
-    return found.spectrum, size
+    if axes.predicted:
+        costs = ", ".join(f"{route} {seconds:.2f} s" for route, seconds in axes.predicted.items())
+        job.log.debug(f"{responses} responses: {axes.route} of predicted {costs}")
+    trace, squares = eigenpairs.moments(respond, images, axes.spectrum, params["trace_probes"], seeds)
+    shape = {"route": axes.route, "n_responses": responses, "trace": trace, "squares": squares}
+    return axes.spectrum, shape
 
 
-def as_axes(spectrum, image_ids):
-    """Rows of the eigenvectors table for one batch of images."""
+def axis_rows(spectrum, image_ids):
+    """Turn the axes of a batch of images into rows of the table eigenvectors."""
     rank = spectrum.values.shape[1]
     frame = pd.DataFrame(
         {
@@ -109,16 +120,16 @@ def as_axes(spectrum, image_ids):
     return frame
 
 
-def as_sizes(spectrum, size, image_ids):
-    """Rows of the jacobians table for one batch of images; ratios are missing where J is zero."""
-    trace, squares = size["trace"].cpu().numpy(), size["squares"].cpu().numpy()
+def jacobian_rows(spectrum, shape, image_ids):
+    """Make rows of the table jacobians for a batch of images; ratios are missing where J is zero."""
+    trace, squares = shape["trace"].cpu().numpy(), shape["squares"].cpu().numpy()
     first = spectrum.values[:, 0].cpu().numpy()
     some = trace > 0
     return pd.DataFrame(
         {
             "image_id": image_ids.to_numpy(),
-            "n_responses": size["n_responses"],
-            "route": size["route"],
+            "n_responses": shape["n_responses"],
+            "route": shape["route"],
             "products": spectrum.steps.cpu().numpy(),
             "trace": trace,
             "first_share": np.divide(first, trace, out=np.full(len(trace), np.nan), where=some),

@@ -1,6 +1,8 @@
-"""Masks, labels, maps and behaviour of one subject of NSD (rule download_anatomy)."""
+"""Download the masks, labels, maps and behaviour of one subject of NSD (rule download_anatomy)."""
 
-from codingaxes import downloads, job, nsd
+from codingaxes import job
+from codingaxes.downloads import fetch
+from codingaxes.nsd import layout
 
 
 def main(run):
@@ -8,7 +10,7 @@ def main(run):
     files = [
         file for output in run.output.values() for file in (output if isinstance(output, list) else [output])
     ]
-    downloads.mirror(run.site["endpoint"], nsd.root_of(files[0]), files, connections=run.threads)
+    fetch.mirror(run.params["endpoint"], layout.root_of(files[0]), files, connections=run.threads)
 
 
 if __name__ == "__main__":

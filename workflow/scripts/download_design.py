@@ -1,11 +1,14 @@
-"""NSD's experimental design (rule download_design)."""
+"""Download NSD's experimental design (rule download_design)."""
 
-from codingaxes import downloads, job, nsd
+from codingaxes import job
+from codingaxes.downloads import fetch
+from codingaxes.nsd import layout
 
 
 def main(run):
-    """One small file, which says which images are needed."""
-    downloads.mirror(run.site["endpoint"], nsd.root_of(run.output["design"]), [run.output["design"]])
+    """Fetch one small file, which says which images are needed."""
+    design = run.output["design"]
+    fetch.mirror(run.params["endpoint"], layout.root_of(design), [design])
 
 
 if __name__ == "__main__":

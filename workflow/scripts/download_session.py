@@ -1,8 +1,8 @@
-"""One session of NSD's betas, of which the voxels of the atlases are kept (rule download_session)."""
+"""Download one session of NSD's betas, and keep the voxels of the atlases (rule download_session)."""
 
-import pandas as pd
-
-from codingaxes import downloads, job, nsd, tables, volumes
+from codingaxes import job
+from codingaxes.downloads import fetch
+from codingaxes.nsd import layout, sessions, volumes
 
 
 def main(run):
@@ -10,15 +10,13 @@ def main(run):
     atlases, betas = run.input["atlases"], run.params["betas"]
     where = volumes.labelled(atlases)
     shape, n_trials = volumes.shape_of(atlases[0]), run.params["trials_per_session"]
-    with downloads.borrow(run.site["endpoint"], nsd.root_of(betas), betas) as path:
+    with fetch.borrow(run.params["endpoint"], layout.root_of(betas), betas) as path:
         try:
             stored = volumes.read_stored(path, where, n_trials, shape)
         except ValueError as error:
             raise ValueError(f"{betas}, as downloaded: {error}; see nsd.trials_per_session too") from error
-        voxels = pd.DataFrame(where, columns=["i", "j", "k"])
-        voxels["subject"], voxels["session"] = run.wildcards["subject"], int(run.wildcards["session"])
-        voxels["beta"] = list(stored.T)
-        tables.write(run.output["session"], "sessions", voxels)
+        session = int(run.wildcards["session"])
+        sessions.write(run.output["session"], stored, where, run.wildcards["subject"], session)
     job.log.info(f"{len(where)} voxels, {len(stored)} trials")
 
 

@@ -1,32 +1,37 @@
-"""Features of all candidate layers of one network for every stimulus (rule extract_features)."""
+"""Extract the features of all candidate layers of one network for every stimulus (rule extract_features)."""
 
 import pandas as pd
 import torch
 
-from codingaxes import job, networks, pixels, tables
+from codingaxes import job
+from codingaxes.devices import choose_device
+from codingaxes.images import read_images
+from codingaxes.networks.network import load_network
+from codingaxes.tables import store
+from codingaxes.tables.features import FEATURES
+from codingaxes.tables.nsd import STIMULI
 
-BATCH = 50  # images; an image's features do not depend on it beyond rounding
+BATCH = 50  # images; the features of an image do not depend on it beyond rounding
 
 
 def main(run):
-    """One batch in memory at a time; a stopped job resumes at the batch it had reached."""
-    device = job.choose_device(run.params["device"])
-    size = run.params["image_size"]
-    network = networks.load(run.params["network"], run.input["weights"], device, image_size=size)
-    stimuli = tables.read(run.input["stimuli"], "stimuli")
-    shards, starts = run.shards("features"), range(0, len(stimuli), BATCH)
+    """Hold one batch in memory at a time; a stopped job resumes at the batch it had reached."""
+    device, size = choose_device(run.params["device"]), run.params["image_size"]
+    network = load_network(run.params["network"], run.input["weights"], device, image_size=size)
+    stimuli = store.read(run.input["stimuli"], STIMULI)
+    shards, starts = run.shards(FEATURES), range(0, len(stimuli), BATCH)
     for start in run.track(shards.missing(starts), unit="batch"):
         batch = stimuli.iloc[start : start + BATCH]
-        images = pixels.read(batch.file, size).to(device)
+        images = read_images(batch.file, size).to(device)
         with torch.no_grad():
             features = network.features(images)
-        shards.save(start, rows(run.wildcards["network"], batch.image_id, features))
+        shards.save(start, as_rows(run.wildcards["network"], batch.image_id, features))
     shards.write(run.output["features"], starts)
     shards.remove()
 
 
-def rows(name, image_ids, features):
-    """A batch's rows of the table features, one layer after the other."""
+def as_rows(name, image_ids, features):
+    """Turn the features of a batch into rows of the table features, one layer after the other."""
     parts = []
     for layer, values in features.items():
         part = pd.DataFrame({"network": name, "layer": layer, "image_id": image_ids})

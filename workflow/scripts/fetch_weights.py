@@ -1,4 +1,4 @@
-"""The weights of one pretrained network: fetched, verified, converted (rule fetch_weights)."""
+"""Fetch, verify and convert the weights of one pretrained network (rule fetch_weights)."""
 
 import hashlib
 import json
@@ -9,48 +9,55 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from huggingface_hub import try_to_load_from_cache
 
-from codingaxes import checkpoints, downloads, formats, job, networks, sources, tables
+from codingaxes import job
+from codingaxes.downloads import fetch
+from codingaxes.networks import builders, formats, weights
+from codingaxes.networks.network import Network, load_network
+from codingaxes.tables import store
+from codingaxes.tables.networks import ACCURACIES
 
 HUB = re.compile(r"hf://(?P<repo>[^@]+)@(?P<revision>[^/]+)/(?P<file>.+)")
+COMMIT, SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 
 
 def main(run):
-    """Weights under the network's own names as safetensors, and a record of where they come from."""
+    """Write weights under the network's own names as safetensors, and a record of where they come from."""
     row, out = run.params["network"], Path(run.output["weights"])
     raw = out.parent / ".raw" / row["name"]
     out.parent.mkdir(parents=True, exist_ok=True)
-    formats.of(row)  # a wrong name is found before gigabytes are fetched
+    formats.of(row)  # refuse a wrong name before gigabytes are fetched
     if run.params["random_weights"]:
         job.log.warning("random_weights: these weights are drawn; results with them mean nothing")
         records = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.seed())
-            parameters = checkpoints.save(sources.build(row), row, out)
+            parameters = weights.save(builders.build(row), row, out)
     elif row["weights"]:
-        row = row | {"sha256": run.site["sha256"].get(row["name"], "")}
-        files, records = obtain(row, run.site["hub"], raw)
-        parameters = checkpoints.convert(files, row, out)
+        row = row | {"sha256": run.params["sha256"]}
+        files, records = obtain(row, run.params["hub"], raw)
+        parameters = weights.convert(files, row, out)
     else:
-        records = [{"file": path, "sha256": checkpoints.sha256(path)} for path in run.input["files"]]
+        records = [{"file": path, "sha256": weights.sha256(path)} for path in run.input["files"]]
         parameters = keep_own(row, out)
     about = {"network": row["name"], "random_weights": run.params["random_weights"], "files": records}
     Path(run.output["record"]).write_text(json.dumps(about, indent=1) + "\n")
     measured = {"network": row["name"], "parameters": parameters, "n_images": 0}
     measured |= dict.fromkeys(("accuracy", "adversarial_accuracy", "attack_radius"), float("nan"))
-    tables.write(run.output["accuracies"], "accuracies", pd.DataFrame([measured]))
+    store.write(run.output["accuracies"], ACCURACIES, pd.DataFrame([measured]))
     shutil.rmtree(raw, ignore_errors=True)
 
 
 def keep_own(row, out):
-    """Weights of a network that the user's own function gives; they must be all that makes up the network."""
-    first = networks.Network(row).eval()
-    parameters = checkpoints.save(first.body, row, out)
+    """Write the weights of a network of the user's own function, if they are all that it consists of."""
+    first = Network(row).eval()
+    parameters = weights.save(first.body, row, out)
     images = torch.rand(
         2, 3, row["input_size"], row["input_size"], generator=torch.Generator().manual_seed(0)
     )
     with torch.no_grad():
-        before, after = first.features(images), networks.load(row, out).features(images)
+        before, after = first.features(images), load_network(row, out).features(images)
     for layer, values in before.items():
         if not torch.allclose(values, after[layer], rtol=1e-4, atol=1e-5 * float(values.abs().max())):
             out.unlink()
@@ -62,42 +69,76 @@ def keep_own(row, out):
 
 
 def obtain(row, hub, folder):
-    """The files that the row names, in order, and what is known of each; none is fetched twice."""
-    files, records = [], []
-    wanted = row["weights"].split()
-    digests = row["sha256"].split() or [""] * len(wanted)
-    if len(digests) != len(wanted):
+    """Obtain the files that the row names, in order, and what is known of each; fetch none of them twice."""
+    places, digests = row["weights"].split(), row["sha256"].split()
+    digests = digests or [""] * len(places)
+    if len(digests) != len(places):
         raise ValueError(
-            f"network {row['name']}: {len(wanted)} weights, but {len(digests)} sha256; give one for each"
+            f"network {row['name']}: {len(places)} weights, but {len(digests)} sha256; give one for each"
         )
-    for place, sha256 in zip(wanted, digests, strict=True):
-        if "://" not in place:
-            files.append(Path(place))
-            records.append({"file": place, "sha256": checkpoints.sha256(place)})
-            continue
-        url = address(place, hub)
-        # files of one name may come from several places: each has a folder of its own
-        path = folder / hashlib.sha256(url.encode()).hexdigest()[:16] / Path(url).name
-        note = path.with_name(f"{path.name}.json")
-        if not (path.is_file() and note.is_file()):
-            # a hub announces the sha256 of a file; where nobody states one, the record below keeps what came
-            found = asdict(downloads.fetch(url, path, sha256=sha256 or None, unverified=True))
-            note.write_text(json.dumps(found))
-        records.append(json.loads(note.read_text()))
+    files, records = [], []
+    for place, sha256 in zip(places, digests, strict=True):
+        if "://" in place:
+            path, record = from_cache(place, hub, sha256) or download(place, hub, sha256, folder)
+            advise(row["name"], place, sha256, record)
+        else:
+            path, record = Path(place), {"file": place, "sha256": weights.sha256(place)}
         files.append(path)
-        advise(row["name"], place, sha256, records[-1])
+        records.append(record)
     return files, records
 
 
+def from_cache(place, hub, sha256):
+    """Look for a file of a hub in the cache of huggingface_hub, where timm and `hf download` put it.
+
+    Returns
+    -------
+    (Path, dict) or None
+        The file and its record. None if it is not there or damaged, if its revision is no commit, or if its
+        sha256 is not known beforehand.
+    """
+    match = HUB.fullmatch(place)
+    if not match or not COMMIT.fullmatch(match["revision"]):
+        return None
+    file = try_to_load_from_cache(match["repo"], match["file"], revision=match["revision"])
+    if not isinstance(file, str):
+        return None
+    path = Path(file)
+    # the cache keeps large files under their sha256, to which their names are links
+    expected = sha256.lower() or (path.readlink().name if path.is_symlink() else "")
+    if not sha256 and not SHA256.fullmatch(expected):
+        return None
+    digest = weights.sha256(path)
+    if not digest.startswith(expected):
+        job.log.warning(f"{path} has the sha256 {digest}, not {expected}; it is fetched instead")
+        return None
+    job.log.info(f"{place}: taken from the cache of huggingface_hub, {path}")
+    url, size = address(place, hub), path.stat().st_size
+    return path, asdict(fetch.Fetched(url, size, "", digest, match["revision"], "sha256"))
+
+
+def download(place, hub, sha256, folder):
+    """Download a file into a folder, unless an earlier job has; give its path and its record."""
+    url = address(place, hub)
+    # files of one name may come from several places: each has a folder of its own
+    path = folder / hashlib.sha256(url.encode()).hexdigest()[:16] / Path(url).name
+    note = path.with_name(f"{path.name}.json")
+    if not (path.is_file() and note.is_file()):
+        # a hub announces the sha256 of a file; where nobody states one, the record keeps that of the file
+        record = fetch.fetch(url, path, sha256=sha256 or None, unverified=True)
+        note.write_text(json.dumps(asdict(record)))
+    return path, json.loads(note.read_text())
+
+
 def address(place, hub):
-    """The web address of a file, also of one on a hub."""
+    """Give the web address of a file, also of one on a hub."""
     if match := HUB.fullmatch(place):
         return f"{hub}/{match['repo']}/resolve/{match['revision']}/{match['file']}"
     return place
 
 
 def advise(name, place, sha256, record):
-    """Say what to write into the table of networks to pin what came."""
+    """Say what to write into the table of networks so that the next download is the same file."""
     job.log.info(f"{place}: {record['size'] / 1e6:.1f} MB, checked against {record['checked']}")
     match = HUB.fullmatch(place)
     if match and record["commit"] and match["revision"] != record["commit"]:

@@ -1,8 +1,6 @@
-"""Images and responses of your own, as the tables that NSD's become (rule import_responses).
+"""Import images and responses of your own into the tables that NSD enters (rule import_responses).
 
-Images are turned upright by their EXIF orientation, laid on mid-grey (128, 128, 128) where they are
-transparent, scaled from 16 to 8 bits, cropped to their central square and resized. The log says how many were
-cropped; images of floating-point pixels are refused.
+Images are saved as `nsd.stimuli.save_stimulus` says. The log counts those that were cropped.
 """
 
 import hashlib
@@ -12,7 +10,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from codingaxes import job, nsd, tables
+from codingaxes import job
+from codingaxes.names import GROUP
+from codingaxes.nsd.responses import average_repeats, ncsnr, noise_ceiling, standardise
+from codingaxes.nsd.stimuli import save_stimulus, split
+from codingaxes.tables import store
+from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
 
 NAMES = ["subject", "region", "voxel", "image"]
 COLUMNS = [*NAMES, "response"]  # that the file must have; session may be there
@@ -20,9 +23,8 @@ IMAGES = (".png", ".jpg", ".jpeg")
 
 
 def main(run):
-    """z-score each voxel over its session (or all trials), average repetitions, estimate noise ceilings."""
-    rows = read_rows(run.input["responses"])
-    rows = choose_rows(run, rows)
+    """Standardise voxels over each session (or all trials), average repetitions, estimate noise ceilings."""
+    rows = choose_rows(run, read_rows(run.input["responses"]))
     files = find_images(run.input["images"])
     rows["image"] = identify(rows.image, files, run.input)
     ids = images_of_all(rows, run.params["subjects"])
@@ -33,26 +35,30 @@ def main(run):
         strict=True,
     )
     for subject, voxels_file, responses_file, regions_file in parts:
-        mine = rows[rows.subject == subject]
-        series, trials, voxels = arrange(mine, subject, run)
+        series, trials, voxels = arrange(rows[rows.subject == subject], subject, run)
         z, voxels = z_score(series, trials, voxels, subject)
         voxels, responses, regions = measure(z, trials.image.to_numpy(), voxels, stimuli.image_id, run)
-        tables.write(voxels_file, "voxels", voxels.assign(subject=subject))
-        tables.write(responses_file, "responses", responses.assign(subject=subject))
-        tables.write(regions_file, "regions", regions.assign(subject=subject))
-        lacking = regions.roi[regions.n_voxels == 0]
-        if len(lacking):
-            job.log.warning(f"{subject} has no usable voxel in {', '.join(lacking)}")
-        ceiling = voxels.noise_ceiling.median()
-        known = (
-            f"median noise ceiling {ceiling:.2f}" if np.isfinite(ceiling) else "no repetitions, no ceilings"
-        )
-        n_images = trials.image.nunique()
-        job.log.info(f"{subject}: {len(voxels)} voxels, {len(trials)} trials of {n_images} images; {known}")
+        store.write(voxels_file, VOXELS, voxels.assign(subject=subject))
+        store.write(responses_file, RESPONSES, responses.assign(subject=subject))
+        store.write(regions_file, REGIONS, regions.assign(subject=subject))
+        report(subject, voxels, trials, regions)
+
+
+def report(subject, voxels, trials, regions):
+    """Log what was imported of a subject, and which regions it lacks."""
+    absent = regions.roi[regions.n_voxels == 0]
+    if len(absent):
+        job.log.warning(f"{subject} has no usable voxel in {', '.join(absent)}")
+    ceiling = voxels.noise_ceiling.median()
+    reliability = "no repetitions, no ceilings"
+    if np.isfinite(ceiling):
+        reliability = f"median noise ceiling {ceiling:.2f}"
+    amount = f"{len(voxels)} voxels, {len(trials)} trials of {trials.image.nunique()} images"
+    job.log.info(f"{subject}: {amount}; {reliability}")
 
 
 def read_rows(path):
-    """The user's table with names as text and responses as numbers; `session` is "" where there is none.
+    """Read the user's table: names as text and responses as numbers; `session` is "" where there is none.
 
     Raises
     ------
@@ -97,51 +103,54 @@ def read_rows(path):
 
 
 def choose_rows(run, rows):
-    """Rows of the subjects and regions that the configuration lists; all listed must be there."""
-    for column, wanted in (("subject", run.params["subjects"]), ("region", run.params["regions"])):
-        found = set(rows[column].unique())
-        absent = [name for name in wanted if name not in found]
+    """Choose the rows of the subjects and regions that the configuration lists; all listed must be there."""
+    for column, listed in (("subject", run.params["subjects"]), ("region", run.params["regions"])):
+        names = set(rows[column].unique())
+        absent = [name for name in listed if name not in names]
         if absent:
-            has = ", ".join(sorted(found)) or "none"
+            has = ", ".join(sorted(names)) or "none"
             raise ValueError(f"{run.input['responses']} has no {column} {', '.join(absent)}; it has {has}")
-        if tables.GROUP in wanted:
-            raise ValueError(f"no {column} may be called {tables.GROUP}, as the mean over subjects is")
-        if found - set(wanted):
-            job.log.info(f"left out, not listed: {column} {', '.join(sorted(found - set(wanted)))}")
-        rows = rows[rows[column].isin(wanted)]
+        if GROUP in listed:
+            raise ValueError(f"no {column} may be called {GROUP}, as the mean over subjects is")
+        if names - set(listed):
+            job.log.info(f"left out, not listed: {column} {', '.join(sorted(names - set(listed)))}")
+        rows = rows[rows[column].isin(listed)]
     return rows.reset_index(drop=True)
 
 
 def find_images(folder):
-    """Images by their name without suffix: a list of paths each."""
-    found = {}
+    """List the images of a folder: a dict from their names without suffix to lists of paths."""
+    files = {}
     for path in sorted(Path(folder).iterdir()):
         if path.suffix.lower() in IMAGES:
-            found.setdefault(path.stem, []).append(path)
-    if not found:
+            files.setdefault(path.stem, []).append(path)
+    if not files:
         raise ValueError(f"{folder} has no image that ends in {', '.join(IMAGES)}")
-    return found
+    return files
 
 
-def identify(names, files, given):
-    """Names of images, with or without suffix -> names without; each must be one file of the folder."""
+def identify(names, files, paths):
+    """Take suffixes from names of images; each must be one file of the folder.
+
+    `paths` are those of the folder (images) and of the table (responses), for errors.
+    """
     known = {path.name: stem for stem, paths in files.items() for path in paths}
     stems = {name: known.get(name, name) for name in names.cat.categories}
     used = [stems[name] for name in names.unique()]
     absent = [stem for stem in used if stem not in files]
     if absent:
         raise ValueError(
-            f"{given['images']} lacks {len(absent)} images of {given['responses']}, the first {absent[0]!r}"
+            f"{paths['images']} lacks {len(absent)} images of {paths['responses']}, the first {absent[0]!r}"
         )
     several = [stem for stem in used if len(files[stem]) > 1]
     if several:
-        found = ", ".join(path.name for path in files[several[0]])
-        raise ValueError(f"{given['images']}: {several[0]!r} is more than one file ({found}); keep one")
+        listed = ", ".join(path.name for path in files[several[0]])
+        raise ValueError(f"{paths['images']}: {several[0]!r} is more than one file ({listed}); keep one")
     return names.map(stems).astype(str)
 
 
 def images_of_all(rows, subjects):
-    """Names of the images that every subject saw, in alphabetical order; others are dropped with a count."""
+    """Name the images that every subject saw, in alphabetical order; log how many others are dropped."""
     seen = [set(rows.image[rows.subject == subject]) for subject in subjects]
     common = sorted(set.intersection(*seen))
     if not common:
@@ -153,31 +162,31 @@ def images_of_all(rows, subjects):
 
 
 def is_square(path):
-    """Whether an image is as wide as high, from its header alone."""
+    """Tell whether an image is as wide as high, from its header alone."""
     with Image.open(path) as image:
         return image.width == image.height
 
 
 def write_stimuli(run, ids, files):
-    """Copy the images at the study's size and write the table stimuli, which is returned."""
-    test, rank = nsd.split(ids, run.params["seed"], run.params["test_fraction"])
+    """Save the images at the study's size; write the table stimuli and return it."""
+    test, rank = split(ids, run.params["seed"], run.params["test_fraction"])
     if run.params["probes"] > test.sum():
         raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
     folder, size = Path(run.output["images"]), run.params["image_size"]
-    copies = [nsd.save_stimulus(files[name][0], folder / f"{name}.png", size) for name in ids]
+    copies = [save_stimulus(files[name][0], folder / f"{name}.png", size) for name in ids]
     cropped = sum(not is_square(files[name][0]) for name in ids)
     if cropped:
         job.log.warning(f"{cropped} of {len(ids)} images are not square: cropped to their central square")
     stimuli = pd.DataFrame({"image_id": ids, "nsd_id": np.arange(len(ids)), "file": list(map(str, copies))})
     stimuli["sha256"] = [hashlib.sha256(file.read_bytes()).hexdigest() for file in copies]
     stimuli["split"], stimuli["probe"] = np.where(test, "test", "train"), rank < run.params["probes"]
-    tables.write(run.output["stimuli"], "stimuli", stimuli)
+    store.write(run.output["stimuli"], STIMULI, stimuli)
     job.log.info(f"{len(ids)} images, {test.sum()} are held out")
     return stimuli
 
 
-def arrange(mine, subject, run):
-    """One subject's rows as a matrix of trials and voxels.
+def arrange(rows, subject, run):
+    """Arrange one subject's rows as a matrix of trials and voxels.
 
     Rows of one voxel and image (and session) are its first, second ... repetition, in the order of the file.
     A repetition is one trial of all voxels, so that the noise of their mean can be estimated.
@@ -191,13 +200,13 @@ def arrange(mine, subject, run):
         roi and name of each voxel, in the order of the regions, then of the file.
     """
     keys = ["image", "session"]
-    mine = mine.assign(
-        repetition=mine.groupby(["region", "voxel", *keys], observed=True, sort=False).cumcount()
+    rows = rows.assign(
+        repetition=rows.groupby(["region", "voxel", *keys], observed=True, sort=False).cumcount()
     )
-    trial, trials = pd.MultiIndex.from_frame(mine[[*keys, "repetition"]]).factorize()
-    column, names = pd.MultiIndex.from_frame(mine[["region", "voxel"]]).factorize()
+    trial, trials = pd.MultiIndex.from_frame(rows[[*keys, "repetition"]]).factorize()
+    column, names = pd.MultiIndex.from_frame(rows[["region", "voxel"]]).factorize()
     series = np.full((len(trials), len(names)), np.nan)
-    series[trial, column] = mine.response
+    series[trial, column] = rows.response
     holes = np.isnan(series)
     if holes.any():
         row, of = np.argwhere(holes)[0]
@@ -215,11 +224,11 @@ def arrange(mine, subject, run):
 
 
 def z_score(series, trials, voxels, subject):
-    """z per session in place of `series`, and the voxels that vary in every session, with means and SDs."""
+    """z-score each session in place of `series`; keep the voxels that vary in each, with means and SDs."""
     means, sds = [], []
     for session in trials.session.unique():
         rows = (trials.session == session).to_numpy()
-        series[rows], mean, sd = nsd.standardise(series[rows])
+        series[rows], mean, sd = standardise(series[rows])
         means.append(mean)
         sds.append(sd)
     usable = np.isfinite(sds).all(axis=0)
@@ -230,16 +239,16 @@ def z_score(series, trials, voxels, subject):
         job.log.warning(
             f"{subject}: {(~usable).sum()} of {len(usable)} voxels, constant in a session, dropped: {first}"
         )
-    about = voxels.assign(mean=np.mean(means, axis=0), sd=np.mean(sds, axis=0))
-    return series[:, usable], about[usable].reset_index(drop=True)
+    voxels = voxels.assign(mean=np.mean(means, axis=0), sd=np.mean(sds, axis=0))
+    return series[:, usable], voxels[usable].reset_index(drop=True)
 
 
-def measure(z, shown, voxels, image_ids, run):
-    """z (trials, v) -> rows of the tables voxels, responses and regions of one subject."""
-    found = nsd.average_repeats(z, shown)
-    rows = pd.Index(found.images).get_indexer(image_ids)
-    counts = found.counts[rows]
-    snr = nsd.ncsnr(found.noise_sd)
+def measure(z, trial_images, voxels, image_ids, run):
+    """Average z (trials, v): rows of the tables voxels, responses and regions of one subject."""
+    averages = average_repeats(z, trial_images)
+    rows = pd.Index(averages.images).get_indexer(image_ids)
+    counts = averages.counts[rows]
+    snr = ncsnr(averages.noise_sd)
     voxels = voxels.assign(
         voxel_id=np.arange(len(voxels)),
         hemisphere="",
@@ -248,16 +257,16 @@ def measure(z, shown, voxels, image_ids, run):
         k=-1,
         ncsnr=snr,
         ncsnr_file=np.nan,
-        noise_ceiling=nsd.noise_ceiling(snr, counts),
+        noise_ceiling=noise_ceiling(snr, counts),
     )
     responses = pd.DataFrame({"image_id": image_ids, "repeats": counts})
-    responses["response"] = list(found.mean[rows])
+    responses["response"] = list(averages.mean[rows])
     regions = []
     for region in run.params["regions"]:
-        mine = (voxels.roi == region).to_numpy()
-        average = z[:, mine].mean(axis=1, keepdims=True) if mine.any() else np.full((len(z), 1), np.nan)
-        noise = nsd.average_repeats(average, shown).noise_sd[0]
-        regions.append({"roi": region, "n_voxels": mine.sum(), "noise_sd": noise})
+        inside = (voxels.roi == region).to_numpy()
+        average = z[:, inside].mean(axis=1, keepdims=True) if inside.any() else np.full((len(z), 1), np.nan)
+        noise = average_repeats(average, trial_images).noise_sd[0]
+        regions.append({"roi": region, "n_voxels": inside.sum(), "noise_sd": noise})
     return voxels, responses, pd.DataFrame(regions).assign(repeats=1 / np.mean(1 / counts))
 
 

@@ -1,9 +1,10 @@
 """How well do the networks' coding axes and attacks agree with the simulated brain? (rule plot_agreement)."""
 
-import numpy as np
-import pandas as pd
-
-from codingaxes import job, plots, statistics, tables
+from codingaxes import job
+from codingaxes.figures import marks, style, words
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.summaries import AGREEMENT
 
 LABELS = {
     "cosine": "Cosine of\nthe gradients",
@@ -13,93 +14,39 @@ LABELS = {
 
 
 def main(run):
-    """Rows: gradients, leading axes, attacks; columns: regions; one mark for each network."""
-    networks = tables.read(run.input["networks"], "networks")
-    names, looks = networks.network.to_list(), plots.look(networks)
-    pairs = with_brain(tables.read(run.input["similarity"], "similarity"))
-    shown = [("attack", "=", "l2"), ("target", "=", plots.BRAIN)]
-    moved, radius = plots.strongest(tables.read(run.input["transfer"], "transfer", filters=shown))
-    regions = pairs.roi.unique()
-    voxels = pairs[pairs.response == "voxels"].iloc[0]
-    k, chance = voxels.k, voxels.chance
-    values = pd.concat([*compare_axes(pairs, run), compare_attacks(moved[moved.source.isin(names)], run)])
-    values = plots.in_order(values, measure=LABELS, roi=regions, network=names).assign(
-        k=k, chance=chance, radius=radius
-    )
-    figure, axes = plots.grid(3, len(regions), 6.3, sharex=True, sharey="row")
-    for letter, measure, row in zip("ABC", LABELS, axes, strict=True):
+    """Draw rows: gradients, leading axes, attacks; columns: regions; one mark for each network."""
+    networks = store.read(run.input["networks"], NETWORKS)
+    names, looks = networks.network.to_list(), style.look(networks)
+    values = store.read(run.input["agreement"], AGREEMENT)
+    if values.empty:
+        raise ValueError(
+            "the table agreement is empty: this figure needs the simulated brain of the miniature"
+        )
+    regions = values.roi.unique()
+    values = style.in_order(values, measure=LABELS, roi=regions, network=names)
+    similarity, attacks = (values[values.measure == name] for name in ("similarity", "relative_change"))
+    chance = similarity.chance.iloc[0]
+    figure, axes = style.grid(3, len(regions), 6.3, sharex=True, sharey="row")
+    for measure, row in zip(LABELS, axes, strict=True):
         for roi, axis in zip(regions, row, strict=True):
-            draw(axis, values[(values.measure == measure) & (values.roi == roi)], names, looks)
-        row[0].set_ylabel(LABELS[measure].format(k=k))
-        row[0].set_title(letter, loc="left", fontweight="bold")
+            rows = values[(values.measure == measure) & (values.roi == roi)]
+            marks.named_points(axis, rows, "value", "ci_low", "ci_high", names, looks)
+            marks.family_lines(axis, names, looks)
+        row[0].set_ylabel(LABELS[measure].format(k=similarity.k.iloc[0]))
     for roi, top, middle, bottom in zip(regions, *axes, strict=True):
         top.set_title(roi)
         top.axhline(0, color="black", linewidth=0.5, zorder=0)
+        middle.axhline(chance, color=style.GREY, linestyle=style.DASHES, zorder=1)
         bottom.axhline(0, color="black", linewidth=0.5, zorder=0)
-        middle.axhline(chance, color=plots.COLORS["random"], linestyle=(0, (4, 2)), zorder=1)
-        plots.name_axis(bottom, names, looks)
+        marks.row_of_names(bottom, names, looks)
     axes[1, 0].set_ylim(bottom=0)
+    marks.letters(axes[:, 0])
     figure.align_ylabels(axes[:, 0])
-    handles = plots.key_of(looks, names)
-    handles.append(plots.dashed(f"B: chance, {plots.number(chance, 2)}", plots.COLORS["random"]))
-    note = f"n = {values.n_images.min()} probe images; bars: 95% bootstrap intervals over images; "
-    plots.legend_below(figure, handles, 4, f"{note}C: radius {plots.number(radius)}, both directions")
-    plots.save(run, figure, values)
-
-
-def with_brain(pairs):
-    """Pairs with the simulated brain: of gradients, and of voxels' axes at the largest k; and the partner."""
-    group, voxels = (pairs[pairs.response == kind] for kind in ("group", "voxels"))
-    pairs = pd.concat([group, voxels[voxels.k == voxels.k.max()]])
-    pairs = pairs[(pairs.network_i == plots.BRAIN) | (pairs.network_j == plots.BRAIN)]
-    if pairs.empty:
-        raise ValueError(
-            f"the similarity table has no row with {plots.BRAIN}: this figure needs the miniature"
-        )
-    return pairs.assign(network=pairs.network_i.where(pairs.network_j == plots.BRAIN, pairs.network_j))
-
-
-def compare_axes(pairs, run):
-    """Means over images of the gradients' cosine and of the axes' similarity; images without are dropped."""
-    for measure, kind in (("cosine", "group"), ("similarity", "voxels")):
-        rows, mine = [], pairs[pairs.response == kind].dropna(subset=[measure])
-        for (roi, name), group in mine.groupby(["roi", "network"], sort=False):
-            found = group[measure].to_numpy()
-            rows.append(estimate(measure, roi, name, found, np.ones(len(found)), run))
-        yield pd.DataFrame(rows)
-
-
-def compare_attacks(moved, run):
-    """What each network's attack does to the simulated brain, relative to what it does to the network."""
-    moved = moved.assign(
-        brain=plots.signed(moved.change_target, moved.direction),
-        own=plots.signed(moved.change_source, moved.direction),
-    )
-    rows = []
-    for (roi, name), group in moved.groupby(["roi", "source"], sort=False):
-        images = group.groupby("image_id")[["brain", "own"]].mean()
-        rows.append(
-            estimate("relative_change", roi, name, images.brain.to_numpy(), images.own.to_numpy(), run)
-        )
-    return pd.DataFrame(rows)
-
-
-def estimate(measure, roi, name, numerator, denominator, run):
-    """One row: a mean over images, or a ratio of two, with its bootstrap interval."""
-    rng = np.random.default_rng(run.seed(measure, roi, name))
-    value, low, high = statistics.bootstrap_mean_ratio(
-        numerator[None], denominator[None], rng, run.params["bootstrap"]
-    )
-    row = {"measure": measure, "roi": roi, "network": name, "value": value}
-    return row | {"ci_low": low, "ci_high": high, "n_images": len(numerator)}
-
-
-def draw(axis, values, names, looks):
-    """One mark for each network."""
-    for row in values.itertuples():
-        plots.point(axis, names.index(row.network), row.value, looks, row.network, row.ci_low, row.ci_high)
-    plots.families(axis, names, looks)
-    axis.set_xlim(-0.6, len(names) - 0.4)
+    handles = [*marks.key_of(looks, names), marks.dashed(f"B: chance, {words.number(chance, 2)}")]
+    note = f"{words.probes(values.n_images)}; {words.INTERVALS}; "
+    note += f"C: radius {words.span(attacks.radius, 3)}, both directions"
+    marks.legend_below(figure, handles, 4, note)
+    style.save(run, figure, values)
 
 
 if __name__ == "__main__":

@@ -2,55 +2,65 @@
 
 import matplotlib.image
 import numpy as np
-import pandas as pd
 
-from codingaxes import job, plots, tables
+from codingaxes import job
+from codingaxes.figures import marks, style, words
+from codingaxes.names import BRAIN, GROUP
+from codingaxes.tables import store
+from codingaxes.tables.attacks import PERTURBATIONS
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.nsd import STIMULI
+from codingaxes.tables.sensitivity import SENSITIVITY
 
-KEYS = ["network", "roi", "radius", "image_id", "converged"]
+COLUMNS = ["attack", "network", "roi", "direction", "radius", "wanted", "draw", "image_id", "converged"]
+COLUMNS += ["size", "response_before", "response_after", "delta"]
+KEY = ["network", "roi", "radius", "image_id"]
+VALUES = [*KEY, "converged", "size", "response_before", "response_after", "change"]
 
 
 def main(run):
-    """One row for each region, all of the first probe image."""
+    """Draw one row for each region, all of the first probe image."""
     size = run.params["image_size"]
-    networks = tables.read(run.input["networks"], "networks")
-    looks = plots.look(networks)
-    stimuli = tables.read(run.input["stimuli"], "stimuli")
+    networks = store.read(run.input["networks"], NETWORKS)
+    looks = style.look(networks)
+    stimuli = store.read(run.input["stimuli"], STIMULI)
     probe = stimuli[stimuli.probe].iloc[0]
     standard, robust = choose(networks)
-    wanted = [name for name in (standard, robust, plots.BRAIN) if name]
-    shown = [("attack", "=", "l2"), ("direction", "=", "increase"), ("image_id", "=", probe.image_id)]
-    attacks = tables.read(run.input["attacks"], "perturbations", filters=[*shown, ("network", "in", wanted)])
-    attacks, radius = plots.strongest(attacks)
-    picture = open_picture(probe.file, size)
-    regions = attacks.roi.unique()
-    attacks = attacks.assign(change=attacks.response_after - attacks.response_before).set_index(
-        ["roi", "network"]
-    )
-    names = [name for name in wanted if name in attacks.index.get_level_values("network")]
-    deltas = {key: delta.astype(float).reshape(3, size, size) for key, delta in attacks.delta.items()}
-    factor = amplification(deltas.values())
-    columns = len(names) + 2
-    figure, axes = plots.grid(len(regions), columns, 0.9 + plots.WIDTH / columns * len(regions))
+    attacks = read_attacks(run, probe.image_id, [name for name in (standard, robust, BRAIN) if name])
+    regions, names = attacks.roi.unique(), style.models(looks, attacks.network)
+    deltas = {
+        (row.roi, row.network): row.delta.astype(float).reshape(3, size, size).transpose(1, 2, 0)
+        for row in attacks.itertuples()
+    }
+    changes = attacks.set_index(["roi", "network"]).change
+    factor, picture = amplification(deltas.values()), open_picture(probe.file, size)
+    columns, last = len(names) + 2, robust or standard
+    figure, axes = style.grid(len(regions), columns, 0.9 + style.WIDTH / columns * len(regions))
     for roi, row in zip(regions, axes, strict=True):
-        pictures = [picture, *(0.5 + factor * deltas[roi, name].transpose(1, 2, 0) for name in names)]
-        pictures.append(picture + deltas[roi, robust or standard].transpose(1, 2, 0))
-        changes = [plots.signed_number(attacks.change[roi, name]) for name in [*names, robust or standard]]
-        for axis, pixels, change in zip(row, pictures, ["", *changes], strict=True):
-            axis.imshow(np.clip(pixels, 0, 1), interpolation="nearest")
-            axis.set(xticks=[], yticks=[], xlabel=f"{change} SD" if change else "")
-            axis.spines[:].set_visible(False)
+        show(row[0], picture, "")
+        for name, axis in zip(names, row[1:], strict=False):
+            show(axis, 0.5 + factor * deltas[roi, name], changes[roi, name])
+        show(row[-1], picture + deltas[roi, last], changes[roi, last])
         row[0].set_ylabel(roi, fontsize=8.5)
-    title(axes[0], names, looks, robust or standard)
-    note = f"n = 1 image, the first probe; response increased, radius {plots.number(radius)}; "
-    plots.footnote(
-        figure, f"{note}perturbations × {plots.number(factor)} about grey; SD: change in the attacked model"
-    )
-    values = attacks.reset_index()[[*KEYS, "size", "response_before", "response_after", "change"]]
-    plots.save(run, figure, pd.DataFrame(values).assign(amplification=factor))
+    title(axes[0], names, looks, last)
+    note = f"n = 1 image (the first probe); response increased, radius {words.span(attacks.radius, 3)}; "
+    note += f"perturbations × {words.number(factor)} about grey; SD: change in the attacked model"
+    marks.footnote(figure, note)
+    style.save(run, figure, attacks[VALUES].assign(amplification=factor))
+
+
+def read_attacks(run, image_id, wanted):
+    """Read the attacks of the main radius that increase a response, each with the change that it makes."""
+    shared = [("direction", "=", "increase"), ("image_id", "=", image_id), ("network", "in", wanted)]
+    attacks = store.read(run.input["perturbations"], PERTURBATIONS, COLUMNS, [*shared, ("attack", "=", "l2")])
+    attacks, _ = style.largest(attacks, "radius")
+    own = [*shared, ("kind", "=", "attack"), ("subject", "=", GROUP), ("norm", "=", "l2")]
+    changes = store.read(run.input["sensitivity"], SENSITIVITY, filters=own)
+    return attacks.merge(changes[[*KEY, "change"]], on=KEY, validate="one_to_one")
 
 
 def choose(networks):
-    """A standard and the most strongly trained robust network of the first architecture that has both."""
+    """Choose a standard and the most robustly trained network of the first architecture that has both."""
     for _, group in networks.groupby("architecture", sort=False):
         standard, robust = group[group.family == "standard"], group[group.family == "robust"]
         if len(standard) and len(robust):
@@ -60,7 +70,7 @@ def choose(networks):
 
 
 def open_picture(file, size):
-    """A stimulus (size, size, 3) in [0, 1]."""
+    """Read a stimulus (size, size, 3) in [0, 1]."""
     picture = matplotlib.image.imread(file)[..., :3].astype(float)
     if picture.shape != (size, size, 3):
         raise ValueError(
@@ -70,19 +80,25 @@ def open_picture(file, size):
 
 
 def amplification(deltas):
-    """One factor for all, of one digit, that spreads nearly all pixels over the whole range about grey."""
+    """Choose one factor for all, of one digit, that spreads nearly all pixels over the whole range."""
     largest = np.percentile(np.abs(np.stack(list(deltas))), 99)
     return float(f"{0.5 / largest:.0e}")
 
 
+def show(axis, pixels, change):
+    """Draw one picture, and below it the change of the response."""
+    axis.imshow(np.clip(pixels, 0, 1), interpolation="nearest")
+    axis.set(xticks=[], yticks=[], xlabel=f"{words.signed_number(change)} SD" if change != "" else "")
+    axis.spines[:].set_visible(False)
+
+
 def title(axes, names, looks, perturbed):
-    """Names above the columns, in their colours."""
+    """Write names above the columns, in their colours."""
     axes[0].set_title("Image", fontsize=8)
     for axis, name in zip(axes[1:-1], names, strict=True):
         axis.set_title(looks.label[name].replace(", ", ",\n"), color=looks.ink[name], fontsize=8)
-    axes[-1].set_title(
-        f"Image perturbed for\n{looks.label[perturbed]}", color=looks.ink[perturbed], fontsize=8
-    )
+    text = f"Image perturbed for\n{looks.label[perturbed]}"
+    axes[-1].set_title(text, color=looks.ink[perturbed], fontsize=8)
 
 
 if __name__ == "__main__":

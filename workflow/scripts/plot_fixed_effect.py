@@ -1,114 +1,108 @@
-"""How large a perturbation must be for a wanted effect, and how it transfers (rule plot_fixed_effect)."""
+"""How large a perturbation must be for a wanted change, and how it transfers (rule plot_fixed_effect)."""
 
 import numpy as np
 import pandas as pd
 
-from codingaxes import job, plots, tables
+from codingaxes import job
+from codingaxes.figures import marks, style, words
+from codingaxes.names import NOISE
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.summaries import SIZES, TRANSFERS
 
-COLUMNS = ["attack", "network", "roi", "direction", "wanted", "image_id", "size", "reached"]
-SHOWN = ("attack", "=", "l2_effect")
-TICKS = [0, 0.01, 0.05, 0.1, 0.2, 0.5, 1]
-QUARTERS = {"low": 0.25, "value": 0.5, "high": 0.75}
-KEPT = ["measure", "roi", "source", "target", "value", "low", "high", "reached", "n_images"]
+COLUMNS = ["attack", "roi", "radius", "wanted", "source", "target"]
+COLUMNS += ["of_source", "of_source_low", "of_source_high", "reached", "n_images"]
+NEEDED, MOVED = "size_needed", "change_of_source"
+VALUES = ["measure", "roi", "source", "target", "value", "low", "high", "reached", "n_images", "wanted"]
+LABEL = "B: change in target ÷ source's own change (noise: |change| ÷ wanted change)"
 
 
 def main(run):
-    """Above, the size that each model needs; below, what it does to the others; columns: regions."""
-    networks = tables.read(run.input["networks"], "networks")
-    looks = plots.look(networks)
-    attacks = tables.read(run.input["variants"], "perturbations", columns=COLUMNS, filters=[SHOWN])
-    transfers = tables.read(run.input["transfers"], "transfers", filters=[SHOWN, ("roi", "!=", "all")])
-    if attacks.empty:
-        raise ValueError("the tables of variants have no attack l2_effect: this figure needs a wanted effect")
-    wanted = attacks.wanted.max()
-    attacks, transfers = (part[np.isclose(part.wanted, wanted)] for part in (attacks, transfers))
-    names = [name for name in [*networks.network, plots.BRAIN] if name in set(attacks.network)]
-    attacks, regions = attacks[attacks.network.isin(names)], attacks.roi.unique()
-    values = pd.concat([needed(attacks), relate(transfers, names, wanted)])[KEPT].assign(wanted=wanted)
-    values = plots.in_order(
-        values, measure=values.measure.unique(), roi=regions, source=[*names, plots.RANDOM], target=names
-    )
+    """Draw above the size that each model needs, and below what it does to the others; columns: regions."""
+    networks = store.read(run.input["networks"], NETWORKS)
+    looks = style.look(networks)
+    chosen = [("attack", "=", "l2_effect"), ("roi", "!=", "all")]
+    table, wanted = style.largest(store.read(run.input["sizes"], SIZES), "wanted")
+    transfers = store.read(run.input["transfers"], TRANSFERS, columns=COLUMNS, filters=chosen)
+    transfers = transfers[np.isclose(transfers.wanted, wanted)]
+    names, regions = style.models(looks, table.network), table.roi.unique()
+    order = {"roi": regions, "source": [*names, NOISE], "target": names}
+    sizes, matrix = style.in_order(needed(table), **order), style.in_order(moved(table, transfers), **order)
     ratios = {"height_ratios": [max(5, 0.55 * len(names)), len(names), 1]}
-    height = 3.6 + 0.17 * len(names)
-    figure, axes = plots.grid(3, len(regions), height, gridspec_kw=ratios)
-    sizes, matrix = (values[(values.measure == "size_needed") == needs] for needs in (True, False))
-    norm, limits = plots.root_scale(0, 1), limits_of(sizes)
-    for column, (roi, (top, middle, bottom)) in enumerate(zip(regions, axes.T, strict=True)):
-        draw_sizes(top, sizes[sizes.roi == roi], names, looks, limits)
-        these = matrix[matrix.roi == roi].pivot(index="source", columns="target", values="value")
-        shown = {"looks": looks, "norm": norm, "rows": column == 0}
-        image = plots.heatmap(middle, these.reindex(index=names, columns=names), columns=False, **shown)
-        plots.heatmap(bottom, these.reindex(index=[plots.RANDOM], columns=names), **shown)
-        top.tick_params(labelleft=column == 0)
-        top.set_title(roi)
+    figure, axes = style.grid(3, len(regions), 3.6 + 0.17 * max(7, len(names)), gridspec_kw=ratios)
+    limits = limits_of(sizes)
+    for roi, axis in zip(regions, axes[0], strict=True):
+        draw_sizes(axis, sizes[sizes.roi == roi], names, looks, limits)
+        axis.set_title(roi)
+    cells = draw_matrices(axes[1:], matrix, names, looks)
+    for top, bottom in zip(axes[0], axes[2], strict=True):
+        top.tick_params(labelleft=top is axes[0, 0])
         bottom.set_xlabel("A: attacked model; B: target")
     figure.get_layout_engine().set(hspace=0.01)
-    axes[0, 0].set_ylabel(f"Size needed (l2 norm)\nfor {plots.number(wanted)} SD")
+    axes[0, 0].set_ylabel(f"Size needed (l2 norm)\nfor {words.number(wanted)} SD")
     axes[1, 0].set_ylabel("Source of the attack")
-    for letter, axis in zip("AB", axes[:2, 0], strict=True):
-        axis.set_title(letter, loc="left", fontweight="bold")
-    label = "B: change in target ÷ source's own change (noise: |change| ÷ wanted change)"
-    below, beyond = (matrix.value < 0).any(), (matrix.value > 1 + 1e-6).any()
-    plots.color_bar(figure, image, list(axes.flat), label, TICKS, below, beyond)
-    plots.footnote(figure, describe(attacks, sizes, looks))
-    plots.save(run, figure, values)
+    marks.letters(axes[:2, 0])
+    beyond = {"low": (matrix.value < 0).any(), "high": (matrix.value > 1 + 1e-6).any()}
+    marks.color_bar(figure, cells, LABEL, style.SHARES, **beyond, ax=axes)
+    marks.footnote(figure, describe(sizes, looks))
+    style.save(run, figure, pd.concat([sizes, matrix])[VALUES])
 
 
-def needed(attacks):
-    """Quartiles, over images and directions, of the size that reached the wanted change.
-
-    The size that did not reach it is smaller than the one needed, which counts as infinite; a quartile is the
-    smallest size that suffices for this share of the attacks.
-    """
-    rows = []
-    for (roi, name), group in attacks.groupby(["roi", "network"], sort=False):
-        sizes = group["size"].where(group.reached, np.inf)
-        quartiles = {key: np.quantile(sizes, q, method="inverted_cdf") for key, q in QUARTERS.items()}
-        row = {"measure": "size_needed", "roi": roi, "source": name, "target": name}
-        rows.append(row | quartiles | {"reached": group.reached.mean(), "n_images": group.image_id.nunique()})
-    return pd.DataFrame(rows)
+def needed(sizes):
+    """Turn sizes into rows of the figure: of each model, by itself."""
+    names = {"size": "value", "size_low": "low", "size_high": "high"}
+    return sizes.rename(columns=names).assign(measure=NEEDED, source=sizes.network, target=sizes.network)
 
 
-def relate(transfers, names, wanted):
-    """Change in the target over that in the source; of noise over the wanted change, mean over sources."""
-    pairs = transfers[transfers.source.isin(names) & transfers.target.isin(names)]
-    columns = {"of_source": "value", "of_source_low": "low", "of_source_high": "high"}
-    attacks = pairs.rename(columns=columns)
-    noise = pairs.assign(value=pairs.noise / wanted).groupby(["roi", "target"], sort=False)
-    noise = noise.agg(value=("value", "mean"), n_images=("n_images", "min")).reset_index()
-    noise = noise.assign(source=plots.RANDOM, low=np.nan, high=np.nan, reached=np.nan)
-    return pd.concat([attacks[KEPT[1:]], noise[KEPT[1:]]]).assign(measure="change_of_source")
+def moved(sizes, transfers):
+    """Turn transfer and noise into rows of the figure: of each source and target."""
+    names = {"of_source": "value", "of_source_low": "low", "of_source_high": "high"}
+    noise = sizes.rename(columns={"noise_of_wanted": "value", "network": "target"}).assign(source=NOISE)
+    return pd.concat([transfers.rename(columns=names), noise.drop(columns="reached")]).assign(measure=MOVED)
 
 
 def limits_of(sizes):
-    """Ends of the axis of sizes, beyond all that are finite."""
-    found = sizes[["low", "value", "high"]].to_numpy(float)
-    found = found[np.isfinite(found)]
-    return (0.8 * found.min(), 1.4 * found.max()) if len(found) else (0.1, 10.0)
+    """Choose ends of the axis of sizes, beyond all that are finite."""
+    ends = sizes[["low", "value", "high"]].to_numpy(float)
+    ends = ends[np.isfinite(ends)]
+    return (0.8 * ends.min(), 1.4 * ends.max()) if len(ends) else (0.1, 10.0)
 
 
-def draw_sizes(axis, values, names, looks, limits):
-    """Median and middle half of each model; what was not reached lies at the upper edge, its median open."""
-    for row in values.itertuples():
-        known, low, high = np.isfinite(row.value), min(row.low, limits[1]), min(row.high, limits[1])
-        place = {"filled": known, "clip_on": known, "zorder": 3 if known else 9}
-        x, y = names.index(row.source), min(row.value, limits[1])
-        plots.point(axis, x, y, looks, row.source, low, high, size=4, **place)
-    plots.families(axis, names, looks)
-    plots.plain_log(axis)
-    axis.set(xlim=(-0.5, len(names) - 0.5), ylim=limits, xticks=range(len(names)), xticklabels=[])
+def draw_sizes(axis, sizes, names, looks, limits):
+    """Draw median and middle half of each model; sizes larger than any tried lie at the upper edge, open."""
+    ends = sizes[["value", "low", "high"]].clip(upper=limits[1])
+    known, rows = np.isfinite(sizes.value), sizes.assign(**ends, network=sizes.source)
+    area = {"low": "low", "high": "high", "names": names, "looks": looks, "area": 16.0}
+    marks.named_points(axis, rows[known], "value", **area)
+    marks.named_points(axis, rows[~known], "value", **area, filled=False, clip_on=False, zorder=9)
+    style.plain_log(axis)
+    marks.row_of_names(axis, names, looks, show=False)
+    axis.set(xlim=(-0.5, len(names) - 0.5), ylim=limits)
 
 
-def describe(attacks, sizes, looks):
-    """n, units and the share of attacks of each family that did not reach the wanted change."""
-    missed = (~attacks.reached).groupby(attacks.network.map(looks.family), sort=False).mean()
-    shares = ", ".join(f"{share:.0%} {family.replace('_', ' ')}" for family, share in missed.items())
-    note = f"n = {plots.span(sizes.n_images)} probe images, both directions; "
-    note += "A: median and middle half, pixels in [0, 1]; B: colours clipped to 0 to 1\n"
-    note += f"wanted change not found (left out of B): {shares}"
+def draw_matrices(axes, matrix, names, looks):
+    """Draw what each source does to each target, and below noise; give the coloured cells."""
+    norm = style.root_scale(0, 1)
+    for column, (roi, (above, below)) in enumerate(zip(matrix.roi.unique(), axes.T, strict=True)):
+        rows = matrix[matrix.roi == roi].pivot(index="source", columns="target", values="value")
+        rows = rows.reindex(index=[*names, NOISE], columns=names)
+        options = {"looks": looks, "norm": norm, "rows": column == 0}
+        cells = marks.heatmap(above, rows.loc[names], columns=False, **options)
+        marks.heatmap(below, rows.loc[[NOISE]], **options)
+    return cells
+
+
+def describe(sizes, looks):
+    """State n, units, and the share of attacks of each family that reached the wanted change."""
+    shares = words.by_family(sizes.assign(network=sizes.source), "reached", looks)
+    note = f"{words.probes(sizes.n_images)}, both directions; A: median and middle half, pixels in [0, 1]; "
+    note += f"B: no intervals, colours clipped to 0 to 1\nattacks that reached the wanted change: {shares}; "
+    note += "the others are left out of B"
     if np.isfinite(sizes.high).all():
         return note
-    return f"{note}\nin A these count as larger: bars up to the edge, an open mark where it is the median"
+    return (
+        f"{note}\nin A they count as larger: bars to the edge, an open mark where the median is one of them"
+    )
 
 
 if __name__ == "__main__":

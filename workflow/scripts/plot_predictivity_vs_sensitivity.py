@@ -1,49 +1,53 @@
 """Does stability tell apart networks that predict equally well? (rule plot_predictivity_vs_sensitivity)."""
 
-from codingaxes import job, plots, tables
+from codingaxes import job
+from codingaxes.figures import marks, style, words
+from codingaxes.names import BRAIN, GROUP
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.summaries import NETWORK_MEASURES, SENSITIVITIES
 
-COLUMNS = ["attack", "network", "roi", "direction", "radius", "image_id"]
-COLUMNS += ["response_before", "response_after", "converged"]
+PREDICTS = "r_over_ceiling"
+COLUMNS = ["network", "roi", "r", "r_low", "r_high", "ceiling", "n_test"]
+COLUMNS += ["sensitivity", "radius", "unconverged", "n_probes"]
+OWN = [("main_radius", "=", True), ("roi", "!=", "all"), ("kind", "=", "attack"), ("subject", "=", GROUP)]
 
 
 def main(run):
-    """One panel for each region: how well a network predicts, and how far its prediction can be pushed."""
-    networks = tables.read(run.input["networks"], "networks")
-    looks = plots.look(networks)
-    attacks, radius = plots.strongest(tables.read(run.input["attacks"], "perturbations", columns=COLUMNS))
-    pushed = plots.sensitivity(attacks)
-    scores = tables.read(
-        run.input["scores"], "scores", filters=[("subject", "=", "group"), ("target", "=", "mean")]
-    ).drop(columns=["subject", "target"])
-    scores, label = plots.over_ceiling(scores, ["r", "ci_low", "ci_high"])
-    values = scores.join(pushed, on=["roi", "network"]).assign(radius=radius)
-    regions = scores.roi.unique()
-    values = plots.in_order(values, roi=regions, network=networks.network)
-    figure, axes = plots.grid(1, len(regions), 3.0, sharex=True, sharey=True)
+    """Draw one panel for each region: how well a network predicts, and how far its prediction moves."""
+    networks = store.read(run.input["networks"], NETWORKS)
+    looks = style.look(networks)
+    values = store.read(run.input["network_measures"], NETWORK_MEASURES)
+    own = store.read(run.input["sensitivities"], SENSITIVITIES, filters=[*OWN, ("network", "=", BRAIN)])
+    brain = own.set_index("roi")["median"]
+    regions, (columns, label) = values.roi.unique(), words.score(values)
+    values = style.in_order(values, roi=regions, network=networks.network)
+    values = values[COLUMNS].assign(**{name: values[column] for name, column in columns.items()})
+    figure, axes = style.grid(1, len(regions), 3.0, sharex=True, sharey=True)
     for roi, axis in zip(regions, axes[0], strict=True):
         draw(axis, values[values.roi == roi], looks)
-        if (roi, plots.BRAIN) in pushed.index:
-            brain = pushed.sensitivity[roi, plots.BRAIN]
-            axis.axhline(brain, color=plots.COLORS[plots.BRAIN], linestyle=(0, (4, 2)), zorder=1)
+        if roi in brain.index:
+            axis.axhline(brain[roi], color=style.COLORS[BRAIN], linestyle=style.DASHES, zorder=1)
         axis.set(title=roi, xlabel=f"{label}, held-out images")
     if values.sensitivity.min() > 0:
-        plots.plain_log(axes[0, 0])
-    axes[0, 0].set_ylabel(f"Sensitivity (SD):\nmedian change at radius {plots.number(radius)}")
-    handles = plots.key_of(looks, list(networks.network))
-    if plots.BRAIN in pushed.index.get_level_values("network"):
-        handles.append(plots.dashed("Simulated brain's own sensitivity", plots.COLORS[plots.BRAIN]))
-    tested, probes = values.n_test.min(), values.n_probes.min()
-    note = f"n = {tested} held-out images for r, {probes} probe images for sensitivity; "
-    note += f"attacks not converged (kept): {plots.unconverged(attacks, looks)}"
-    plots.legend_below(figure, handles, 4, note)
-    plots.save(run, figure, values)
+        style.plain_log(axes[0, 0])
+    axes[0, 0].set_ylabel(f"Sensitivity (SD):\nmedian change at radius {words.span(values.radius, 3)}")
+    handles = marks.key_of(looks, list(networks.network))
+    if len(brain):
+        handles.append(marks.dashed("Simulated brain's own sensitivity", style.COLORS[BRAIN]))
+    note = f"n = {words.span(values.n_test)} held-out images for r, "
+    note += f"{words.span(values.n_probes)} probe images for sensitivity; "
+    note += f"bars: 95% bootstrap intervals of r over images\n{words.unconverged(values, looks)}"
+    marks.legend_below(figure, handles, 4, note)
+    style.save(run, figure, values)
 
 
 def draw(axis, values, looks):
-    """One mark for each network, with the interval of r / ceiling."""
-    for row in values.itertuples():
-        ends = {"low": row.ci_low_over_ceiling, "high": row.ci_high_over_ceiling, "interval": "x"}
-        plots.point(axis, row.r_over_ceiling, row.sensitivity, looks, row.network, size=5.5, **ends)
+    """Draw one mark for each network, with the interval of r / ceiling."""
+    colors, markers = looks.color.to_dict(), looks.marker.to_dict()
+    low, high = f"{PREDICTS}_low", f"{PREDICTS}_high"
+    marks.intervals(axis, values, "sensitivity", low, high, values.network.map(colors), along="x")
+    marks.points(axis, values, PREDICTS, "sensitivity", "network", colors, markers, area=28.0)
 
 
 if __name__ == "__main__":

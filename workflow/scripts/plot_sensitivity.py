@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from matplotlib.lines import Line2D
-
-from codingaxes import job, plots, tables
+from codingaxes import job
+from codingaxes.figures import marks, style, words
+from codingaxes.names import GROUP
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.summaries import SENSITIVITIES
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How one kind of perturbation is drawn: in which column, where beside the name, and as what."""
+    """Say how one kind of perturbation is drawn: in which column, where beside the name, and as what."""
 
     panel: str
-    place: float
+    shift: float
     marker: str
     filled: bool
     label: str
@@ -26,7 +28,7 @@ MARKS = {
     "transferred": Mark("attacks", 0.29, "D", True, "attacks made on other networks"),
     "other_image": Mark("controls", -0.3, "s", False, "own attack made for another image"),
     "other_region": Mark("controls", -0.1, "^", False, "own attack made for another region"),
-    "phase_scrambled": Mark("controls", 0.1, "x", False, "own attack, phases scrambled"),
+    "phase_scrambled": Mark("controls", 0.1, "x", True, "own attack, phases scrambled"),
     "random": Mark("controls", 0.3, "_", True, "white noise"),
 }
 TITLES = {"attacks": "Attacks", "controls": "Controls of the same size"}
@@ -34,111 +36,101 @@ LINEAR = 0.001  # SD; below it the scale is linear, because a median can be 0
 
 
 def main(run):
-    """One row for each region; left attacks, right controls, both of the largest l2 radius."""
-    networks = tables.read(run.input["networks"], "networks")
-    looks = plots.look(networks)
-    values, radius = plots.strongest(
-        tables.read(
-            run.input["sensitivities"], "sensitivities", filters=[("norm", "=", "l2"), ("roi", "!=", "all")]
-        )
-    )
+    """Draw one row for each region; left attacks, right controls, all of the main radius."""
+    networks = store.read(run.input["networks"], NETWORKS)
+    looks = style.look(networks)
+    chosen = [("main_radius", "=", True), ("roi", "!=", "all")]
+    values = store.read(run.input["sensitivities"], SENSITIVITIES, filters=chosen)
     values = values.assign(mark=[mark_of(row.kind, row.subject) for row in values.itertuples()])
-    values = values[values.mark.isin(list(MARKS))]
-    names = [name for name in [*networks.network, plots.BRAIN] if name in set(values.network)]
-    values = values[values.network.isin(names)]
-    regions = values.roi.unique()
-    values = plots.in_order(values, roi=regions, network=names, mark=MARKS)
-    figure, axes = plots.grid(len(regions), 2, 2.2 + 1.45 * len(regions), sharex=True, sharey=True)
+    names, regions = style.models(looks, values.network), values.roi.unique()
+    values = style.in_order(values, roi=regions, network=names, mark=MARKS)
+    figure, axes = style.grid(len(regions), 2, 2.2 + 1.45 * len(regions), sharex=True, sharey=True)
+    ends = values[["median", "ci_low", "ci_high"]]
+    low, high = limits_of(ends.min().min(), ends.max().max())
+    style.plain_symlog(axes[0, 0], LINEAR)
     for roi, row in zip(regions, axes, strict=True):
         for panel, axis in zip(TITLES, row, strict=True):
             draw(axis, values[values.roi == roi], panel, names, looks)
-        row[0].set_ylabel(f"{roi}\nmedian |change| (SD)")
-    for letter, panel, top, bottom in zip("AB", TITLES, axes[0], axes[-1], strict=True):
+        row[0].set_ylabel(f"{roi}\nmedian change (SD)")
+    for panel, top, bottom in zip(TITLES, axes[0], axes[-1], strict=True):
         top.set_title(TITLES[panel])
-        top.set_title(letter, loc="left", fontweight="bold")
-        plots.name_axis(bottom, names, looks)
-    axes[0, 0].set_yscale("symlog", linthresh=LINEAR, linscale=0.4)
-    low, high = limits_of(values[["median", "ci_low", "ci_high"]].to_numpy(float))
+        marks.row_of_names(bottom, names, looks)
+    marks.letters(axes[0])
     axes[0, 0].set_ylim(low, high)
-    axes[0, 0].yaxis.set_major_formatter(lambda value, _: plots.number(value))
-    scale = f"; linear scale below {plots.number(LINEAR)} SD" if low < LINEAR else ""
-    note = describe(values, looks, radius, scale)
-    plots.legend_below(figure, handles(set(values.dropna(subset=["median"]).mark)), 2, note)
-    plots.save(run, figure, values)
+    scale = f"; linear scale below {words.number(LINEAR)} SD" if low < LINEAR else ""
+    handles = handles_of(set(values.dropna(subset=["median"]).mark))
+    marks.legend_below(figure, handles, 2, describe(values, looks, scale))
+    style.save(run, figure, values)
 
 
-def limits_of(found):
-    """Ends of the axis of medians: beyond all that is drawn, with 0 only where something is nearly 0."""
-    low, high = np.nanmin(found), np.nanmax(found)
+def limits_of(low, high):
+    """Choose ends of the axis of medians: beyond all that is drawn; 0 only where something is nearly 0."""
     return 0.7 * low if low > LINEAR else -0.2 * LINEAR, max(1.5 * high, 2 * LINEAR)
 
 
 def mark_of(kind, subject):
-    """The key of `MARKS` of a row: of single subjects and of all of them, only own attacks are shown."""
-    if subject == tables.GROUP:
+    """Give the key of `MARKS` of a row: of single subjects and of all of them, only own attacks are drawn."""
+    if subject == GROUP:
         return kind
     return {True: "subjects", False: "subject"}[subject == "subjects"] if kind == "attack" else ""
 
 
 def draw(axis, values, panel, names, looks):
-    """The marks of one column beside each name; beside controls the own attack as a faint line."""
-    for row in values.itertuples():
-        mark, place = MARKS[row.mark], names.index(row.network)
-        color = plots.COLORS["random"] if row.kind == "random" else looks.color[row.network]
-        if mark.panel == panel:
-            draw_mark(axis, place + mark.place, row, mark, color)
-        elif row.mark == "attack":
-            ends = [place - 0.45, place + 0.45]
-            axis.plot(ends, [row.median] * 2, color=color, alpha=0.55, linewidth=1.2, zorder=1)
+    """Draw the marks of one column beside each name; beside controls the own attack as a faint line."""
+    marks.family_lines(axis, names, looks)
     for place in range(1, len(names)):
-        axis.axvline(place - 0.5, color="#e4e4e4", linewidth=0.5, zorder=0)
-    plots.families(axis, names, looks)
-    axis.set_xlim(-0.6, len(names) - 0.4)
+        axis.axvline(place - 0.5, color=style.PALE, linewidth=0.5, zorder=0)
+    for kind, mark in MARKS.items():
+        rows = values[values.mark == kind]
+        if mark.panel == panel:
+            draw_marks(axis, rows, mark, names, looks)
+        elif kind == "attack":
+            ends = [rows.network.map(marks.places(names, shift)) for shift in (-0.45, 0.45)]
+            color = rows.network.map(looks.color)
+            axis.hlines(rows["median"], *ends, color=color, alpha=0.55, linewidth=1.2, zorder=1)
 
 
-def draw_mark(axis, x, row, mark, color):
-    """One median with its interval; a single subject is a small dot without."""
-    if row.mark == "subject":
-        axis.plot([x], [row.median], "o", color=color, markersize=1.8, markeredgewidth=0, zorder=2)
-        return
-    axis.plot([x, x], [row.ci_low, row.ci_high], color=color, linewidth=0.8, zorder=2)
-    face = color if mark.filled else "white"
-    size = 3.0 if mark.marker == "D" else 3.6
-    axis.plot([x], [row.median], mark.marker, color=color, markerfacecolor=face, markersize=size, zorder=3)
+def draw_marks(axis, rows, mark, names, looks):
+    """Draw medians with their intervals; single subjects are small dots without."""
+    colors = dict.fromkeys(names, style.GREY) if mark.marker == "_" else looks.color.to_dict()
+    if mark.marker != ".":
+        shape = {"markers": mark.marker, "filled": mark.filled, "area": 9.0 if mark.marker == "D" else 13.0}
+        look = {"names": names, "looks": looks, "colors": colors, "shift": mark.shift}
+        marks.named_points(axis, rows, "median", "ci_low", "ci_high", **look, **shape)
+    else:
+        rows = rows.assign(place=rows.network.map(marks.places(names, mark.shift)))
+        marks.dots(axis, rows, "place", "median", "network", colors, size=1.9, zorder=2)
 
 
-def handles(shown):
-    """Attacks in the first column of the key, controls in the second; only what the table holds."""
-    kinds = {panel: [name for name in MARKS if MARKS[name].panel == panel] for panel in TITLES}
-    keys = {panel: [key_of(MARKS[name]) for name in names if name in shown] for panel, names in kinds.items()}
-    keys["attacks"].append(Line2D([], [], color="black", linewidth=0.8, label="95% interval"))
-    keys["controls"].append(Line2D([], [], color="black", alpha=0.55, label="own attack, as in A"))
+def handles_of(drawn):
+    """List attacks in the first column of the key, controls in the second; only what is drawn."""
+    keys = {
+        panel: [key_of(mark) for kind, mark in MARKS.items() if mark.panel == panel and kind in drawn]
+        for panel in TITLES
+    }
+    keys["attacks"].append(marks.line("95% bootstrap interval"))
+    keys["controls"].append(marks.line("own attack, as in A", alpha=0.55))
     longest = max(map(len, keys.values()))
-    for listed in keys.values():
-        blank = [Line2D([], [], linestyle="", label=" ") for _ in range(longest - len(listed))]
-        listed.extend(blank)
+    for handles in keys.values():
+        handles += [marks.line(" ", linestyle="") for _ in range(longest - len(handles))]
     return [*keys["attacks"], *keys["controls"]]
 
 
 def key_of(mark):
-    """The legend handle of one kind of perturbation."""
-    color = plots.COLORS["random"] if mark.marker == "_" else "black"
-    key = plots.mark(mark.marker, mark.label, filled=mark.filled, color=color)
-    key.set_markersize(4 if mark.marker == "." else 4.5)
-    return key
+    """Make the legend handle of one kind of perturbation."""
+    color, size = style.GREY if mark.marker == "_" else "black", 4.0 if mark.marker == "." else 4.5
+    return marks.mark(mark.marker, mark.label, mark.filled, color, size)
 
 
-def describe(values, looks, radius, scale):
-    """n, the radius, the scale and the share of attacks that have not converged, by family."""
-    attacks, group = values[values.mark == "attack"], values[values.subject == tables.GROUP]
+def describe(values, looks, scale):
+    """State n, the radius, the scale and the share of attacks that have not converged, by family."""
+    attacks, group = values[values.mark == "attack"], values[values.subject == GROUP]
     subjects = values[values.mark == "subjects"]
-    note = f"n = {plots.span(group.n_images)} probe images"
+    note = words.probes(group.n_images)
     if len(subjects):
-        note += f", {plots.span(subjects.n_subjects)} subjects"
-    note += f"; l2 radius {plots.number(radius)}, pixels in [0, 1]{scale}\n"
-    missed = attacks.unconverged.groupby(attacks.network.map(looks.family), sort=False).mean()
-    shares = ", ".join(f"{share:.0%} {family.replace('_', ' ')}" for family, share in missed.items())
-    return f"{note}attacks not converged (kept): {shares}"
+        note += f", {words.span(subjects.n_subjects)} subjects"
+    note += f"; l2 radius {words.span(values.radius)}, pixels in [0, 1]{scale}\n"
+    return note + words.unconverged(attacks, looks)
 
 
 if __name__ == "__main__":

@@ -2,44 +2,39 @@
 
 import pandas as pd
 
-from codingaxes import job, plots, tables
+from codingaxes import job
+from codingaxes.figures import marks, style, words
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.similarity import SIMILARITY_MEANS
 
-COLUMNS = ["network_i", "network_j", "response", "roi", "image_id", "k", "similarity", "chance"]
+COLUMNS = ["network_i", "network_j", "response", "roi", "k", "similarity", "chance", "n_images"]
+NOTE = "similarity: mean squared cosine of the principal angles; no intervals"
 
 
 def main(run):
-    """One symmetric panel for each region, at the largest dimension of the table."""
-    networks = tables.read(run.input["networks"], "networks")
-    looks = plots.look(networks)
+    """Draw one symmetric panel for each region, at the largest dimension of the table."""
+    networks = store.read(run.input["networks"], NETWORKS)
+    looks = style.look(networks)
     voxels = [("response", "=", "voxels")]
-    pairs = tables.read(run.input["similarity"], "similarity", columns=COLUMNS, filters=voxels)
-    pairs = pairs[pairs.k == pairs.k.max()]
-    missing = int(pairs.similarity.isna().sum())
-    present = set(pairs.network_i) | set(pairs.network_j)
-    names = [name for name in [*networks.network, plots.BRAIN] if name in present]
-    regions = pairs.roi.unique()
-    means = pairs.groupby(["roi", "network_i", "network_j", "k"], sort=False)
-    means = means.agg(
-        similarity=("similarity", "mean"), chance=("chance", "first"), n_images=("similarity", "count")
-    ).reset_index()
-    turned = means.rename(columns={"network_i": "network_j", "network_j": "network_i"})
-    values = plots.in_order(pd.concat([means, turned]), roi=regions, network_i=names, network_j=names)
-    k, chance = values.k.iloc[0], values.chance.iloc[0]
-    figure, axes = plots.grid(1, len(regions), 1.9 + 0.17 * len(names))
-    norm = plots.root_scale(chance, max(values.similarity.max(), 2 * chance))
+    pairs = store.read(run.input["similarity_means"], SIMILARITY_MEANS, columns=COLUMNS, filters=voxels)
+    pairs, k = style.largest(pairs, "k")
+    names = style.models(looks, [*pairs.network_i, *pairs.network_j])
+    regions, chance = pairs.roi.unique(), pairs.chance.iloc[0]
+    turned = pairs.rename(columns={"network_i": "network_j", "network_j": "network_i"})
+    values = style.in_order(pd.concat([pairs, turned]), roi=regions, network_i=names, network_j=names)
+    figure, axes = style.grid(1, len(regions), 1.9 + 0.17 * max(7, len(names)))
+    norm = style.root_scale(chance, max(values.similarity.max(), 2 * chance))
     for column, (roi, axis) in enumerate(zip(regions, axes[0], strict=True)):
         matrix = values[values.roi == roi].pivot(index="network_i", columns="network_j", values="similarity")
-        image = plots.heatmap(axis, matrix.reindex(index=names, columns=names), looks, norm, rows=column == 0)
+        matrix = matrix.reindex(index=names, columns=names)
+        cells = marks.heatmap(axis, matrix, looks, norm, rows=column == 0)
         axis.set_title(roi)
-    label = f"Similarity of {k} leading axes (0 to 1); the lowest colour is chance, {plots.number(chance, 2)}"
-    plots.color_bar(
-        figure, image, axes, label, plots.root_ticks(norm), low=(values.similarity < chance).any()
-    )
-    note = (
-        f"n = {values.n_images.min()} probe images; similarity: mean squared cosine of the principal angles"
-    )
-    plots.footnote(figure, note + (f"; {missing} of {len(pairs)} pairs × images missing" if missing else ""))
-    plots.save(run, figure, values)
+    label = f"Similarity of {k} leading axes (0 to 1); the lowest colour is chance, {words.number(chance, 2)}"
+    low = (values.similarity < chance).any()
+    marks.color_bar(figure, cells, label, style.root_ticks(norm), low, ax=axes)
+    marks.footnote(figure, f"{words.probes(pairs.n_images)}; {NOTE}")
+    style.save(run, figure, values.drop(columns="response"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The images that every subject saw, at the study's size, with their split (rule prepare_stimuli)."""
+"""Save the images that every subject saw, at the study's size, and split them (rule prepare_stimuli)."""
 
 import hashlib
 from pathlib import Path
@@ -6,17 +6,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from codingaxes import job, nsd, tables, volumes
+from codingaxes import job
+from codingaxes.nsd.design import digest, images_seen_by_all, read_design
+from codingaxes.nsd.layout import position, present, stimulus_file
+from codingaxes.nsd.stimuli import save_stimulus, split
+from codingaxes.tables import store
+from codingaxes.tables.nsd import STIMULI
 
 
 def main(run):
-    """Derive the images from the design, never from a list."""
-    design = nsd.read_design(run.input["design"])
+    """Derive the images from the design, never from a list of their names."""
+    design = read_design(run.input["design"])
     sessions, per_session = run.params["sessions"], run.params["trials_per_session"]
-    n_trials = {nsd.position(subject): n * per_session for subject, n in sessions.items()}
-    ids = nsd.images_seen_by_all(design, n_trials, run.params["repeats"])
+    n_trials = {position(subject): n * per_session for subject, n in sessions.items()}
+    ids = images_seen_by_all(design, n_trials, run.params["repeats"])
     check_images(run, design, ids)
-    test, rank = nsd.split(ids, run.params["seed"], run.params["test_fraction"])
+    test, rank = split(ids, run.params["seed"], run.params["test_fraction"])
     job.log.info(
         f"{len(ids)} of {len(design.shared)} shared images were seen by all, {test.sum()} are held out"
     )
@@ -24,10 +29,10 @@ def main(run):
         raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
     files = []
     for image in ids:
-        source = nsd.stimulus_file(run.input["stimuli"], np.searchsorted(design.shared, image) + 1, image)
+        source = stimulus_file(run.input["stimuli"], np.searchsorted(design.shared, image) + 1, image)
+        source = present(source, "an image that, by the design, every subject saw")
         copy = Path(run.output["images"]) / f"nsd_{image:05d}.png"
-        present = volumes.present(source, "an image that, by the design, every subject saw")
-        files.append(nsd.save_stimulus(present, copy, run.params["image_size"]))
+        files.append(save_stimulus(source, copy, run.params["image_size"]))
     frame = pd.DataFrame(
         {
             "image_id": [f"nsd_{image:05d}" for image in ids],
@@ -38,19 +43,19 @@ def main(run):
             "probe": rank < run.params["probes"],
         }
     )
-    tables.write(run.output["stimuli"], "stimuli", frame)
+    store.write(run.output["stimuli"], STIMULI, frame)
 
 
 def check_images(run, design, ids):
-    """Stop if the images are not those whose digest the configuration gives; no digest, no check."""
-    expected, found = run.params["images_sha256"], nsd.digest(ids)
-    job.log.info(f"sha256 of the {len(ids)} ids (1-based, ascending, one a line): {found}")
-    if expected and found != expected:
+    """Stop if the images are not those whose digest the configuration gives; without one, only log theirs."""
+    expected, sha256 = run.params["images_sha256"], digest(ids)
+    job.log.info(f"sha256 of the {len(ids)} ids (1-based, ascending, one a line): {sha256}")
+    if expected and sha256 != expected:
         sessions = ", ".join(f"{subject} {n}" for subject, n in run.params["sessions"].items())
         first = ", ".join(str(image + 1) for image in ids[:5])
         raise ValueError(
             f"{design.path}: expected images with the sha256 {expected}, found {len(ids)} images with "
-            f"{found}, the first {first} (1-based), from the sessions {sessions}. Correct nsd.sessions, "
+            f"{sha256}, the first {first} (1-based), from the sessions {sessions}. Correct nsd.sessions, "
             "nsd.trials_per_session, nsd.repeats or the design; or, if these images are wanted, set "
             'nsd.images_sha256 to what was found, or to "" for no check'
         )

@@ -1,14 +1,15 @@
-"""Fresh scenes to train and to test the zoo on (rule render_scenes)."""
+"""Render fresh scenes to train and to test the zoo on (rule render_scenes)."""
 
 from pathlib import Path
 
 import numpy as np
 
-from codingaxes import job, scenes
+from codingaxes import job
+from codingaxes.miniature import scenes
 
 
 def main(run):
-    """The seeds differ from those of the stimuli and of the simulated brain's calibration."""
+    """Render them from other seeds than the stimuli and the simulated brain's calibration."""
     n = {"train": run.params["train_images"], "test": run.params["test_images"]}
     content = {}
     for part, count in run.track(n.items(), unit="set"):

@@ -1,49 +1,63 @@
-"""How far each kind of perturbation moves each prediction, with intervals (rule summarise_sensitivity)."""
+"""Summarise how far each kind of perturbation moves each prediction (rule summarise_sensitivity)."""
 
 import numpy as np
 import pandas as pd
 
-from codingaxes import job, statistics, tables
+from codingaxes import job
+from codingaxes.estimates import measures
+from codingaxes.names import BRAIN, GROUP
+from codingaxes.tables import store
+from codingaxes.tables.sensitivity import SENSITIVITY
+from codingaxes.tables.summaries import SENSITIVITIES
+from codingaxes.tables.transfer import TRANSFER
 
 POOLED = "subjects"  # label of each subject's own readout, taken together
-CHANGES = ["network", "subject", "roi", "kind", "norm", "radius", "image_id", "change", "converged"]
-SHOWN = ["attack", "source", "target", "roi", "radius", "image_id", "change_target", "change_subjects"]
+COLUMNS = ["network", "subject", "roi", "kind", "norm", "radius", "direction", "image_id", "change"]
+COLUMNS += ["converged"]
+TRANSFERRED = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
+TRANSFERRED += ["change_target", "change_subjects"]
 KEY = ["subject", "roi", "norm", "radius", "kind"]
 
 
 def main(run):
-    """Every median is over images, directions, draws and sources; images and subjects are resampled."""
-    own = tables.read(run.input["sensitivity"], "sensitivity", CHANGES)
-    shown = tables.read(run.input["transfer"], "transfer", SHOWN)
-    changes = pd.concat([own, transferred(shown, subjects_of(own))], ignore_index=True)
+    """Take every median over images, directions, draws and sources; resample images and subjects."""
+    own = store.read(run.input["sensitivity"], SENSITIVITY, COLUMNS)
+    transfer = store.read(run.input["transfer"], TRANSFER, TRANSFERRED)
+    main_radius = measures.main_radius(own)
+    changes = pd.concat([own, transferred(transfer, subjects_of(own))], ignore_index=True)
+    changes["change"] = measures.counted_change(changes.change, changes.direction, changes.kind)
     changes["image_id"] = pd.factorize(changes.image_id, sort=True)[0]  # numbers are compared faster
     rows = []
     for network, part in run.track(list(changes.groupby("network")), unit="model"):
-        for key, chosen in with_totals(part).groupby(KEY):
+        for key, cell in with_totals(part).groupby(KEY):
             rng = np.random.default_rng(run.seed())  # the same, so that all rows share resampled images
-            rows.append(
-                {"network": network, **dict(zip(KEY, key, strict=True))}
-                | summary(chosen, rng, run.params["bootstrap"])
-            )
+            identity = {"network": network} | dict(zip(KEY, key, strict=True))
+            rows.append(identity | summarise(cell, rng, run.params["bootstrap"]))
     # regions as they come in the tables, not by their names
     order = [*dict.fromkeys(own.roi), "all"]
     table = pd.DataFrame(rows).sort_values("roi", key=lambda roi: roi.map(order.index), kind="stable")
-    tables.write(run.output["sensitivities"], "sensitivities", table)
+    table["main_radius"] = (table.norm == measures.MAIN) & np.isclose(table.radius, main_radius)
+    table = table[list(SENSITIVITIES.columns)]
+    store.write(run.output["sensitivities"], SENSITIVITIES, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
 
 
 def subjects_of(own):
-    """Subjects of each network's readouts, in the order in which the table has them."""
-    single = own[own.subject != tables.GROUP]
+    """List the subjects of each network's readouts, in the order in which the table has them."""
+    single = own[own.subject != GROUP]
     return {name: list(dict.fromkeys(part.subject)) for name, part in single.groupby("network")}
 
 
-def transferred(shown, subjects):
-    """What attacks made on other networks do to each: rows as those of the table sensitivity."""
-    shown = shown[(shown.attack == "l2") & (shown.source != shown.target) & (shown.source != tables.BRAIN)]
-    shown = shown.assign(network=shown.target, kind="transferred", norm="l2", converged=True)
-    parts = [shown.assign(subject=tables.GROUP, change=shown.change_target)[CHANGES]]
-    for name, part in shown.groupby("target"):
+def transferred(transfer, subjects):
+    """Make rows, as those of the table sensitivity, of what attacks on other networks do to each network."""
+    transfer = transfer[
+        (transfer.attack == measures.MAIN) & (transfer.source != transfer.target) & (transfer.source != BRAIN)
+    ]
+    transfer = transfer.assign(
+        network=transfer.target, kind="transferred", norm=measures.MAIN, converged=True
+    )
+    parts = [transfer.assign(subject=GROUP, change=transfer.change_target)[COLUMNS]]
+    for name, part in transfer.groupby("target"):
         part = part[part.change_subjects.map(len) > 0]
         names = subjects.get(name, [])
         odd = part[part.change_subjects.map(len) != len(names)]
@@ -54,24 +68,22 @@ def transferred(shown, subjects):
             )
         for place, subject in enumerate(names):
             change = part.change_subjects.map(lambda changes, place=place: changes[place]).astype(float)
-            parts.append(part.assign(subject=subject, change=change)[CHANGES])
+            parts.append(part.assign(subject=subject, change=change)[COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
 
 def with_totals(changes):
-    """Rows of each readout and region, again for all subjects together, and both again for all regions."""
+    """Repeat the rows of subjects for all subjects together, and those of regions for all together."""
     changes = changes.assign(reader=changes.subject)
-    single = changes[changes.subject != tables.GROUP]
+    single = changes[changes.subject != GROUP]
     changes = pd.concat([changes, single.assign(subject=POOLED)], ignore_index=True)
     return pd.concat([changes, changes.assign(roi="all")], ignore_index=True)
 
 
-def summary(chosen, rng, draws):
-    """One row: the median absolute change with its interval, and what it is a median of."""
-    median, low, high = statistics.hierarchical_bootstrap(
-        chosen.change.abs(), chosen.reader, chosen.image_id, rng, draws
-    )
-    counted = chosen[chosen.change.notna()]
+def summarise(cell, rng, draws):
+    """Give one row: the sensitivity with its interval, and what it is a median of."""
+    median, low, high = measures.sensitivity(cell.change, cell.reader, cell.image_id, rng, draws)
+    counted = cell[cell.change.notna()]
     return {
         "median": median,
         "ci_low": low,
@@ -79,7 +91,7 @@ def summary(chosen, rng, draws):
         "n_images": counted.image_id.nunique(),
         "n_subjects": counted.reader.nunique(),
         "n_changes": len(counted),
-        "unconverged": 1 - chosen.converged.mean(),
+        "unconverged": measures.unconverged(cell.converged),
     }
 
 

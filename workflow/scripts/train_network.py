@@ -5,11 +5,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from codingaxes import job, networks, tables, training
+from codingaxes import job
+from codingaxes.miniature import training
+from codingaxes.networks.network import save_network
+from codingaxes.tables import store
+from codingaxes.tables.networks import ACCURACIES
 
 
 def main(run):
-    """Weights as safetensors, and one row of accuracies."""
+    """Write the weights as safetensors, and one row of accuracies."""
     row, settings = run.params["network"], run.params["zoo"]
     scenes = np.load(run.input["scenes"])
     network = training.train(
@@ -27,7 +31,7 @@ def main(run):
         track=lambda epochs: run.track(epochs, unit="epoch"),
     )
     Path(run.output["weights"]).parent.mkdir(parents=True, exist_ok=True)
-    networks.save(network, run.output["weights"])
+    save_network(network, run.output["weights"])
     images, labels = scenes["test_images"], scenes["test_labels"]
     radius, steps = settings["attack_radius"], settings["attack_steps"]
     clean, attacked = (
@@ -35,7 +39,7 @@ def main(run):
         for size in (0, radius)
     )
     job.log.info(f"balanced accuracy {clean:.3f}, under attack {attacked:.3f}")
-    measured = {
+    row_of_network = {
         "network": run.wildcards["network"],
         "parameters": sum(p.numel() for p in network.parameters()),
         "accuracy": clean,
@@ -43,7 +47,7 @@ def main(run):
         "attack_radius": radius,
         "n_images": len(images),
     }
-    tables.write(run.output["accuracies"], "accuracies", pd.DataFrame([measured]))
+    store.write(run.output["accuracies"], ACCURACIES, pd.DataFrame([row_of_network]))
 
 
 if __name__ == "__main__":

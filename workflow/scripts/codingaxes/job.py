@@ -1,4 +1,4 @@
-"""A script is `main(run)`: everything about Snakemake stops here.
+"""Run a script, which is `main(run)`, as a job of Snakemake or alone; everything about Snakemake stops here.
 
 `start(main, globals())` ends every script. Under Snakemake it builds the `Run` from the job; from the
 command line it replays one job from the file that the job left beside its log, for a debugger.
@@ -15,14 +15,16 @@ import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from codingaxes import tables
+from threadpoolctl import threadpool_limits
+
+from codingaxes.tables import store
 
 log = logging.getLogger("codingaxes")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one job was asked to do: its files, wildcards, parameters and threads."""
+    """Hold what one job was asked to do: its files, wildcards, parameters and threads."""
 
     rule: str
     input: dict
@@ -32,14 +34,21 @@ class Run:
     log: str
     threads: int = 1
     resources: dict = field(default_factory=dict)
-    site: dict = field(default_factory=dict)  # addresses and digests: no reason to run again when they change
 
     def __str__(self):
         return " ".join([self.rule, *map(str, self.wildcards.values())])
 
-    def seed(self, *names):
-        """A seed of 63 bits that belongs to the study's seed, the rule, its wildcards and `names` alone."""
-        return seed_of(self.params.get("seed", 0), self.rule, *sorted(self.wildcards.items()), *names)
+    def seed(self, *names, rule=None):
+        """Derive a seed of 63 bits from the study's seed, the rule, its wildcards and `names` alone.
+
+        `rule` names another rule, whose draws this job repeats.
+        """
+        return seed_of(self.params.get("seed", 0), rule or self.rule, *sorted(self.wildcards.items()), *names)
+
+    def files(self, name):
+        """Collect the inputs whose names begin with `name` and a dot, as a dict by the rest of the name."""
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): file for key, file in self.input.items() if key.startswith(prefix)}
 
     def track(self, items, unit, every=5.0):
         """Yield `items`, and say about every `every` seconds how far the job is and how long it will take."""
@@ -54,18 +63,18 @@ class Run:
                 log.info(f"{unit} {done} of {len(items)}, {rate:.2g} a second, {left:.0f} s left")
 
     def shards(self, table, name=None):
-        """Finished parts of this job's table, kept until it is written, so that a killed job resumes.
+        """Keep finished parts of this job's table until it is written, so that a killed job resumes.
 
         `name` tells several outputs of one kind of table apart.
         """
         stamps = [(str(path), os.stat(path).st_mtime_ns) for path in _flat(self.input.values())]
         identity = [self.rule, self.wildcards, self.params, stamps]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        return Shards(Path("results/.parts") / self.rule / digest / (name or table), table)
+        return Shards(Path("results/.parts") / self.rule / digest / (name or table.name), table)
 
 
 class Shards:
-    """Parts of a table under a folder, each written whole, joined at the end; see `Run.shards`."""
+    """Keep parts of a table in a folder, each written whole, and join them at the end; see `Run.shards`."""
 
     def __init__(self, folder, table):
         self.folder, self.table = Path(folder), table
@@ -74,7 +83,7 @@ class Shards:
         return self.folder / f"{hashlib.sha256(str(name).encode()).hexdigest()[:24]}.arrow"
 
     def missing(self, names):
-        """Those of `names` that no earlier run has finished, in order."""
+        """List those of `names` that no earlier run has finished, in order."""
         names = list(names)
         left = [name for name in names if not self._file(name).exists()]
         if len(left) < len(names):
@@ -83,11 +92,11 @@ class Shards:
 
     def save(self, name, frame):
         """Keep the rows of the part `name`."""
-        tables.write_part(self._file(name), self.table, frame)
+        store.write_part(self._file(name), self.table, frame)
 
     def write(self, path, names):
         """Write the parts as one table, in the order of `names`, however they were made."""
-        tables.join(path, self.table, [self._file(name) for name in names])
+        store.join(path, self.table, [self._file(name) for name in names])
 
     def remove(self):
         """Delete the parts; call it once the output is written."""
@@ -95,29 +104,8 @@ class Shards:
 
 
 def seed_of(*names):
-    """A seed of 63 bits from names; independent of process, platform and order of calls."""
+    """Derive a seed of 63 bits from names; it does not depend on process, platform or order of calls."""
     return int.from_bytes(hashlib.sha256(repr(names).encode()).digest()[:8], "big") >> 1
-
-
-def choose_device(wanted):
-    """The torch device for `auto`, `cpu` or `cuda`; says what it took.
-
-    Raises
-    ------
-    RuntimeError
-        If `cuda` is wanted and there is none: nothing falls back in silence.
-    """
-    import torch
-
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            "device: cuda, but torch sees no GPU here; set device: auto or cpu, or ask for a GPU"
-        )
-    device = "cuda" if wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
-    if device == "cuda":  # convolutions too are in float32, as everywhere
-        torch.backends.cudnn.allow_tf32 = False
-    log.info(f"device {device} (asked for {wanted})")
-    return torch.device(device)
 
 
 def start(main, scope):
@@ -160,7 +148,6 @@ def _from_snakemake(snakemake):
         resources={
             name: value for name, value in snakemake.resources.items() if isinstance(value, int | str)
         },
-        site=dict(snakemake.config.get("site", {})),
     )
 
 
@@ -187,13 +174,11 @@ def _log_to(run):
 
 
 def _limit_threads(threads):
-    """As many threads as the rule asked for, so that a result does not depend on the machine's cores."""
+    """Use as many threads as the rule asked for, so that a result does not depend on the machine's cores."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
         # numbers below 1e-38 count as 0: they slow processors down (training a ResNet of the zoo by a tenth)
         sys.modules["torch"].set_flush_denormal(True)
-    from threadpoolctl import threadpool_limits
-
     threadpool_limits(threads)
 
 

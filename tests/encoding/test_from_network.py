@@ -1,0 +1,120 @@
+"""Tests of networks with readouts as encoding models: readouts in factors, and compressed ones."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from planted_jacobians import angle, small_images, start
+
+from codingaxes.axes import eigenpairs
+from codingaxes.encoding import stored
+from codingaxes.encoding.from_network import LinearResponse, compress
+from codingaxes.miniature import zoo
+from codingaxes.names import GROUP
+from codingaxes.networks.network import Network, save_network
+from codingaxes.tables import store
+from codingaxes.tables.readouts import BASES, READOUTS
+
+
+def normal(*shape, seed=3):
+    """Draw normal numbers, float64."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture
+def files(tmp_path, rng):
+    """The files of a network with readouts of two regions: of the group, two subjects and three voxels."""
+    torch.manual_seed(0)
+    network = Network("resnet").eval()
+    save_network(network, tmp_path / "weights.safetensors")
+    layers = {"PPA": network.layers[1], "FFA": network.layers[-1]}
+    features = network.features(torch.rand(1, 3, 64, 64))
+    means = [(GROUP, "mean"), ("subj02", "mean"), ("subj01", "mean")]
+    bases, readouts = [], []
+    for roi, layer in layers.items():
+        basis = np.linalg.qr(rng.standard_normal((features[layer].shape[1], 4)))[0].T.astype(np.float32)
+        bases += [{"layer": layer, "component": i, "vector": row} for i, row in enumerate(basis)]
+        for subject, target in [*means, *(("subj01", str(number)) for number in range(3))]:
+            about = {"subject": subject, "roi": roi, "target": target, "layer": layer}
+            readouts.append(about | {"intercept": rng.normal(), "weight": rng.standard_normal(4)})
+    readouts = pd.DataFrame(readouts).assign(network="a", alpha=1.0, alpha_at_edge=False, norm=1.0)
+    bases = pd.DataFrame(bases).assign(network="a")
+    paths = {"readouts": tmp_path / "readouts.parquet", "bases": tmp_path / "bases.parquet"}
+    store.write(paths["readouts"], READOUTS, readouts)
+    store.write(paths["bases"], BASES, bases.iloc[::-1])  # rows may come in any order
+    return paths | {"weights": tmp_path / "weights.safetensors"}
+
+
+def test_a_stored_network_predicts_by_the_weights_and_the_bases_of_its_tables(files):
+    model = stored.load(files, zoo.row("resnet"), torch.device("cpu"))
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    readouts, bases = store.read(files["readouts"], READOUTS), store.read(files["bases"], BASES)
+    features = model.features.network.features(images)
+    assert list(model.group) == ["PPA", "FFA"] and model.names == ("subj02", "subj01")
+    for roi, rows in readouts.groupby("roi"):
+        layer = rows.layer.iloc[0]
+        basis = store.matrix(bases[bases.layer == layer].sort_values("component").vector)
+        weight = store.matrix(rows.weight) @ basis
+        expected = features[layer].numpy() @ weight.T + rows.intercept.to_numpy()
+        kinds = (model.group, model.subjects, model.voxels)
+        predicted = torch.cat([responses[roi](images) for responses in kinds], dim=1)
+        np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
+    assert model.features.layers == ["layer3", "layer4"]  # in the order of the network
+
+
+def test_a_readout_of_more_responses_than_directions_stays_in_two_factors(rng):
+    torch.manual_seed(0)
+    network = Network("densenet").eval().requires_grad_(False)
+    images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    layer = network.layers[-1]
+    features = network.features(images, [layer])[layer].numpy().astype(float)
+    basis = np.linalg.qr(rng.standard_normal((features.shape[1], 5)))[0].T.astype(np.float32)
+    weight, intercept = rng.standard_normal((9, 5)), rng.standard_normal(9)
+    expected = features @ basis.T @ weight.T + intercept
+    for rows, factors in ((slice(0, 9), 2), (slice(0, 4), 1)):
+        respond = LinearResponse(network, layer, weight[rows], basis, intercept[rows])
+        assert len(respond.maps) == factors
+        np.testing.assert_allclose(respond(images), expected[:, rows], rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="the readout was fitted on 4"):
+        LinearResponse(network, layer, weight, basis[:, :4], intercept)(images)
+
+
+@pytest.mark.parametrize("shape", [(200, 30), (30, 200), (30, 30)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_compressed_readout_has_the_same_square_and_its_rank(shape, kind):
+    weight = (normal(shape[0], 11) @ normal(11, shape[1], seed=4)).to(kind)
+    short = compress(weight)
+    assert short.shape == (11, shape[1]) and short.dtype == kind
+    wide = weight.double()
+    off = (short.double().T @ short.double() - wide.T @ wide).norm() / (wide.T @ wide).norm()
+    assert off < (1e-6 if kind == torch.float32 else 1e-13)
+
+
+def test_a_ridge_readout_compresses_to_less_than_its_images_and_keeps_the_axes():
+    x, y = normal(12, 40, seed=4), normal(12, 90, seed=5)
+    x, y = x - x.mean(dim=0), y - y.mean(dim=0)
+    weight = torch.linalg.solve(x @ x.T + torch.eye(12), y).T @ x
+    short = compress(weight)
+    assert len(short) == 11
+
+    def axes(weight):
+        def respond(images):
+            return torch.tanh(images.flatten(1)[:, :40]) @ weight.T
+
+        return eigenpairs.top_axes(respond, small_images(), 3, start=start(), route="exact").spectrum
+
+    torch.testing.assert_close(axes(weight).values, axes(short).values)
+    for i in range(3):
+        assert angle(axes(weight).vectors[i], axes(short).vectors[i]) < 1e-5
+
+
+def test_a_readout_in_factors_needs_only_its_left_one_compressed():
+    left, right = normal(60, 8, seed=5), torch.linalg.qr(normal(50, 8, seed=6)).Q.T
+    short = compress(left) @ right
+    weight = left @ right
+    assert short.shape == (8, 50)
+    torch.testing.assert_close(short.T @ short, weight.T @ weight)
+
+
+def test_a_readout_of_zeros_stays_a_response():
+    assert compress(torch.zeros(5, 7)).shape == (1, 7)

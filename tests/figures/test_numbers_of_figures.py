@@ -1,0 +1,290 @@
+"""Figures draw what stands in the summaries: selection, pairs, levels, clusters, and missing values."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import planted_summaries as planted
+import plot_attack_algorithms
+import plot_example_perturbations
+import plot_similarity_levels
+import pytest
+from matplotlib.text import Text
+from PIL import Image
+from planted_summaries import BRAIN, INPUTS, RADII, REGIONS, SIZE, SUBJECTS, WANTED
+
+from codingaxes.figures import marks, style
+
+SCRIPTS = Path(plot_example_perturbations.__file__).parent
+COMPUTED = {"mean", "median", "std", "var", "sem", "quantile", "corr", "corrcoef", "bootstrap", "average"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Tables of three networks and the brain, for a test to edit."""
+    planted.plant(tmp_path)
+    return tmp_path
+
+
+def imports_of(file):
+    """The local modules that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            path = SCRIPTS.joinpath(*name.split("."))
+            yield from [path.with_suffix(".py")] if path.with_suffix(".py").is_file() else []
+
+
+@pytest.mark.parametrize("figure", INPUTS)
+def test_no_figure_can_reach_what_estimates(figure):
+    seen, pending = set(), [SCRIPTS / f"plot_{figure}.py"]
+    while pending:
+        file = pending.pop()
+        seen.add(file)
+        pending += [module for module in imports_of(file) if module not in seen]
+    assert SCRIPTS / "codingaxes" / "figures" / "style.py" in seen
+    assert not [file for file in seen if "estimates" in file.parts]
+
+
+@pytest.mark.parametrize("file", [*SCRIPTS.glob("plot_*.py"), *(SCRIPTS / "codingaxes/figures").glob("*.py")])
+def test_no_figure_calls_a_mean_a_median_or_a_correlation(file):
+    calls = {
+        node.func.attr
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert not calls & COMPUTED
+
+
+def test_every_figure_has_a_script_and_a_caption():
+    captions = {file.stem for file in (SCRIPTS.parents[1] / "docs" / "captions").glob("*.rst")}
+    assert {file.stem.removeprefix("plot_") for file in SCRIPTS.glob("plot_*.py")} == set(INPUTS)
+    assert set(INPUTS) <= captions
+
+
+def test_the_transfer_matrix_holds_shares_of_the_source_and_of_noise_those_of_the_target(folder):
+    values = planted.page_of(folder, "transfer_matrix")[1].set_index(["roi", "source", "target"])
+    table = planted.read(folder, "transfers")
+    table = table[table.main_radius | ((table.attack == "random") & (table.radius == RADII[-1]))]
+    table = table[table.roi != "all"].set_index(["roi", "source", "target"])
+    assert len(values) == len(table) == len(REGIONS) * 4 * 5
+    noise = table.index.get_level_values("source") == "none"
+    expected = np.where(noise, table.of_target, table.of_source)
+    assert values.relative[table.index].to_numpy() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_similarity_matrix_is_symmetric_and_of_the_largest_dimension(folder):
+    values = planted.page_of(folder, "similarity_matrix")[1]
+    assert set(values.k) == {4}
+    table = planted.read(folder, "similarity_means").query("k == 4 and response == 'voxels'")
+    matrix = values.set_index(["roi", "network_i", "network_j"]).similarity
+    assert len(matrix) == 2 * len(table)
+    for row in table.itertuples():
+        one, other = (
+            matrix[row.roi, row.network_i, row.network_j],
+            matrix[row.roi, row.network_j, row.network_i],
+        )
+        assert one == other == pytest.approx(row.similarity, rel=1e-6)
+
+
+def test_a_cluster_map_has_the_order_of_the_given_tree(folder):
+    def join(rows):
+        """Of four models in the order of the table, the first and the last are most similar."""
+        tree = [(0, 3, 0.1, 2), (1, 2, 0.2, 2), (4, 5, 0.9, 4)]
+        for column, values in zip(
+            ("left", "right", "distance", "size"), zip(*tree, strict=True), strict=True
+        ):
+            rows[column] = np.tile(values, len(REGIONS)).astype(rows[column].dtype)
+        return rows
+
+    planted.edit(folder, "similarity_clusters", join)
+    figure = planted.page_of(folder, "similarity_clusters")[0]
+    layers = figure.findobj(marks.Layer)
+    assert len(layers) == len(REGIONS)
+    for layer in layers:
+        heat = max(layer.layer.axes, key=lambda axis: len(axis.get_yticklabels()))
+        names = [label.get_text() for label in heat.get_yticklabels()]
+        assert {frozenset(names[:2]), frozenset(names[2:])} == {
+            frozenset({"A_PLAIN", "Simulated brain"}),
+            frozenset({"B_TOUGH", "C_TOUGH"}),
+        }
+    values = planted.page_of(folder, "similarity_clusters")[1]
+    assert values.distance.dropna().tolist() == [0.1, 0.2, 0.9] * len(REGIONS)
+    for _, part in values[values.similarity.notna()].groupby("roi"):
+        assert len(part.network_i.unique()) == 4 and len(part) == 12
+
+
+def test_the_bars_beside_a_cluster_map_have_the_colours_of_the_names(folder):
+    looks = style.look(planted.read(folder, "networks")).set_index("label")
+    for layer in planted.page_of(folder, "similarity_clusters")[0].findobj(marks.Layer):
+        heat = max(layer.layer.axes, key=lambda axis: len(axis.get_yticklabels()))
+        names = [label.get_text() for label in heat.get_yticklabels()]
+        strip = next(
+            axis
+            for axis in layer.layer.axes
+            if axis is not heat and axis.collections[0].get_array() is not None
+        )
+        cells = strip.collections[0]
+        cells.update_scalarmappable()
+        expected = [style.to_rgb(looks.color[name]) for name in names]
+        assert cells.get_facecolor()[:, :3] == pytest.approx(np.array(expected))
+
+
+@pytest.mark.parametrize("brain", [True, False])
+def test_levels_of_similarity_are_those_of_the_largest_dimension_by_kind_of_pair(tmp_path, brain):
+    planted.plant(tmp_path, brain=brain)
+    values, table = (
+        planted.page_of(tmp_path, "similarity_levels")[1],
+        planted.read(tmp_path, "similarity_levels"),
+    )
+    assert len(values) == (table.k == 4).sum() and set(values.k) == {4}
+    kinds = [
+        ("robust", "robust", "different"),
+        ("standard", "robust", "any"),
+        ("standard", BRAIN, "any"),
+        ("robust", BRAIN, "any"),
+    ]
+    columns = ["family_i", "family_j", "architectures"]
+    kinds = [kind for kind in kinds if brain or BRAIN not in kind]
+    assert list(values[columns].drop_duplicates().itertuples(index=False, name=None)) == kinds
+
+
+def test_responses_with_fewer_axes_than_the_largest_dimension_are_drawn_at_theirs(folder):
+    def few(rows):
+        return rows[~((rows.response == "features") & (rows.k == 4))]
+
+    planted.edit(folder, "similarity_levels", few)
+    values = planted.page_of(folder, "similarity_levels")[1]
+    assert values.groupby("response").k.unique().map(list).to_dict() == {
+        "voxels": [4],
+        "joint": [4],
+        "features": [1],
+    }
+
+
+def test_a_kind_of_pair_has_the_colour_of_its_family_or_of_the_brain_or_of_neither(folder):
+    looks = style.look(planted.read(folder, "networks"))
+    color = plot_similarity_levels.color_of
+    assert color(("robust", "robust", "same"), looks) == style.COLORS["robust"]
+    assert color(("robust", BRAIN, "any"), looks) == style.COLORS[BRAIN]
+    assert color(("standard", "robust", "any"), looks) == plot_similarity_levels.MIXED
+
+
+def test_without_repetitions_r_itself_is_drawn_and_said_to_be(tmp_path):
+    planted.plant(tmp_path)
+    ceiled = ["r_over_ceiling", "r_over_ceiling_low", "r_over_ceiling_high", "r_k_fold_over_ceiling"]
+    nothing = dict.fromkeys(["ceiling", *ceiled], np.nan)
+    planted.edit(tmp_path, "network_measures", lambda rows: rows.assign(**nothing))
+    table = planted.read(tmp_path, "network_measures").set_index(["roi", "network"]).r
+    ranks = (
+        planted.read(tmp_path, "network_correlations").query("x == 'accuracy' and y == 'r'").set_index("roi")
+    )
+    for figure in ("predictivity_vs_accuracy", "predictivity_vs_sensitivity"):
+        values = planted.page_of(tmp_path, figure)[1].set_index(["roi", "network"])
+        assert values.r_over_ceiling[table.index].to_numpy() == pytest.approx(table.to_numpy())
+        axes = planted.page_of(tmp_path, figure)[0].axes
+        assert any("ceiling unknown" in axis.get_xlabel() + axis.get_ylabel() for axis in axes)
+    values = planted.page_of(tmp_path, "predictivity_vs_accuracy")[1].groupby("roi").rank_correlation.first()
+    assert values[ranks.index].to_numpy() == pytest.approx(ranks.rank_correlation.to_numpy())
+
+
+def test_a_network_of_unknown_accuracy_is_left_out_and_counted(folder):
+    def forget(rows):
+        return rows.assign(accuracy=rows.accuracy.where(rows.network != "b_tough"))
+
+    planted.edit(folder, "network_measures", forget)
+    assert set(planted.page_of(folder, "predictivity_vs_accuracy")[1].network) == {"a_plain", "c_tough"}
+    texts = planted.page_of(folder, "predictivity_vs_accuracy")[0].findobj(Text)
+    assert any("1 networks of unknown accuracy are left out" in text.get_text() for text in texts)
+
+
+def test_an_undefined_rank_correlation_is_called_undefined(folder):
+    planted.edit(folder, "network_correlations", lambda rows: rows.assign(rank_correlation=np.nan))
+    for figure in ("predictivity_vs_accuracy", "sensitivity_vs_representation"):
+        texts = planted.page_of(folder, figure)[0].findobj(Text)
+        assert any("ρ = undefined" in text.get_text() for text in texts)
+
+
+def test_sensitivity_shows_single_subjects_of_own_attacks_only(folder):
+    values = planted.page_of(folder, "sensitivity")[1]
+    table = planted.read(folder, "sensitivities").query("main_radius and roi != 'all'")
+    table = table[(table.subject == "group") | (table.kind == "attack")]
+    key = ["roi", "network", "subject", "kind"]
+    joined = values.merge(table, on=key, suffixes=("", "_planted"), validate="one_to_one")
+    assert len(joined) == len(values) == len(table)
+    for column in ("median", "ci_low", "ci_high"):
+        assert joined[column].to_numpy() == pytest.approx(joined[f"{column}_planted"].to_numpy(), rel=1e-6)
+    counts = values[(values.network == BRAIN) & (values.roi == "FFA")].mark.value_counts()
+    assert (
+        counts["subject"] == len(SUBJECTS) and counts["subjects"] == counts["attack"] == counts["random"] == 1
+    )
+
+
+def test_sensitivity_is_drawn_of_one_subject_and_with_a_median_of_zero(folder):
+    def flat(rows):
+        rows = rows[rows.subject == "group"]
+        zero = rows.kind == "random"
+        return rows.assign(**{name: rows[name].mask(zero, 0.0) for name in ("median", "ci_low", "ci_high")})
+
+    planted.edit(folder, "sensitivities", flat)
+    values = planted.page_of(folder, "sensitivity")[1]
+    assert set(values.subject) == {"group"} and (values[values.kind == "random"]["median"] == 0).all()
+
+
+def test_a_size_larger_than_any_tried_is_drawn_open_at_the_edge(folder):
+    def unreached(rows):
+        late = (rows.network == "c_tough") & (rows.wanted == WANTED)
+        rows = rows.assign(reached=rows.reached.mask(late, 0.4))
+        return rows.assign(**{name: rows[name].mask(late, np.inf) for name in ("size", "size_high")})
+
+    planted.edit(folder, "sizes", unreached)
+    values = planted.page_of(folder, "fixed_effect")[1]
+    values = values[values.measure == "size_needed"].set_index(["roi", "source"])
+    assert np.isinf(values.value["FFA", "c_tough"]) and np.isfinite(values.low["FFA", "c_tough"])
+    figure = planted.page_of(folder, "fixed_effect")[0]
+    top = figure.axes[0]
+    white = [
+        collection
+        for collection in top.collections
+        if len(collection.get_facecolor()) and tuple(collection.get_facecolor()[0]) == (1, 1, 1, 1)
+    ]
+    assert [collection.get_offsets().data.tolist() for collection in white] == [[[2.0, top.get_ylim()[1]]]]
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    assert any("40 to 100% robust" in text and "they count as larger" in text for text in texts)
+
+
+def test_transfer_of_a_fixed_effect_is_relative_to_the_source_and_noise_to_what_was_wanted(folder):
+    values = planted.page_of(folder, "fixed_effect")[1].query("measure == 'change_of_source'")
+    values = values.set_index(["roi", "source", "target"])
+    assert set(values.wanted) == {WANTED}
+    table = planted.read(folder, "transfers").query("attack == 'l2_effect' and roi != 'all'")
+    table = table.set_index(["roi", "source", "target"])
+    assert values.value[table.index].to_numpy() == pytest.approx(table.of_source.to_numpy(), rel=1e-6)
+    sizes = planted.read(folder, "sizes").query("wanted == @WANTED")
+    noise = [values.value[row.roi, "none", row.network] for row in sizes.itertuples()]
+    assert noise == pytest.approx(sizes.noise_of_wanted.tolist(), rel=1e-6)
+    assert len(values) == len(table) + len(sizes)
+
+
+def test_the_note_on_algorithms_states_the_agreement_of_ranks_and_does_without(folder):
+    table = planted.read(folder, "algorithms")
+    assert "PGD 0.95 (0.85 to 1), APGD 0.98 (0.88 to 1)" in plot_attack_algorithms.describe(table)
+    assert "rank" not in plot_attack_algorithms.describe(table[table.attack == "l2"])
+
+
+def test_the_example_shows_the_change_that_the_table_of_sensitivity_states(folder):
+    values = planted.page_of(folder, "example_perturbations")[1].set_index(["roi", "network"])
+    table = planted.read(folder, "sensitivity").query("kind == 'attack' and direction == 'increase'")
+    table = table[table.radius == RADII[-1]].set_index(["roi", "network"]).change
+    assert set(values.index) == {(roi, name) for roi in REGIONS for name in ("a_plain", "b_tough", BRAIN)}
+    assert values.change.to_numpy() == pytest.approx(table[values.index].to_numpy())
+    axes = planted.page_of(folder, "example_perturbations")[0].axes
+    assert axes[1].get_xlabel() == f"+{table['FFA', 'a_plain']:.2f} SD"
+
+
+def test_an_image_of_another_size_than_its_perturbation_is_refused(tmp_path):
+    Image.fromarray(np.zeros((SIZE, SIZE + 1, 3), np.uint8)).save(tmp_path / "image.png")
+    with pytest.raises(ValueError, match="image_size"):
+        plot_example_perturbations.open_picture(str(tmp_path / "image.png"), SIZE)

@@ -1,0 +1,356 @@
+"""Planted summaries for tests of figures: any networks, with or without a brain; and their figures."""
+
+import importlib
+from itertools import combinations, combinations_with_replacement, product
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import squareform
+
+from codingaxes.figures import style
+from codingaxes.job import Run
+from codingaxes.tables import attacks, networks, nsd, readouts, sensitivity, similarity, store, summaries
+
+CONFIG = Path(__file__).parents[1] / "config"
+BRAIN = "simulated_brain"
+REGIONS, RADII, WANTED = ("FFA", "PPA"), (0.3, 0.9), 0.5
+SUBJECTS = ("subj01", "subj02")
+SIZE, PROBE = 8, "nsd_00001"
+ZOO = (  # name, family, architecture, training radius
+    ("a_plain", "standard", "resnet", 0.0),
+    ("b_tough", "robust", "resnet", 0.3),
+    ("c_tough", "robust", "odd", 0.9),
+)
+KINDS = ("attack", "transferred", "other_image", "other_region", "phase_scrambled", "random")
+ALGORITHMS = ("l2", "l2_pgd", "l2_apgd")
+INPUTS = {  # figure: tables that it reads, beside networks
+    "predicted_vs_measured": ("scores", "predictions"),
+    "predictivity_vs_accuracy": ("network_measures", "network_correlations"),
+    "predictivity_vs_sensitivity": ("network_measures", "sensitivities"),
+    "sensitivity_vs_representation": ("network_measures", "network_correlations"),
+    "attack_effects": ("changes",),
+    "sensitivity": ("sensitivities",),
+    "transfer_matrix": ("transfers",),
+    "fixed_effect": ("transfers", "sizes"),
+    "attack_algorithms": ("algorithms",),
+    "similarity_matrix": ("similarity_means",),
+    "similarity_clusters": ("similarity_means", "similarity_clusters"),
+    "similarity_levels": ("similarity_levels",),
+    "axes": ("axes", "spectra"),
+    "example_perturbations": ("stimuli", "perturbations", "sensitivity"),
+    "agreement": ("agreement",),
+}
+MODULES = (attacks, networks, nsd, readouts, sensitivity, similarity, summaries)
+TABLES = {  # every declared table, by name
+    value.name: value for module in MODULES for value in vars(module).values() if hasattr(value, "key")
+}
+
+
+def frame(name, rows):
+    """Make rows of a table: what is not given is nothing, 12 or 0.5, by its type."""
+    rows = pd.DataFrame(rows)
+    for column, spec in TABLES[name].columns.items():
+        if column not in rows:
+            rows[column] = {"string": "", "bool": False, "int32": 12, "float64": 0.5}[spec.type]
+        if spec.type == "int32":
+            rows[column] = rows[column].astype("int32")
+    return rows[list(TABLES[name].columns)]
+
+
+def write(folder, name, rows):
+    """Write rows of a table; returns them."""
+    table = frame(name, rows)
+    store.write(folder / f"{name}.parquet", TABLES[name], table)
+    return table
+
+
+def read(folder, name):
+    """Read a planted table."""
+    return store.read(folder / f"{name}.parquet", TABLES[name])
+
+
+def edit(folder, name, change):
+    """Replace a planted table by what `change` makes of it."""
+    store.write(folder / f"{name}.parquet", TABLES[name], change(read(folder, name)))
+
+
+def interval(estimate, low="ci_low", high="ci_high"):
+    """Put an interval around an estimate."""
+    return {low: estimate - 0.2 * abs(estimate), high: estimate + 0.3 * abs(estimate)}
+
+
+def plant(folder, file=None, brain=True, regions=REGIONS, responses=("voxels", "joint", "features")):
+    """Write all tables that figures read; returns the table networks.
+
+    Parameters
+    ----------
+    folder : Path
+    file : str, optional
+        Table of networks of config/; the three of `ZOO` if not given.
+    brain : bool
+        Whether there is a simulated brain.
+    regions, responses : tuples of str
+    """
+    zoo = plant_networks(folder, file)
+    models = [*zoo.network, *([BRAIN] if brain else [])]
+    families = {**zoo.set_index("network").family, BRAIN: BRAIN}
+    rng = np.random.default_rng(7)
+    plant_readouts(folder, zoo, regions, rng)
+    plant_attacks(folder, zoo, models, families, regions, rng)
+    plant_algorithms(folder, list(dict.fromkeys(families[name] for name in models)), rng)
+    plant_similarity(folder, models, families, zoo, regions, responses, rng)
+    plant_axes(folder, models, regions, rng)
+    plant_example(folder, models, regions, rng)
+    return zoo
+
+
+def plant_networks(folder, file=None):
+    """Write the table networks, in the order of a study: by family."""
+    if file:
+        table = pd.read_csv(CONFIG / file, sep="\t", keep_default_na=False).rename(
+            columns={"name": "network"}
+        )
+        table["training_radius"] = pd.to_numeric(table.training_radius).astype(float)
+    else:
+        table = pd.DataFrame(ZOO, columns=["network", "family", "architecture", "training_radius"])
+        table["display_name"] = table.network.str.upper()
+    order = list(table.family.unique())
+    table = table.sort_values("family", key=lambda names: names.map(order.index), kind="stable")
+    accuracy = np.linspace(0.9, 0.6, len(table))
+    return write(folder, "networks", table.assign(accuracy=accuracy, accuracy_of="top-1 (made up)"))
+
+
+def plant_readouts(folder, zoo, regions, rng):
+    """Write scores, predictions, and what networks are compared by."""
+    scores, predictions, measures = [], [], []
+    for roi, (place, network) in product(regions, enumerate(zoo.itertuples())):
+        name = {"network": network.network, "roi": roi}
+        r = 0.6 - 0.02 * place
+        scores.append({**name, "subject": "group", "target": "mean", "r": r, "ceiling": 0.8, **interval(r)})
+        for image, (x, y) in enumerate(rng.normal(size=(12, 2))):
+            row = {"subject": "group", "image_id": f"nsd_{image:05d}", "measured": x, "predicted": y}
+            predictions.append({**name, **row})
+        row = {"r": r, "ceiling": 0.8, "r_over_ceiling": r / 0.8, "r_k_fold": r - 0.1, "radius": RADII[-1]}
+        row |= {"r_low": r - 0.1, "r_high": r + 0.1, "r_k_fold_over_ceiling": (r - 0.1) / 0.8}
+        row |= {"r_over_ceiling_low": (r - 0.1) / 0.8, "r_over_ceiling_high": (r + 0.1) / 0.8}
+        row |= {"accuracy": network.accuracy, "accuracy_of": network.accuracy_of, "layer": f"layer of {roi}"}
+        row |= {name: rng.uniform(0.1, 0.9) for name in ("sparseness", "normalised_variance", "unconverged")}
+        row |= {"effective_dimensionality": rng.uniform(5, 30), "relative_norm": rng.uniform(2, 9)}
+        measures.append(
+            {**name, **row, "sensitivity": sensitivity_of(network.family) * rng.uniform(0.8, 1.2)}
+        )
+    write(folder, "scores", scores)
+    write(folder, "predictions", predictions)
+    write(folder, "network_measures", measures)
+    columns = ["sparseness", "normalised_variance", "effective_dimensionality", "relative_norm"]
+    pairs = [("accuracy", y) for y in ("r", "r_over_ceiling", "r_k_fold", "r_k_fold_over_ceiling")]
+    pairs += [(x, "sensitivity") for x in columns]
+    rows = [
+        {"roi": roi, "x": x, "y": y, "rank_correlation": rng.uniform(-1, 1)}
+        for roi in regions
+        for x, y in pairs
+    ]
+    write(folder, "network_correlations", rows)
+
+
+def sensitivity_of(family):
+    """Say how far a model's own attack moves it in these tables, in SD."""
+    return {"robust": 0.4, BRAIN: 0.8}.get(family, 1.8)
+
+
+def plant_attacks(folder, zoo, models, families, regions, rng):
+    """Write what attacks and controls do to the model itself and to others, and the sizes that are needed."""
+    own = {name: sensitivity_of(families[name]) for name in models}
+    write(folder, "sensitivities", list(sensitivity_rows(own, regions, rng)))
+    write(folder, "transfers", list(transfer_rows(own, families, regions, rng)))
+    changes, sizes = [], []
+    for roi, name in product(regions, models):
+        size = WANTED / own[name] * rng.uniform(0.7, 1.4)
+        ends = {"size": size, "size_low": 0.8 * size, "size_high": 1.3 * size, "reached": 1.0}
+        row = {"network": name, "roi": roi, "wanted": WANTED, "noise_of_wanted": 0.01 * rng.uniform(1, 2)}
+        sizes += [{**row, **ends}, {**row, **ends, "wanted": WANTED / 2}]
+        for radius, (kind, share) in product(RADII, (("own", 1), ("transferred", 0.1), ("noise", 0.01))):
+            change = own[name] * radius * share * rng.uniform(0.8, 1.2)
+            row = {"network": name, "roi": roi, "radius": radius, "perturbation": kind, "change": change}
+            changes += [{**row, **interval(change)}] if name != BRAIN else []
+    write(folder, "changes", changes)
+    write(folder, "sizes", sizes)
+
+
+def sensitivity_rows(own, regions, rng):
+    """Make medians of each kind at two radii and in another norm; those of noise are smallest."""
+    sizes = dict(zip(KINDS, (1.0, 0.1, 0.3, 0.2, 0.05, 0.02), strict=True))
+    radii = [*(("l2", radius) for radius in RADII), ("linf", 8.0)]
+    readers = ("group", *SUBJECTS, "subjects")
+    for (name, size), roi, (norm, radius), subject, kind in product(
+        own.items(), (*regions, "all"), radii, readers, KINDS
+    ):
+        median = size * sizes[kind] * radius * rng.uniform(0.8, 1.2)
+        row = {"network": name, "subject": subject, "roi": roi, "norm": norm, "radius": radius, "kind": kind}
+        row |= {"main_radius": radius == RADII[-1], "median": median, **interval(median)}
+        n = len(SUBJECTS) if subject == "subjects" else 1
+        yield {**row, "n_subjects": n, "unconverged": 0.25 if kind == "attack" else 0.0}
+
+
+def transfer_rows(own, families, regions, rng):
+    """Make ratios of attacks of two radii, of random noise, and of attacks with a wanted effect."""
+    cases = [("l2", radius, 0.0) for radius in RADII] + [("l2_effect", 0.0, WANTED), ("l2_large", 9.0, 0.0)]
+    for roi, source, target in product((*regions, "all"), own, own):
+        row = {"roi": roi, "source": source, "target": target, "architectures": "any"}
+        row |= {"family_source": families[source], "family_target": families[target]}
+        for attack, radius, wanted in cases:
+            ratio = 1.0 if source == target else rng.uniform(-0.01, 0.3) / (1 + own[source])
+            row |= {"attack": attack, "radius": radius, "wanted": wanted, "change": ratio * own[source]}
+            row |= interval(ratio, "of_source_low", "of_source_high") | {"of_source": ratio, "of_target": 0.5}
+            yield {**row, "main_radius": attack == "l2" and radius == RADII[-1], "reached": 1.0}
+    for roi, target, radius in product((*regions, "all"), own, RADII):
+        row = {
+            "attack": "random",
+            "roi": roi,
+            "radius": radius,
+            "wanted": 0.0,
+            "source": "none",
+            "target": target,
+        }
+        row |= {"family_source": "none", "family_target": families[target], "architectures": "any"}
+        row |= {"reached": 1.0, "change": 0.01, "of_source": np.nan, "of_target": rng.uniform(0, 0.1)}
+        yield {**row, "main_radius": radius == RADII[-1]}
+
+
+def plant_algorithms(folder, families, rng):
+    """Write own change, transfer of every kind of pair, and agreement of ranks, for three algorithms."""
+    kinds = [("own change", name, name, "itself", sensitivity_of(name)) for name in families]
+    for one, other in combinations_with_replacement(families, 2):
+        if one == other != BRAIN:
+            kinds += [("relative transfer", one, one, kind, 0.05) for kind in ("same", "different")]
+        elif one != other:
+            kinds += [("relative transfer", one, other, "any", 0.015)]
+            kinds += [("relative transfer", other, one, "any", 0.3)] if other != BRAIN else []
+    rows = []
+    for attack, (measure, one, other, architectures, value) in product(ALGORITHMS, kinds):
+        row = {"attack": attack, "measure": measure, "family_source": one, "family_target": other}
+        value *= rng.uniform(0.9, 1.1)
+        rows.append(
+            {**row, "architectures": architectures, "radius": 0.9, "estimate": value, **interval(value)}
+        )
+    for attack, value in (("l2_pgd", 0.95), ("l2_apgd", 0.98)):
+        row = {"attack": attack, "measure": "rank agreement", "family_source": "all", "family_target": "all"}
+        ends = {"ci_low": value - 0.1, "ci_high": 1.0}
+        rows.append({**row, "architectures": "any", "radius": 0.9, "estimate": value, **ends})
+    write(folder, "algorithms", rows)
+
+
+def plant_similarity(folder, models, families, zoo, regions, responses, rng):
+    """Write similarity of pairs at two dimensions, levels of chance, and clusters of the larger dimension."""
+    architectures = zoo.set_index("network").architecture
+    pairs, levels, mergers = [], [], []
+    for response, k in product(responses, (1, 4)):
+        kinds = {}
+        for roi in regions if response == "voxels" else ("all",):
+            for one, other in combinations(models, 2):
+                if response == "features" and BRAIN in (one, other):
+                    continue
+                similarity = rng.uniform(0.05, 0.2)
+                name = {"response": response, "roi": roi, "k": k, "network_i": one, "network_j": other}
+                pairs.append({**name, "similarity": similarity, "chance": k / 768})
+                same = families[one] == families[other] and architectures[one] == architectures[other]
+                kind = families[one], families[other], "same" if same else "different"
+                kind = kind if kind[0] == kind[1] else (*kind[:2], "any")
+                kinds.setdefault((roi, kind), []).append(similarity)
+                levels.append(level_row(name, kind, "same_image", similarity))
+        for (roi, kind), values in kinds.items():
+            name = {"response": response, "roi": roi, "k": k, "network_i": "mean", "network_j": "mean"}
+            for level, share in (("same_image", 1), ("different_images", 0.25), ("matched_random", 0.1)):
+                levels.append(level_row(name, kind, level, share * sum(values) / len(values), len(values)))
+    for roi in regions:
+        rows = [row for row in pairs if (row["response"], row["roi"], row["k"]) == ("voxels", roi, 4)]
+        square = pd.DataFrame(rows).pivot(index="network_i", columns="network_j", values="similarity")
+        square = square.reindex(index=models, columns=models).to_numpy()
+        distance = 1 - np.where(np.isnan(square), np.nan_to_num(square.T, nan=1.0), square)
+        for step, (left, right, height, size) in enumerate(linkage(squareform(distance), "average")):
+            row = {"roi": roi, "k": 4, "step": step, "left": left, "right": right, "size": size}
+            mergers.append({**row, "distance": height, "models": ",".join(models)})
+    write(folder, "similarity_means", pairs)
+    write(folder, "similarity_levels", levels)
+    write(folder, "similarity_clusters", mergers)
+
+
+def level_row(name, kind, level, similarity, n_pairs=1):
+    """Make a row of similarity_levels."""
+    row = dict(zip(("family_i", "family_j", "architectures"), kind, strict=True))
+    return {
+        **name,
+        **row,
+        "level": level,
+        "similarity": similarity,
+        "chance": name["k"] / 768,
+        "n_pairs": n_pairs,
+    }
+
+
+def plant_axes(folder, models, regions, rng):
+    """Write number of axes, share of attacks, spectra, and agreement with the brain."""
+    axes, agreement = [], []
+    for roi, name in product(regions, models):
+        row = {"network": name, "roi": roi}
+        ratio, share = rng.uniform(1, 9), rng.uniform(0.1, 0.9)
+        axes.append({**row, "measure": "participation_ratio", "k": 0, "radius": 0.0, "value": ratio})
+        axes[-1] |= {"low": 0.8 * ratio, "high": 1.2 * ratio, "chance": np.nan}
+        axes.append({**row, "measure": "attack_share", "k": 4, "radius": 0.9, "value": share})
+        axes[-1] |= {"low": 0.8 * share, "high": 1.1 * share, "chance": 4 / 768}
+        for measure, k, radius in (("cosine", 0, 0.0), ("similarity", 4, 0.0), ("relative_change", 0, 0.9)):
+            value = rng.uniform(0.01, 0.1)
+            row |= {"measure": measure, "k": k, "radius": radius, "value": value, **interval(value)}
+            agreement += [{**row, "chance": k / 768 if k else np.nan}] if name != BRAIN else []
+    write(folder, "axes", axes)
+    write(folder, "agreement", agreement if BRAIN in models else frame("agreement", agreement)[:0])
+    shares = {name: rng.dirichlet(np.ones(9)) for name in models}
+    rows = [
+        {"network": name, "frequency": float(frequency), "share": share}
+        for name in models
+        for frequency, share in enumerate(shares[name])
+    ]
+    write(folder, "spectra", rows)
+
+
+def plant_example(folder, models, regions, rng):
+    """Write a probe image, its perturbations at two radii, and what they do."""
+    file = folder / "images" / f"{PROBE}.png"
+    file.parent.mkdir(exist_ok=True)
+    Image.fromarray(rng.integers(0, 255, (SIZE, SIZE, 3), np.uint8)).save(file)
+    write(folder, "stimuli", [{"image_id": PROBE, "file": str(file), "probe": True, "split": "test"}])
+    perturbations, changes = [], []
+    for name, roi, direction, radius in product(models, regions, ("increase", "decrease"), RADII):
+        row = {"network": name, "roi": roi, "direction": direction, "radius": radius, "image_id": PROBE}
+        change = radius * rng.uniform(1, 2) * (1 if direction == "increase" else -1)
+        perturbations.append(
+            {**row, "attack": "l2", "norm": "l2", "wanted": 0.0, "draw": 0, "response_before": 0.5}
+        )
+        perturbations[-1] |= {"delta": 0.02 * rng.normal(size=3 * SIZE**2), "response_after": 0.5 + change}
+        row |= {"subject": "group", "kind": "attack", "made_for": roi, "norm": "l2", "draw": 0}
+        changes += [{**row, "change": change}, {**row, "kind": "random", "draw": 1, "change": 0.001}]
+    write(folder, "perturbations", perturbations)
+    write(folder, "sensitivity", changes)
+
+
+def draw(folder, figure, name=None, **params):
+    """Draw a figure from planted tables, as its script does; returns the paths of what it wrote."""
+    output = {kind: str(folder / f"{name or figure}.{kind}") for kind in ("pdf", "png", "csv")}
+    inputs = {table: str(folder / f"{table}.parquet") for table in ("networks", *INPUTS[figure])}
+    regions = list(dict.fromkeys(read(folder, "network_measures").roi))
+    params = {"image_size": SIZE, "regions": regions} | params
+    script = importlib.import_module(f"plot_{figure}")
+    script.main(Run(script.__name__, inputs, output, params, {}, str(folder / "log")))
+    return output
+
+
+def page_of(folder, figure, **params):
+    """Draw a figure without writing it; returns the matplotlib figure and the values that it plots."""
+    with mock.patch.object(style, "save") as save:
+        draw(folder, figure, **params)
+    _, page, values = save.call_args.args
+    return page, values

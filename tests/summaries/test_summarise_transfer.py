@@ -1,0 +1,166 @@
+"""Summaries of transfer, of planted attacks whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import summarise_transfer
+from planted import IMAGES, MODELS, NETWORKS, REGIONS, plant_networks, rows_of, run
+from planted_attacks import SHARE, attacked, drawn, own_change, plant_transfer, unreached
+
+from codingaxes.estimates import measures
+from codingaxes.names import BRAIN, NOISE
+
+
+def summarise(folder, rows=None, variants=None, turn=1):
+    """Run the script on rows of the main attacks and of variants; the tables transfers and changes."""
+    plant_networks(folder)
+    inputs = {"perturbations": plant_transfer(folder, rows, turn=turn), "variants": []}
+    if variants is not None:
+        inputs["variants"] = plant_transfer(folder, variants, "variants", turn)
+    inputs["networks"] = str(folder / "networks.parquet")
+    return run("summarise_transfer", folder, "transfers", "changes", **inputs)
+
+
+def transfers(folder, variants=None):
+    """Give the table transfers by attack, region, wanted change, source and target."""
+    table = summarise(folder, variants=variants)[0]
+    return table.set_index(["attack", "roi", "wanted", "source", "target"]).sort_index()
+
+
+def test_a_target_that_moves_a_quarter_of_the_source_has_that_ratio_without_any_doubt(tmp_path):
+    table = transfers(tmp_path).loc["l2"].reset_index()
+    other, own = table[table.source != table.target], table[table.source == table.target]
+    assert len(other) == 3 * 4 * 3 and set(table.roi) == {"all", *REGIONS}
+    for part, expected in ((other, SHARE), (own, 1.0)):
+        for column in ("of_source", "of_source_low", "of_source_high"):
+            np.testing.assert_allclose(part[column], expected, rtol=1e-12)
+    np.testing.assert_allclose(own[["of_target", "of_target_low", "of_target_high"]], 1.0, rtol=1e-12)
+    assert (table.change_low < table.change).all() and (table.change < table.change_high).all()
+    assert (table.n_images == len(IMAGES)).all() and (table.reached == 1).all()
+
+
+def test_changes_are_means_over_images_and_regions_and_shares_of_the_targets_own(tmp_path):
+    table = transfers(tmp_path).loc["l2"]
+    source, target = "c_tough", "a_plain"
+    for rois, label in (([*REGIONS], "all"), (["PPA"], "PPA")):
+        mean = {m: np.mean([own_change(m, i, r) for i in IMAGES for r in rois]) for m in (source, target)}
+        row = table.loc[label, 0.0, source, target]
+        assert row.change == pytest.approx(SHARE * mean[source])
+        assert row.of_target == pytest.approx(SHARE * mean[source] / mean[target])
+        assert row.noise == pytest.approx(0.2) and row["size"] == 0.5
+
+
+def test_white_noise_is_a_source_of_its_own_without_a_change_of_a_source(tmp_path):
+    table = transfers(tmp_path).loc["random"]
+    assert set(table.index.get_level_values("source")) == {NOISE} and len(table) == 3 * len(MODELS)
+    np.testing.assert_allclose(table[["change", "change_low", "change_high", "noise"]], 0.2)
+    assert table[["of_source", "of_source_low", "of_source_high"]].isna().all(axis=None)
+    mean = np.mean([own_change("b_tough", image, "FFA") for image in IMAGES])
+    assert table.loc["FFA", 0.0, NOISE, "b_tough"].of_target == pytest.approx(0.2 / mean)
+
+
+def test_a_row_says_the_families_of_both_models_and_whether_their_architecture_is_the_same(tmp_path):
+    columns = ["family_source", "family_target", "architectures"]
+    table = transfers(tmp_path).xs("FFA", level="roi")[columns]
+    rows = table.xs(0.0, level="wanted")
+    assert rows.loc["l2", "a_plain", "b_tough"].tolist() == ["standard", "robust", "same"]
+    assert rows.loc["l2", "b_tough", "c_tough"].tolist() == ["robust", "robust", "different"]
+    assert rows.loc["l2", "c_tough", "c_tough"].tolist() == ["robust", "robust", "itself"]
+    assert rows.loc["l2", "c_tough", BRAIN].tolist() == ["robust", BRAIN, "different"]
+    assert rows.loc["random", NOISE, BRAIN].tolist() == [NOISE, BRAIN, "any"]
+
+
+def test_the_main_radius_is_the_largest_l2_radius_of_the_main_attacks(tmp_path):
+    small = pd.concat([attacked(), attacked(radius=0.2), drawn(), drawn(radius=0.2)])
+    variants = pd.concat(
+        [attacked("l2_large", 5.0), attacked("l2_pgd"), attacked("linf", radius=0.5), attacked("l2_pgd", 0.2)]
+    )
+    table = summarise(tmp_path, small, variants)[0]
+    main = table[table.main_radius].groupby("attack").radius.unique()
+    assert main.map(list).to_dict() == {"l2": [0.5], "l2_pgd": [0.5], "random": [0.5]}
+
+
+def test_attacks_that_did_not_reach_their_effect_are_left_out_and_counted(tmp_path):
+    table = transfers(tmp_path, unreached()).loc["l2_effect"]
+    row = table.loc["FFA", 1.0, "a_plain", "b_tough"]
+    assert row.reached == pytest.approx(7 / 8) and row.n_images == 7 and row["size"] == 0.5
+    assert row.of_source == pytest.approx(SHARE)
+    mean = np.mean([own_change("a_plain", image, "FFA") for image in IMAGES[1:]])
+    assert row.change == pytest.approx(SHARE * mean)
+    back = table.loc["FFA", 1.0, "b_tough", "a_plain"]  # the target's own attack has failed on an image
+    other = np.mean([own_change("b_tough", image, "FFA") for image in IMAGES[1:]])
+    assert back.of_target == pytest.approx(SHARE * other / mean)
+    assert back.reached == 1 and back.n_images == len(IMAGES)
+
+
+def test_attacks_with_a_wanted_effect_are_compared_with_noise_of_their_own_size(tmp_path):
+    table = transfers(tmp_path, unreached())
+    np.testing.assert_allclose(table.loc["l2_effect"].noise, 0.7)
+    assert "random_effect" not in table.index.get_level_values("attack")
+
+
+def test_where_no_attack_reached_its_effect_there_is_a_row_that_says_so():
+    rows = rows_of("transfer", unreached())
+    rows = rows[rows.target == "b_tough"]
+    rows = rows.assign(change=rows.change_target.abs(), own=rows.change_source.abs())
+    rows.loc[rows.source == "c_tough", "reached"] = False
+    rows = summarise_transfer.attacks(rows)
+    table = summarise_transfer.summarise(rows, np.random.default_rng(0), 20).set_index(["roi", "source"])
+    row = table.loc["all", "c_tough"]
+    assert row.reached == 0 and row.n_images == 0
+    assert row[["change", "change_low", "of_source", "of_target", "noise", "size"]].isna().all()
+    assert table.loc["all", "b_tough"].reached == 1 and table.loc["all", "b_tough"].of_source == 1
+
+
+def test_every_attack_has_the_noise_of_its_own_norm_and_size(tmp_path):
+    large = [attacked("l2_large", radius=5.0), drawn("random_large", 5.0, draws=1)]
+    table = transfers(tmp_path, pd.concat([*large, attacked("linf", radius=0.01), attacked("l2_pgd")]))
+    np.testing.assert_allclose(table.loc["l2_pgd"].noise, 0.2)
+    np.testing.assert_allclose(table.loc["l2_large"].noise, 0.1)
+    assert table.loc["linf"].noise.isna().all()  # there is none of that size
+
+
+def test_the_order_of_files_changes_nothing(tmp_path):
+    one, other = (summarise(tmp_path, variants=unreached(), turn=turn) for turn in (1, -1))
+    pd.testing.assert_frame_equal(one[0], other[0], check_exact=True)
+    key = ["roi", "radius", "network", "perturbation"]
+    one, other = (table.set_index(key).sort_index() for table in (one[1], other[1]))
+    pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=1e-12)
+
+
+def test_changes_are_those_of_networks_and_of_noise_but_not_of_the_brain(tmp_path):
+    table = summarise(tmp_path)[1]
+    assert set(table.network) == set(NETWORKS) and (table.n_images == len(IMAGES)).all()
+    table = table.set_index(["roi", "network", "perturbation"]).change
+    for roi, network in ((roi, network) for roi in REGIONS for network in NETWORKS):
+        own = np.mean([own_change(network, image, roi) for image in IMAGES])
+        assert table[roi, network, "own"] == pytest.approx(own)
+        assert table[roi, network, "transferred"] == pytest.approx(SHARE * own)
+        assert table[roi, network, "noise"] == pytest.approx(0.2)
+
+
+def test_an_interval_of_a_change_is_over_images_and_noise_that_is_the_same_on_all_has_none(tmp_path):
+    table = summarise(tmp_path)[1]
+    noise = table[table.perturbation == "noise"]
+    np.testing.assert_allclose(noise.ci_low, noise.ci_high)
+    own = table[table.perturbation == "own"]
+    assert (own.ci_low < own.change).all() and (own.change < own.ci_high).all()
+
+
+def test_noise_that_was_drawn_several_times_counts_by_the_mean_of_its_absolute_changes(tmp_path):
+    table = summarise(tmp_path, pd.concat([attacked(), drawn(draws=4)]))[1]
+    np.testing.assert_allclose(table.change[table.perturbation == "noise"], 0.2)
+
+
+def test_attacks_in_another_norm_or_of_another_algorithm_are_no_changes(tmp_path):
+    others = pd.concat([attacked("l2_large", 5.0), attacked("linf", 0.5), attacked("l2_pgd", share=9.0)])
+    one, other = summarise(tmp_path)[1], summarise(tmp_path, variants=others)[1]
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_the_ratios_of_the_table_are_the_measure_relative_transfer_of_its_changes(tmp_path):
+    table = transfers(tmp_path).loc["l2"].xs("PPA", level="roi").xs(0.0, level="wanted")
+    own = {model: table.loc[(model, model)].change for model in MODELS}
+    for (source, target), row in table.iterrows():
+        assert row.of_source == pytest.approx(measures.relative_transfer(row.change, own[source]))
+        assert row.of_target == pytest.approx(measures.relative_transfer(row.change, own[target]))

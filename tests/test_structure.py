@@ -1,0 +1,110 @@
+"""Tests of the structure: no import circle, no hidden import, short modules and functions, and the like."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from codingaxes import provenance
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "workflow/scripts"
+LIBRARY = SCRIPTS / "codingaxes"
+MODULES = sorted(file for file in LIBRARY.rglob("*.py") if file.name != "__init__.py")
+FILES = sorted(SCRIPTS.rglob("*.py"))
+SCHEMAS = [file for file in MODULES if file.parent.name == "tables" and file.stem not in ("store", "columns")]
+# Heavy packages that only some jobs of a module need.
+HEAVY = {"sklearn"}
+MODULE_LINES, FUNCTION_LINES = 400, 50  # of a function without its docstring
+
+
+def name_of(file):
+    """A file below workflow/scripts, as a test's name shows it."""
+    return file.relative_to(SCRIPTS).as_posix()
+
+
+def imports_of(file):
+    """Modules of the library that a file imports itself."""
+    tree = ast.parse(file.read_text())
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file} imports relatively; write the whole name"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    files = {SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names}
+    return {other for other in files if other in MODULES}
+
+
+def functions_of(file):
+    """Functions and methods of a file."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)]
+
+
+def test_no_module_imports_itself_through_others():
+    below = {file: imports_of(file) for file in MODULES}
+    while True:  # take away what imports nothing that is left: a circle stays
+        free = {file for file, others in below.items() if not others & set(below)}
+        if not free:
+            break
+        below = {file: others for file, others in below.items() if file not in free}
+    assert not below, f"a circle among {sorted(map(name_of, below))}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_no_function_hides_an_import_but_of_a_heavy_package(file):
+    for function in functions_of(file):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = (
+                    [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+                )
+                hidden = {name.partition(".")[0] for name in names} - HEAVY
+                assert not hidden, f"{file}, line {node.lineno}: import {hidden} at the top"
+
+
+def test_every_init_file_is_empty_and_every_folder_of_modules_has_one():
+    folders = {file.parent for file in MODULES}
+    assert {file.parent for file in LIBRARY.rglob("__init__.py")} == folders
+    assert all((folder / "__init__.py").read_bytes() == b"" for folder in folders)
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_modules_and_functions_are_short(file):
+    lines = len(file.read_text().splitlines())
+    assert lines <= MODULE_LINES, f"{lines} lines; divide it"
+    for function in functions_of(file):
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        length = function.end_lineno - body[0].lineno + 1 if body else 0
+        assert length <= FUNCTION_LINES, (
+            f"{function.name} has {length} lines without its docstring; divide it"
+        )
+
+
+def test_the_job_and_the_store_know_no_table():
+    for module in ("job.py", "tables/store.py"):
+        files = provenance.reached_files(f"codingaxes/{module}")
+        tables = [file for file in files if file.parent.name == "tables"]
+        assert {file.stem for file in tables} <= {"__init__", "store"}
+
+
+def test_a_figure_estimates_nothing():
+    for script in sorted(SCRIPTS.glob("plot_*.py")):
+        packages = {file.parts[1] for file in provenance.reached_files(script.name) if len(file.parts) > 2}
+        assert packages <= {"tables", "figures"}, f"{script.name} reaches {packages}"
+
+
+def test_every_script_belongs_to_a_rule_of_its_name():
+    rules = "".join(file.read_text() for file in (ROOT / "rules").glob("*.smk"))
+    for script in SCRIPTS.glob("*.py"):
+        assert f"rule {script.stem}:" in rules or f" as {script.stem} with:" in rules, script.name
+
+
+@pytest.mark.parametrize(
+    "file", [*FILES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda file: file.name
+)
+def test_every_module_says_what_it_is_for(file):
+    text = ast.get_docstring(ast.parse(file.read_text()))
+    assert text or file.name == "__init__.py", f"{file} does not say what it is for"

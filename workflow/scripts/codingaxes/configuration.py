@@ -1,0 +1,302 @@
+"""Turn settings and the table of networks into checked values, or into one error.
+
+The error names the key, its value and the remedy.
+"""
+
+import csv
+from math import isfinite
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from codingaxes.names import BRAIN, GROUP, NOISE
+
+FUNCTION = ("name", "source", "identifier", "input_size", "mean", "std", "interpolation", "layers")
+# Words that tables use for something else than a network, a subject or a region of the user's.
+TAKEN = {
+    "network": {BRAIN, NOISE, "random", "mean"},
+    "subject": {GROUP, "subjects"},
+    "region": {"all", NOISE},
+}
+NUMBERS = ("input_size", "top1", "training_radius", "seed")
+LISTS = ("mean", "std", "layers")
+TERMS = "https://cvnlab.slite.com/api/s/note/9dgh5HCqgZYhMoAESZBS86/Terms-and-Conditions"
+AGREEMENT = "https://forms.gle/xue2bCdM9LaFNMeb7"
+
+
+class ConfigurationError(ValueError):
+    """Tell the user which setting is wrong, what it is, and what to do."""
+
+
+def checked(config, schemas, here="."):
+    """Check all settings, and give them their types.
+
+    Parameters
+    ----------
+    config : dict
+        As Snakemake merged it from files and the command line.
+    schemas : path-like
+        Folder of the JSON schemas, `config.schema.yaml` among them.
+    here : path-like
+        Folder that relative paths start from.
+
+    Returns
+    -------
+    dict
+        The same settings. Text from the command line (Snakemake leaves text inside braces) has its type.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key is unknown, a value is not allowed, two keys do not agree, or a file is not there.
+    """
+    schema = read_schema(schemas, "config")
+    config = _typed(config, schema)
+    hold(config, schema, "the configuration")
+    _check_numbers(config)
+    _check_names(config)
+    _check_files(config, here)
+    return config
+
+
+def read_schema(folder, name):
+    """Read the JSON schema `name` from its YAML file."""
+    return yaml.safe_load(Path(folder, f"{name}.schema.yaml").read_text(encoding="utf-8"))
+
+
+def hold(content, schema, where):
+    """Hold `content` to a schema; the error names each wrong key, its value and what is allowed."""
+    lines = [
+        f"{place}: {value} is not a finite number"
+        for place, value in _leaves(content)
+        if isinstance(value, float) and not isfinite(value)
+    ]
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
+        place = ".".join(map(str, error.absolute_path)) or "top level"
+        if error.validator == "additionalProperties" and "properties" in error.schema:
+            unknown = sorted(set(error.instance) - set(error.schema["properties"]))
+            allowed = ", ".join(error.schema["properties"])
+            lines.append(f"{place}: unknown key {', '.join(unknown)}; allowed are {allowed}")
+        elif error.validator == "not":
+            lines.append(f"{place}: {error.instance!r} is not allowed here; leave it empty")
+        else:
+            lines.append(f"{place}: {error.message}")
+    if lines:
+        raise ConfigurationError(f"{where} is not valid:\n  " + "\n  ".join(lines))
+
+
+def _leaves(content, place=""):
+    """Yield every value that is no dict and no list, with the path of keys to it."""
+    if isinstance(content, dict | list):
+        for key, part in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from _leaves(part, f"{place}.{key}" if place else str(key))
+    else:
+        yield place, content
+
+
+def _typed(value, schema):
+    """Give a setting from the command line the type that its schema wants; leave what has no such form."""
+    if isinstance(value, dict):
+        patterns = list(schema.get("patternProperties", {}).values())
+        other = patterns[0] if patterns else schema.get("additionalProperties")
+        inside = schema.get("properties", {})
+        return {key: _typed(part, inside.get(key, other) or {}) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_typed(part, schema.get("items", {})) for part in value]
+    if isinstance(value, str) and schema.get("type", "string") != "string":
+        try:
+            return yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+    return value
+
+
+def _check_numbers(config):
+    """Check the numbers that have to agree with other numbers."""
+    largest, axes = max(config["similarity"]["k"]), config["eigenvectors"]
+    if largest > axes["rank"]:
+        raise ConfigurationError(
+            f"similarity.k: {largest} is more than eigenvectors.rank, {axes['rank']}: no more axes "
+            "are kept. Raise eigenvectors.rank or compare fewer axes"
+        )
+    if axes["max_steps"] < axes["rank"]:
+        raise ConfigurationError(
+            f"eigenvectors.max_steps: {axes['max_steps']} is less than eigenvectors.rank, {axes['rank']}; "
+            "at least eigenvectors.rank products are needed"
+        )
+    alphas = config["readouts"]["alphas"]
+    if alphas["smallest"] >= alphas["largest"]:
+        raise ConfigurationError(
+            f"readouts.alphas: smallest must be below largest, and {alphas['smallest']} is not below "
+            f"{alphas['largest']}"
+        )
+    sessions = config["nsd"]["sessions"]
+    if not any(sessions.values()):
+        raise ConfigurationError(
+            f"nsd.sessions: {sessions} has no session; give at least one subject a number above 0"
+        )
+
+
+def _check_names(config):
+    """Check that subjects and regions have names that tables do not use for something else."""
+    own = config["own"]
+    names = [("own.subjects", "subject", own["subjects"]), ("own.regions", "region", own["regions"])]
+    names.append(("nsd.regions", "region", config["nsd"]["regions"]))
+    for key, kind, values in names:
+        if taken := sorted(TAKEN[kind] & set(values)):
+            raise ConfigurationError(
+                f"{key}: the name {taken[0]} is taken, tables use it for something else; choose another"
+            )
+
+
+def _check_files(config, here):
+    """Check that files and folders of the source of data are there."""
+    nsd, own = config["nsd"], config["own"]
+    folder = nsd["folder"]
+    if nsd["source"] == "local":
+        if not folder or not Path(here, Path(folder).expanduser()).is_dir():
+            raise ConfigurationError(
+                f"nsd.folder: {folder!r} is no folder; nsd.source is local, so name that of your copy of NSD"
+            )
+        if {"{", "}"} & set(folder):
+            raise ConfigurationError(
+                f"nsd.folder: {folder!r} has braces, which stand for wildcards; link to it under another name"
+            )
+    if nsd["source"] == "own":
+        if not (own["images"] and Path(here, own["images"]).is_dir()):
+            raise ConfigurationError(
+                f"own.images: {own['images']!r} is no folder; nsd.source is own, so name that of your images"
+            )
+        if not (own["responses"] and Path(here, own["responses"]).is_file()):
+            raise ConfigurationError(
+                f"own.responses: {own['responses']!r} is no file; nsd.source is own, so name your responses"
+            )
+        for key in ("subjects", "regions"):
+            if not own[key]:
+                raise ConfigurationError(f"own.{key}: [] is empty; name at least one of own.responses")
+
+
+def read_networks(path, schema, here=".", code="."):
+    """Read the table of networks.
+
+    Parameters
+    ----------
+    path : path-like
+        Tab-separated, one row a network.
+    schema : dict
+        Of a row; see `read_schema`.
+    here : path-like
+        Folder that `path` and the paths of weights start from.
+    code : path-like
+        Folder that the paths of the user's own code start from: that of the Snakefile.
+
+    Returns
+    -------
+    dict, name -> row
+        Numbers and lists instead of text; empty cells are left out.
+
+    Raises
+    ------
+    ConfigurationError
+        If the table, a row, a name, a seed or a file that a row needs is wrong; names the line.
+    """
+    if not Path(here, path).is_file():
+        raise ConfigurationError(
+            f"networks: {path} is not there; name a table of networks, as config/zoo.tsv is one"
+        )
+    try:
+        text = Path(here, path).read_text(encoding="utf-8-sig")  # some spreadsheets begin with a mark
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"networks: {path} is no table in UTF-8 ({error}); save it as tab-separated text in UTF-8"
+        ) from None
+    networks, seeds = {}, {}
+    reader = csv.DictReader(text.splitlines(), delimiter="\t")
+    for cells in reader:
+        where = f"{path}, line {reader.line_num}"
+        row = parse_row(cells, schema, where)
+        name, seed = row["name"], row.get("seed")
+        if name in networks or name in TAKEN["network"]:
+            raise ConfigurationError(f"{where}: the name {name} is taken; choose another")
+        if row["source"] == "zoo" and seed in seeds:
+            raise ConfigurationError(
+                f"{where}: {name} has the seed of {seeds[seed]}, {seed}; give it another: networks of one "
+                "initial state are similar for that reason alone"
+            )
+        missing = [file for file in files_of_row(row, here, code) if not Path(here, file).is_file()]
+        if missing:
+            raise ConfigurationError(
+                f"{where}: network {name} needs {missing[0]}, which is not there; "
+                "put it there or correct the row"
+            )
+        networks[name], seeds[seed] = row, name
+    if not networks:
+        raise ConfigurationError(f"networks: {path} lists no network; add a row for each")
+    return networks
+
+
+def parse_row(cells, schema, where):
+    """Turn the cells of a row into numbers and lists without empty ones, and hold the row to its schema."""
+    if None in cells:
+        raise ConfigurationError(
+            f"{where}: more cells than columns, the first too many is {cells[None][0]!r}; remove it"
+        )
+    row = {key: value.strip() for key, value in cells.items() if key and value and value.strip()}
+    where = f"{where}, network {row.get('name')}"
+    for key in row:
+        try:
+            if key in NUMBERS:
+                row[key] = _number(row[key])
+            elif key in LISTS:
+                parts = [part.strip() for part in row[key].split(",")]
+                row[key] = parts if key == "layers" else list(map(float, parts))
+        except ValueError:
+            kind = "numbers with commas between" if key in LISTS else "a number"
+            raise ConfigurationError(f"{where}: {key} is {row[key]!r}, expected {kind}") from None
+    hold(row, schema, where)
+    return row
+
+
+def _number(text):
+    """Turn text into an int where it is one, else into a float; ValueError if it is neither."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def files_of_row(row, here=".", code="."):
+    """List the files on this machine that make a network: its own code, weights that need no download."""
+    files = []
+    if row["source"] == "python":
+        path = row["identifier"].partition(":")[0]
+        files.append(path if Path(here).resolve() == Path(code).resolve() else str(Path(code, path)))
+    return files + [part for part in row.get("weights", "").split() if "://" not in part]
+
+
+def function_of(row):
+    """Keep of a row what makes the network's function: a changed citation, say, reruns nothing."""
+    return {key: row[key] for key in FUNCTION}
+
+
+def check_terms(config, downloading):
+    """Refuse to download from NSD before its terms are accepted.
+
+    Parameters
+    ----------
+    config : dict
+    downloading : bool
+        Whether a job of this run downloads from NSD.
+
+    Raises
+    ------
+    ConfigurationError
+        If it does and `nsd.terms_accepted` is false.
+    """
+    if downloading and not config["nsd"]["terms_accepted"]:
+        raise ConfigurationError(
+            f"nsd.terms_accepted is false, so nothing is downloaded. Read NSD's terms, {TERMS}, and sign "
+            f"its Data Access Agreement, {AGREEMENT}. Then say so: --config 'nsd={{terms_accepted: true}}'. "
+            "To read a copy that you have: --config 'nsd={source: local, folder: /your/copy}'."
+        )

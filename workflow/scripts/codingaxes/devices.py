@@ -1,0 +1,112 @@
+"""Choose the device of a job, fit batches into its memory, and compute in a cheaper precision."""
+
+import logging
+from contextlib import contextmanager
+
+import torch
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+log = logging.getLogger("codingaxes")
+
+
+class Batches:
+    """Run work on parts of a batch; the parts are halved whenever the device is out of memory.
+
+    Parameters
+    ----------
+    size : int
+        Most images to begin with.
+    """
+
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, work, *tensors):
+        """Run `work` on parts of `tensors` (n, ...), one after the other.
+
+        Returns
+        -------
+        list
+            What `work` returned for each part.
+
+        Raises
+        ------
+        torch.OutOfMemoryError
+            If not even one image fits.
+        """
+        while True:
+            try:
+                starts = range(0, len(tensors[0]), self.size)
+                return [work(*(x[start : start + self.size] for x in tensors)) for start in starts]
+            except torch.OutOfMemoryError:
+                if self.size == 1:
+                    raise
+                self.size = (min(self.size, len(tensors[0])) + 1) // 2
+            torch.cuda.empty_cache()  # outside the handler, whose traceback holds tensors
+            log.warning(f"the device is out of memory; going on with {self.size} images at once")
+
+
+def choose_device(wanted):
+    """Choose the torch device for `auto`, `cpu` or `cuda`, and say in the log which one it is.
+
+    Raises
+    ------
+    RuntimeError
+        If `cuda` is wanted and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError(
+            "device: cuda, but torch sees no GPU here; set device: auto or cpu, or ask for a GPU"
+        )
+    device = "cuda" if wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
+    if device == "cuda":  # convolutions too are in float32, as everywhere
+        torch.backends.cudnn.allow_tf32 = False
+    log.info(f"device {device} (asked for {wanted})")
+    return torch.device(device)
+
+
+def exploring(respond, precision):
+    """Make the same response in a cheaper precision; None for float32, which needs no other.
+
+    Parameters
+    ----------
+    respond : callable, images -> responses
+    precision : str
+        float32, tf32 (on CUDA; elsewhere it changes nothing) or bfloat16 (where torch's autocast applies it).
+        On ResNet-18 the direction of a bfloat16 gradient had a cosine of 0.88 with that of float32.
+
+    Returns
+    -------
+    callable, images -> responses in float32; or None
+
+    Raises
+    ------
+    ValueError
+        If the precision is not known.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if precision == "float32":
+        return None
+
+    def explore(images):
+        with _cheaper(precision, images.device.type):
+            return respond(images).float()
+
+    return explore
+
+
+@contextmanager
+def _cheaper(precision, device):
+    """Compute in a cheaper precision while this is active."""
+    if precision == "bfloat16":
+        with torch.autocast(device, dtype=torch.bfloat16):
+            yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

@@ -1,0 +1,182 @@
+"""Compute the responses of a simulated FFA, EBA and PPA to images; they are differentiable in the image.
+
+The miniature NSD is measured on this brain. Later steps ask how well a network's coding axes agree with the
+brain's, since its gradient is known. `growth` makes a brain from a seed.
+
+An image becomes three opponent channels (light, red-green, blue-yellow). They are blurred and sampled at a
+quarter of the resolution, so that only low spatial frequencies are left, and divided by their local contrast.
+At every position they are matched to templates of the six categories in several poses and sizes. Matches are
+rectified, squared, pooled over positions and divided by the mean over all templates (the normalisation model:
+Carandini & Heeger, Nature Reviews Neuroscience 2012).
+
+A voxel is a weighted sum of these template energies. Its weights are partly those that tell its region's
+categories from all others, partly its subject's and its own.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
+BLUR = 1.5  # pixels; with the sampling it leaves frequencies up to about 8 cycles an image
+NOISE_CORRELATION = 0.2  # of trial noise between voxels of a region, so that averaging cannot remove it all
+
+
+class TemplateEnergies(nn.Module):
+    """Turn images (n, 3, h, w) in [0, 1] into normalised template energies (n, templates).
+
+    Parameters
+    ----------
+    size : int
+        Pixels on a side of the images; a multiple of 16.
+    kernels : list of tensors (categories * poses, 3, t, t)
+        Templates, one tensor for each size of object.
+    """
+
+    def __init__(self, size, kernels):
+        super().__init__()
+        self.size = size
+        for i, kernel in enumerate(kernels):
+            self.register_buffer(f"kernel_{i}", kernel)
+        self.n_kernels = len(kernels)
+
+    def forward(self, images):
+        """Compute the energies; raises ValueError for images of another shape than (n, 3, size, size)."""
+        if images.shape[1:] != (3, self.size, self.size):
+            raise ValueError(
+                f"the simulated brain sees (n, 3, {self.size}, {self.size}), not {tuple(images.shape)}"
+            )
+        maps = early_vision(images)
+        energies = []
+        for i in range(self.n_kernels):
+            kernel = getattr(self, f"kernel_{i}")
+            match = F.relu(F.conv2d(maps, kernel, padding=kernel.shape[-1] // 2)).square()
+            # the fourth-power mean of squared matches: a soft maximum over positions
+            energies.append(match.square().square().mean(dim=(2, 3)).add(1e-8).pow(0.25))
+        energies = torch.cat(energies, dim=1)
+        return energies / (0.1 + energies.mean(dim=1, keepdim=True))
+
+
+def early_vision(images):
+    """Divide coarse opponent channels by their local contrast: (n, 3, h, w) -> (n, 3, h/4, w/4)."""
+    opponent = torch.einsum("oc,nchw->nohw", torch.tensor(OPPONENT).to(images), images)
+    maps = F.avg_pool2d(_blur(opponent, BLUR), 4)
+    neighbourhood = maps.shape[-1] / 8
+    deviation = maps - _blur(maps, neighbourhood)
+    contrast = _blur(deviation.square(), neighbourhood).sum(dim=1, keepdim=True)
+    return deviation / torch.sqrt(contrast + 0.05**2)
+
+
+def _blur(maps, sigma):
+    """Blur by a Gaussian with a standard deviation of `sigma` pixels; edges are repeated."""
+    reach = int(2.5 * sigma)
+    kernel = torch.exp(-(torch.arange(-reach, reach + 1).to(maps) ** 2) / (2 * sigma**2))
+    rows = (kernel / kernel.sum()).view(1, 1, 1, -1).expand(maps.shape[1], 1, 1, -1)
+    maps = F.pad(maps, (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(maps, rows, groups=maps.shape[1]), rows.transpose(2, 3), groups=maps.shape[1])
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """Hold what each voxel of one subject computes, and how noisy its trials are."""
+
+    roi: np.ndarray  # (v,) region names
+    weights: np.ndarray  # (v, templates) on standardised energies, % signal change
+    baseline: np.ndarray  # (v,) % signal change
+    gain: np.ndarray  # (v,) SD of the noiseless response over scenes, % signal change
+    noise: np.ndarray  # (v,) SD of a single trial about its image's mean, % signal change
+
+    @property
+    def ncsnr(self):
+        """Give the planted noise ceiling signal-to-noise ratio, (v,)."""
+        return self.gain / self.noise
+
+
+class SimulatedBrain(nn.Module):
+    """Turn images (n, 3, h, w) in [0, 1] into noiseless responses of all voxels, % signal change.
+
+    Parameters
+    ----------
+    energies : TemplateEnergies
+    mean, sd : arrays (templates,)
+        By which energies are standardised.
+    subjects : dict, name -> Voxels
+    """
+
+    def __init__(self, energies, mean, sd, subjects):
+        super().__init__()
+        self.energies, self.subjects = energies, subjects
+        for name, value in {"mean": mean, "sd": sd}.items():
+            self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
+        for name, voxels in subjects.items():
+            self.register_buffer(f"weights_{name}", torch.as_tensor(voxels.weights, dtype=torch.float32))
+            self.register_buffer(f"baseline_{name}", torch.as_tensor(voxels.baseline, dtype=torch.float32))
+        self.eval().requires_grad_(False)
+
+    def forward(self, images):
+        """Compute the responses (n, v) of all voxels, subjects in order."""
+        standard = (self.energies(images) - self.mean) / self.sd
+        return torch.cat(
+            [
+                standard @ getattr(self, f"weights_{name}").T + getattr(self, f"baseline_{name}")
+                for name in self.subjects
+            ],
+            dim=1,
+        )
+
+    def save(self, path):
+        """Write everything that defines the brain to one npz file."""
+        content = {"size": self.energies.size, "mean": self.mean.numpy(), "sd": self.sd.numpy()}
+        for i in range(self.energies.n_kernels):
+            content[f"kernel/{i}"] = getattr(self.energies, f"kernel_{i}").numpy()
+        for name, voxels in self.subjects.items():
+            content |= {f"{name}/{part.name}": getattr(voxels, part.name) for part in fields(Voxels)}
+        np.savez(path, **content)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote. No code is executed: the file holds arrays only."""
+        with np.load(path, allow_pickle=False) as content:
+            kernels = [
+                torch.from_numpy(content[name]) for name in content.files if name.startswith("kernel/")
+            ]
+            names = [name.split("/")[0] for name in content.files if name.endswith("/roi")]
+            subjects = {
+                name: Voxels(*(content[f"{name}/{part.name}"] for part in fields(Voxels))) for name in names
+            }
+            energies = TemplateEnergies(int(content["size"]), kernels)
+            return cls(energies, content["mean"], content["sd"], subjects)
+
+
+@torch.no_grad()
+def evaluate(respond, images, batch=50):
+    """Compute responses to uint8 images (n, h, w, 3), in batches: float64 array (n, ...)."""
+    parts = []
+    for start in range(0, len(images), batch):
+        pixels = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2).float() / 255
+        parts.append(respond(pixels).double().numpy())
+    return np.concatenate(parts)
+
+
+def trials(signal, voxels, rng):
+    """Draw one trial for each row of `signal`: the noiseless response plus noise, % signal change.
+
+    Parameters
+    ----------
+    signal : array (n, v)
+        From `SimulatedBrain`, one row per trial.
+    voxels : Voxels
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array (n, v)
+        Noise is Gaussian; a part of it is common to the voxels of a region.
+    """
+    noise = np.sqrt(1 - NOISE_CORRELATION) * rng.standard_normal(signal.shape)
+    for roi in np.unique(voxels.roi):
+        noise[:, voxels.roi == roi] += np.sqrt(NOISE_CORRELATION) * rng.standard_normal((len(signal), 1))
+    return signal + noise * voxels.noise

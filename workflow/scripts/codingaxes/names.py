@@ -1,0 +1,9 @@
+"""Words that stand in tables, defined once."""
+
+# Models and readers beside networks and subjects.
+BRAIN = "simulated_brain"  # as a model: the simulated brain itself
+GROUP = "group"  # as a subject: the mean over subjects
+NOISE = "none"  # as a source: no model, the perturbation is white noise
+
+# Directions of an attack, and the sign of the change that it wants.
+SIGNS = {"increase": 1.0, "decrease": -1.0}

@@ -1,0 +1,108 @@
+"""Turn the betas of single trials into z-scored mean responses, and estimate their noise ceilings.
+
+Source: the NSD data manual, and the code of NSD's authors (Allen et al., Nature Neuroscience 2022).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def standardise(betas):
+    """Standardise each voxel over the trials of one session (z-score).
+
+    Parameters
+    ----------
+    betas : array (trials, v)
+
+    Returns
+    -------
+    z : float64 array (trials, v)
+        A voxel that is constant or not finite in this session is NaN throughout.
+    mean, sd : float64 arrays (v,)
+        sd is NaN for such a voxel.
+    """
+    betas = np.asarray(betas, np.float64)
+    mean, sd = betas.mean(axis=0), betas.std(axis=0)
+    usable = np.isfinite(sd) & (sd > 0) & (betas != betas[0]).any(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = (betas - mean) / sd
+    z[:, ~usable] = np.nan
+    return z, mean, np.where(usable, sd, np.nan)
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Hold trials that were averaged by image."""
+
+    images: np.ndarray  # (n,) ids, ascending
+    counts: np.ndarray  # (n,) trials of each
+    mean: np.ndarray  # (n, v) over the trials of an image
+    noise_sd: np.ndarray  # (v,) SD of a single trial about its image's mean; NaN if no image has two trials
+
+
+def average_repeats(z, trial_images):
+    """Average the trials of each image, and estimate the noise of one trial.
+
+    The noise variance is the sum of squares of trials about their image's mean over its degrees of freedom,
+    one less than the trials of each image. With as many trials of every image it is the mean of the images'
+    variances, as NSD computes it.
+
+    Parameters
+    ----------
+    z : array (trials, v)
+    trial_images : int array (trials,)
+        Image of each trial.
+
+    Returns
+    -------
+    Repeats
+    """
+    images, counts = np.unique(trial_images, return_counts=True)
+    begin = np.cumsum(counts) - counts
+    ordered = z[np.argsort(trial_images, kind="stable")]
+    mean = np.add.reduceat(ordered, begin, axis=0) / counts[:, None]
+    ordered -= np.repeat(mean, counts, axis=0)
+    freedom = (counts - 1).sum()
+    squares = np.einsum("tv,tv->v", ordered, ordered)
+    noise = np.sqrt(squares / freedom) if freedom else np.full(z.shape[1], np.nan)
+    return Repeats(images, counts, mean, noise)
+
+
+def ncsnr(noise):
+    """Estimate the noise ceiling signal-to-noise ratio of z-scored voxels.
+
+    It is sqrt(max(0, 1 - noise²)) / noise, as NSD computes it.
+
+    Parameters
+    ----------
+    noise : array (v,)
+        SD of a single trial about its image's mean, z.
+
+    Returns
+    -------
+    array (v,)
+        Infinity where there is no noise.
+    """
+    with np.errstate(divide="ignore"):
+        return np.sqrt(np.clip(1 - np.square(noise), 0, None)) / noise
+
+
+def noise_ceiling(snr, counts):
+    """Estimate which share of the variance of mean responses over images is signal.
+
+    It is snr² / (snr² + mean of 1 / n).
+
+    Parameters
+    ----------
+    snr : array (v,)
+        Noise ceiling signal-to-noise ratio; NaN gives NaN, infinity (no noise) gives 1.
+    counts : int or array (images,)
+        Trials n that the response to each image averages.
+
+    Source
+    ------
+    NSD data manual, "Conversion of ncsnr to noise ceiling percentages".
+    """
+    with np.errstate(divide="ignore"):
+        return 1 / (1 + np.mean(1 / np.asarray(counts)) / np.square(snr))

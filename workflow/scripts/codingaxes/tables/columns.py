@@ -1,0 +1,82 @@
+"""Declare what a column and a table are, and the columns that several tables share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """Declare one column: its type (a key of `store.SCALARS` or `store.LISTS`), its unit and its meaning."""
+
+    type: str
+    unit: str
+    meaning: str
+    missing: bool = False  # whether NaN or null may stand in it
+
+
+@dataclass(frozen=True)
+class Table:
+    """Declare one table: its name, the columns that identify a row, and all columns by name."""
+
+    name: str
+    meaning: str
+    key: tuple
+    columns: dict
+
+
+NETWORK = Column("string", "", "name of a network of the zoo, or simulated_brain")
+SUBJECT = Column(
+    "string", "", "subject, as in NSD (subj01 ...) or own data, or group: the mean over subjects"
+)
+ROI = Column("string", "", "region of interest, by its name in the configuration: FFA, EBA, PPA")
+IMAGE = Column(
+    "string",
+    "",
+    "stimulus: nsd_ and the 0-based id among the images of NSD; of own data its file without suffix",
+)
+TARGET = Column("string", "", "mean (of the region) or the number of a voxel")
+DIRECTION = Column("string", "", "increase or decrease of the predicted response; none: a random control")
+RESPONSE = Column(
+    "string",
+    "",
+    "what is differentiated: group (the mean of a region over subjects), subjects (the mean of each), voxels "
+    "(of all subjects), joint (voxels of all regions), features (of the layers that are read)",
+)
+REGION = Column("string", "", "region of interest, or all: of joint and features")
+LAYER = Column("string", "", "named module of the network")
+SCORE = {
+    "r": Column("float64", "Pearson r", "predicted against measured, test images", missing=True),
+    "ci_low": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+    "ci_high": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+    "ceiling": Column(
+        "float64", "Pearson r", "largest r that noise of what is predicted allows", missing=True
+    ),
+    "r_over_ceiling": Column("float64", "ratio", "r relative to the ceiling", missing=True),
+    "n_test": Column("int32", "images", "images that r is computed on"),
+}
+K = Column("int32", "axes", "dimension of the subspaces: the k leading axes")
+L2_RADIUS = Column("float64", "l2 norm, pixels in [0, 1]", "largest size that was allowed")
+
+# Columns about attacks.
+SD = "SD over training images"
+ATTACK = Column(
+    "string",
+    "",
+    "l2: the strongest of a size, which most results are about; linf: the same in another norm; l2_pgd, "
+    "l2_apgd: by another algorithm; l2_large: ten times the size; l2_effect: the smallest with a wanted "
+    "effect; random, random_linf, random_large: white noise of the sizes of l2, linf, l2_large; "
+    "random_effect: of the size of each perturbation of l2_effect",
+)
+NORM = Column("string", "", "l2 or linf: of radius and size")
+RADIUS = Column(
+    "float64", "norm, pixels in [0, 1]", "largest size that was allowed; 0 where an effect was wanted"
+)
+WANTED = Column("float64", SD, "change that was wanted; 0 where the size was given")
+DRAW = Column("int32", "", "number of a random draw, from 1; 0 where nothing is drawn")
+SIZE = Column("float64", "norm, pixels in [0, 1]", "size of the perturbation as it is stored")
+KIND = Column(
+    "string",
+    "",
+    "attack: made for this image and region on this model; other_image: made for another image; "
+    "other_region: for another region; phase_scrambled: its amplitude spectrum with random phases; "
+    "random: white noise; transferred: made on another network. All of one size",
+)

@@ -1,0 +1,79 @@
+"""Summarise how well networks agree with the simulated brain (rule summarise_agreement)."""
+
+import numpy as np
+import pandas as pd
+
+from codingaxes import job
+from codingaxes.estimates import bootstrap, measures
+from codingaxes.names import BRAIN, NOISE
+from codingaxes.tables import store
+from codingaxes.tables.similarity import SIMILARITY
+from codingaxes.tables.summaries import AGREEMENT
+from codingaxes.tables.transfer import TRANSFER
+
+
+def main(run):
+    """Give one row per network, region and measure: gradients, leading axes, attacks."""
+    pairs = with_brain(store.read(run.input["similarity"], SIMILARITY))
+    filters = [("attack", "=", measures.MAIN), ("target", "=", BRAIN)]
+    transfer = store.read(run.input["transfer"], TRANSFER, filters=filters)
+    transfer, radius = measures.at_main_radius(transfer[~transfer.source.isin([BRAIN, NOISE])])
+    voxels = pairs[pairs.response == "voxels"].iloc[0]
+    rows = [
+        *compare_axes(pairs, "cosine", "group", run),
+        *(
+            row | {"k": voxels.k, "chance": voxels.chance}
+            for row in compare_axes(pairs, "similarity", "voxels", run)
+        ),
+        *(row | {"radius": radius} for row in compare_attacks(transfer, run)),
+    ]
+    store.write(run.output["agreement"], AGREEMENT, pd.DataFrame(rows))
+
+
+def with_brain(pairs):
+    """Select pairs with the simulated brain: of gradients, and of voxels' axes at the largest k.
+
+    Raises
+    ------
+    ValueError
+        If there are none, because the data are not simulated.
+    """
+    group, voxels = (pairs[pairs.response == kind] for kind in ("group", "voxels"))
+    pairs = pd.concat([group, voxels[voxels.k == voxels.k.max()]])
+    pairs = pairs[(pairs.network_i == BRAIN) | (pairs.network_j == BRAIN)]
+    if pairs.empty:
+        raise ValueError(f"the table similarity has no row with {BRAIN}: agreement needs the miniature")
+    return pairs.assign(network=pairs.network_i.where(pairs.network_j == BRAIN, pairs.network_j))
+
+
+def compare_axes(pairs, measure, response, run):
+    """Average over images the gradients' cosine, or the axes' similarity; images without are left out."""
+    pairs = pairs[pairs.response == response].dropna(subset=[measure])
+    for (roi, network), part in pairs.groupby(["roi", "network"], sort=False):
+        values = part[measure].to_numpy()
+        yield estimate(measure, roi, network, values, np.ones(len(values)), run)
+
+
+def compare_attacks(transfer, run):
+    """Compare what each network's attack does to the simulated brain and to the network itself."""
+    transfer = transfer.assign(
+        brain=measures.attacked_change(transfer.change_target, transfer.direction),
+        own=measures.attacked_change(transfer.change_source, transfer.direction),
+    )
+    for (roi, network), part in transfer.groupby(["roi", "source"], sort=False):
+        images = part.groupby("image_id")[["brain", "own"]].mean()
+        yield estimate("relative_change", roi, network, images.brain.to_numpy(), images.own.to_numpy(), run)
+
+
+def estimate(measure, roi, network, numerator, denominator, run):
+    """Give one row: a mean over images, or the ratio `measures.relative_transfer`, with its interval."""
+    rng = np.random.default_rng(run.seed(measure, roi, network, rule="plot_agreement"))
+    value, low, high = bootstrap.bootstrap_mean_ratio(
+        numerator[None], denominator[None], rng, run.params["bootstrap"]
+    )
+    row = {"measure": measure, "roi": roi, "network": network, "k": 0, "radius": 0.0, "chance": np.nan}
+    return row | {"value": value, "ci_low": low, "ci_high": high, "n_images": len(numerator)}
+
+
+if __name__ == "__main__":
+    job.start(main, globals())

@@ -1,0 +1,54 @@
+"""Summarise the size that each model needs for a wanted change of its response (rule summarise_sizes)."""
+
+import pandas as pd
+
+from codingaxes import job
+from codingaxes.estimates import measures
+from codingaxes.tables import store
+from codingaxes.tables.attacks import PERTURBATIONS
+from codingaxes.tables.summaries import SIZES, TRANSFERS
+
+COLUMNS = ["attack", "network", "roi", "direction", "wanted", "image_id", "size", "reached"]
+WITH_EFFECT = ("attack", "=", "l2_effect")
+KEY = ["wanted", "roi", "network"]
+
+
+def main(run):
+    """Give one row per model, region and wanted change; none where no change was wanted."""
+    attacks = store.read(run.input["variants"], PERTURBATIONS, COLUMNS, [WITH_EFFECT])
+    filters = [WITH_EFFECT, ("roi", "!=", "all")]
+    transfers = store.read(run.input["transfers"], TRANSFERS, filters=filters)
+    noise = noise_of_wanted(transfers)
+    rows = [
+        dict(zip(KEY, key, strict=True)) | needed(part) | {"noise_of_wanted": noise[key]}
+        for key, part in attacks.groupby(KEY, sort=False)
+    ]
+    store.write(run.output["sizes"], SIZES, pd.DataFrame(rows, columns=list(SIZES.columns)))
+
+
+def needed(attacks):
+    """Give the quartiles of the size that a wanted change needs, over images and directions."""
+    quartiles = measures.size_needed(attacks["size"], attacks.reached)
+    return {
+        "size": quartiles["median"],
+        "size_low": quartiles["low"],
+        "size_high": quartiles["high"],
+        "reached": attacks.reached.mean(),
+        "n_images": attacks.image_id.nunique(),
+    }
+
+
+def noise_of_wanted(transfers):
+    """Divide by the wanted change what white noise of the sizes needed does to each target.
+
+    Returns
+    -------
+    Series, indexed by wanted, roi and target
+        Mean over the sources whose sizes the noise has.
+    """
+    share = transfers.assign(share=transfers.noise / transfers.wanted)
+    return share.groupby(["wanted", "roi", "target"], sort=False).share.mean()
+
+
+if __name__ == "__main__":
+    job.start(main, globals())
