@@ -9,6 +9,7 @@ import plot_attack_algorithms
 import plot_example_perturbations
 import plot_similarity_levels
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from PIL import Image
 from planted_summaries import BRAIN, INPUTS, RADII, REGIONS, SIZE, SUBJECTS, WANTED
@@ -128,7 +129,7 @@ def test_the_bars_beside_a_cluster_map_have_the_colours_of_the_names(folder):
         )
         cells = strip.collections[0]
         cells.update_scalarmappable()
-        expected = [style.to_rgb(looks.color[name]) for name in names]
+        expected = [to_rgb(looks.color[name]) for name in names]
         assert cells.get_facecolor()[:, :3] == pytest.approx(np.array(expected))
 
 

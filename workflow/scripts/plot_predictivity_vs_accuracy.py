@@ -48,8 +48,8 @@ def draw(axis, roi, values, looks):
     colors, markers = looks.color.to_dict(), looks.marker.to_dict()
     marks.intervals(axis, values, "accuracy", f"{HELD}_low", f"{HELD}_high", values.network.map(colors))
     marks.points(axis, values, "accuracy", HELD, "network", colors, markers, area=25.0)
-    hollow = {"area": 16.0, "filled": False, "zorder": 4}
-    marks.points(axis, values, "accuracy", FOLDS, "network", colors, markers, **hollow)
+    rest = {"area": 16.0, "filled": False, "zorder": 4}
+    marks.points(axis, values, "accuracy", FOLDS, "network", colors, markers, **rest)
     axis.set(title=roi, xlabel="Accuracy on its own task\n(0 to 1)")
     row = values.iloc[0]
     text = f"ρ = {words.correlation(row.rank_correlation)} ({words.correlation(row.rank_correlation_k_fold)})"
@@ -61,7 +61,7 @@ def describe(values, left_out):
     kinds = "; ".join(values.accuracy_of.str.replace(r" \(.*\)$", "", regex=True).unique())  # without sources
     held, folds = words.span(values.n_test), words.span(values.n_train + values.n_test)
     note = f"Accuracy: {kinds}; n = {held} held-out images, {folds} images in folds; {words.INTERVALS}\n"
-    note += "ρ: Spearman's rank correlation over networks, filled marks (hollow marks); descriptive"
+    note += "ρ: Spearman's rank correlation over networks, filled marks (open marks); descriptive"
     return note + (f"; {left_out} networks of unknown accuracy are left out" if left_out else "")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
+from scipy.cluster.hierarchy import is_valid_linkage
 
 from codingaxes.figures import style, words
 from codingaxes.names import BRAIN
@@ -213,25 +214,33 @@ def cluster_map(figure, cell, matrix, mergers, looks, norm):
     looks : DataFrame
         From `style.look`.
     norm : matplotlib norm
-        From similarity to colour; the tree has the same scale.
+        From similarity to colour; its lower end is chance, which is marked in the tree.
 
     Returns
     -------
     names : list of str
         In the order of the clusters.
+
+    Raises
+    ------
+    ValueError
+        If `mergers` are no tree, for instance because a cluster is joined twice.
     """
-    look = {"cmap": style.SCALE, "norm": norm, "cbar_pos": None, "figsize": figure.get_size_inches()} | CELLS
-    colors, ratios = (
-        looks.color[matrix.index].to_list(),
-        {"dendrogram_ratio": (0.3, 0.01), "colors_ratio": 0.035},
+    is_valid_linkage(mergers, throw=True, name="mergers")
+    grid = sns.clustermap(
+        matrix.astype(float),
+        row_linkage=mergers,
+        col_linkage=mergers,
+        row_colors=looks.color[matrix.index].to_list(),
+        figsize=figure.get_size_inches(),
+        dendrogram_ratio=(0.3, 0.01),
+        colors_ratio=0.035,
+        cbar_pos=None,
+        tree_kws={"linewidths": 0.7},
+        cmap=style.SCALE,
+        norm=norm,
+        **CELLS,
     )
-    tree = {
-        "row_linkage": mergers,
-        "col_linkage": mergers,
-        "row_colors": colors,
-        "tree_kws": {"linewidths": 0.7},
-    }
-    grid = sns.clustermap(matrix.astype(float), **tree, **ratios, **look)
     names = [matrix.index[place] for place in grid.dendrogram_row.reordered_ind]
     grid.ax_col_dendrogram.set_visible(False)  # the matrix is symmetric: it would repeat the other
     dress_matrix(grid.ax_heatmap, names, names, looks, show_columns=False)
