@@ -2,7 +2,7 @@
 #
 #   make run        the whole workflow with the default configuration, then the report (the default)
 #   make test       all tests, as many at a time as there are cores
-#   make test-fast  those that need no finished study and finish within two minutes
+#   make test-fast  all but the slow ones, in two minutes on two cores
 #   make lint       everything that a change must pass besides the tests
 #   make format     put the code into the one format
 #   make docs       write the pages and pictures in docs/ that are made from the code
@@ -41,7 +41,7 @@ test: .venv/.installed
 	$(PYTEST)
 
 test-fast: .venv/.installed
-	$(PYTEST) --ignore tests/study
+	$(PYTEST) -m "not slow"
 
 lint: .venv/.installed
 	ruff check .

@@ -1,13 +1,16 @@
 """Fixtures that several test files share."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
 from codingaxes.miniature import growth
+from codingaxes.miniature.brain import SimulatedBrain
 
 STUDY = Path(__file__).parent / "study"
 
@@ -19,12 +22,26 @@ torch.set_num_threads(1)
 def pytest_collection_modifyitems(items):
     """Begin with the tests of the finished study: one worker makes it while the others run the rest."""
     items.sort(key=lambda item: STUDY not in item.path.parents)
+    for item in items:
+        if STUDY in item.path.parents:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
-def brain():
+def shared(tmp_path_factory):
+    """The folder of this run that all workers of pytest-xdist share; lock what is made in it."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def brain(shared):
     """The simulated brain of the default configuration, with four subjects."""
-    return growth.grow(64, 2025, ["subj01", "subj02", "subj03", "subj04"], 24)
+    file = shared / "brain.npz"
+    with FileLock(shared / "brain.lock"):
+        if not file.exists():
+            growth.grow(64, 2025, ["subj01", "subj02", "subj03", "subj04"], 24).save(file)
+    return SimulatedBrain.load(file)
 
 
 @pytest.fixture

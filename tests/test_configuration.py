@@ -263,16 +263,21 @@ def test_terms_are_asked_for_only_where_nsd_is_downloaded():
     configuration.check_terms(check("nsd: {terms_accepted: true}"), downloading=True)
 
 
-def test_a_launch_with_a_wrong_setting_or_row_says_so_and_asks_for_nothing_else(tmp_path):
+def test_a_dry_run_of_the_smallest_study_lists_a_job_for_each_model(tmp_path):
+    counts = jobs(copy_to(tmp_path / "tree"), *MICRO)
+    assert counts["train_network"] == 3 and counts["attack_images"] == 4 and counts["simulate_nsd"] == 1
+
+
+@pytest.mark.slow
+def test_a_launch_with_a_wrong_setting_row_or_file_says_so_without_a_traceback(tmp_path):
     tree = copy_to(tmp_path / "tree")
-    assert jobs(tree, *MICRO)["attack_images"] == 4
     (tree / "wrong.yaml").write_text("attacks: {radius: 1}")
     done = snakemake(tree, "-n", *MICRO, "wrong.yaml")
     assert done.returncode != 0 and "attacks: unknown key radius" in done.stdout
     assert "Traceback" not in done.stdout
+    done = snakemake(tree, "-n", *MICRO, "--", "results/features/alexnet.parquet")
+    assert done.returncode != 0 and "results/features/alexnet.parquet" in done.stdout
     table = tree / "tests/data/networks.tsv"
     table.write_text(TABLE + TABLE.splitlines()[1] + "\n")
     done = snakemake(tree, "-n", *MICRO)
     assert done.returncode != 0 and "networks.tsv, line 5: the name resnet_standard is taken" in done.stdout
-    done = snakemake(tree, "-n", *MICRO, "--", "results/features/alexnet.parquet")
-    assert done.returncode != 0 and "Traceback" not in done.stdout

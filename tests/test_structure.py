@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 from codingaxes import provenance
 
 ROOT = Path(__file__).parents[1]
@@ -12,14 +10,13 @@ SCRIPTS = ROOT / "workflow/scripts"
 LIBRARY = SCRIPTS / "codingaxes"
 MODULES = sorted(file for file in LIBRARY.rglob("*.py") if file.name != "__init__.py")
 FILES = sorted(SCRIPTS.rglob("*.py"))
-SCHEMAS = [file for file in MODULES if file.parent.name == "tables" and file.stem not in ("store", "columns")]
 # Heavy packages that only some jobs of a module need.
 HEAVY = {"sklearn"}
 MODULE_LINES, FUNCTION_LINES = 400, 50  # of a function without its docstring
 
 
 def name_of(file):
-    """A file below workflow/scripts, as a test's name shows it."""
+    """Name a file below workflow/scripts."""
     return file.relative_to(SCRIPTS).as_posix()
 
 
@@ -53,16 +50,16 @@ def test_no_module_imports_itself_through_others():
     assert not below, f"a circle among {sorted(map(name_of, below))}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_no_function_hides_an_import_but_of_a_heavy_package(file):
-    for function in functions_of(file):
-        for node in ast.walk(function):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = (
-                    [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
-                )
-                hidden = {name.partition(".")[0] for name in names} - HEAVY
-                assert not hidden, f"{file}, line {node.lineno}: import {hidden} at the top"
+def test_no_function_hides_an_import_but_of_a_heavy_package():
+    hidden = []
+    for file in FILES:
+        for function in functions_of(file):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    names = node.names if isinstance(node, ast.Import) else [ast.alias(node.module)]
+                    packages = {alias.name.partition(".")[0] for alias in names} - HEAVY
+                    hidden += [f"{name_of(file)}, line {node.lineno}: {package}" for package in packages]
+    assert not hidden, f"import at the top: {hidden}"
 
 
 def test_every_init_file_is_empty_and_every_folder_of_modules_has_one():
@@ -71,16 +68,16 @@ def test_every_init_file_is_empty_and_every_folder_of_modules_has_one():
     assert all((folder / "__init__.py").read_bytes() == b"" for folder in folders)
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_modules_and_functions_are_short(file):
-    lines = len(file.read_text().splitlines())
-    assert lines <= MODULE_LINES, f"{lines} lines; divide it"
-    for function in functions_of(file):
-        body = function.body[1:] if ast.get_docstring(function) else function.body
-        length = function.end_lineno - body[0].lineno + 1 if body else 0
-        assert length <= FUNCTION_LINES, (
-            f"{function.name} has {length} lines without its docstring; divide it"
-        )
+def test_modules_and_functions_are_short():
+    long = []
+    for file in FILES:
+        lines = len(file.read_text().splitlines())
+        long += [f"{name_of(file)}: {lines} lines"] * (lines > MODULE_LINES)
+        for function in functions_of(file):
+            body = function.body[1:] if ast.get_docstring(function) else function.body
+            lines = function.end_lineno - body[0].lineno + 1 if body else 0
+            long += [f"{name_of(file)}, {function.name}: {lines} lines"] * (lines > FUNCTION_LINES)
+    assert not long, f"divide what is too long: {long}"
 
 
 def test_the_job_and_the_store_know_no_table():
@@ -102,9 +99,7 @@ def test_every_script_belongs_to_a_rule_of_its_name():
         assert f"rule {script.stem}:" in rules or f" as {script.stem} with:" in rules, script.name
 
 
-@pytest.mark.parametrize(
-    "file", [*FILES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda file: file.name
-)
-def test_every_module_says_what_it_is_for(file):
-    text = ast.get_docstring(ast.parse(file.read_text()))
-    assert text or file.name == "__init__.py", f"{file} does not say what it is for"
+def test_every_module_says_what_it_is_for():
+    files = [file for file in (*FILES, *(ROOT / "tests").rglob("*.py")) if file.name != "__init__.py"]
+    silent = [file.name for file in files if not ast.get_docstring(ast.parse(file.read_text()))]
+    assert not silent, f"begin with a docstring: {silent}"

@@ -160,6 +160,7 @@ def test_for_single_gray_axes_the_matched_chance_is_the_overlap_of_their_power(r
     assert matched == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_p_values_against_the_matched_null_are_uniform_over_seeds():
     single, mean = [], []
     for seed in range(200):

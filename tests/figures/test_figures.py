@@ -168,6 +168,7 @@ def test_every_mark_above_a_name_has_the_colour_of_that_name(study, pages, figur
 
 
 @pytest.mark.parametrize("figure", INPUTS)
+@pytest.mark.slow
 def test_no_text_overlaps_or_leaves_the_page_in_a_whole_study(whole, figure):
     page, _ = planted.page_of(whole, figure)
     with warnings.catch_warnings():

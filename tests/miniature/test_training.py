@@ -28,6 +28,7 @@ def test_an_adversarial_image_stays_in_ball_and_box_and_raises_the_loss():
     assert loss(net(misled), labels) > loss(net(x), labels)
 
 
+@pytest.mark.slow
 def test_training_is_reproducible_learns_and_leaves_the_global_state_alone():
     pixels, labels = scenes.render_many(1, 256, 64)
     settings = training.Settings(epochs=8, batch_size=16, learning_rate=3e-3, weight_decay=0.01)

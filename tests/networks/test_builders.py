@@ -151,6 +151,7 @@ def test_paths_of_one_s_own_files_begin_at_the_folder_of_the_snakefile():
     assert (builders.WORKFLOW / "Snakefile").is_file()
 
 
+@pytest.mark.slow
 def test_no_library_may_look_for_weights_on_a_hub(tmp_path):
     code = (
         "from codingaxes.networks import builders\n"

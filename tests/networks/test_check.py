@@ -59,6 +59,7 @@ RESIZED = [*((name, "bilinear") for name in STUDY), ("squeezenet", "bicubic"), (
 
 
 @pytest.mark.parametrize(("name", "interpolation"), RESIZED)
+@pytest.mark.slow
 def test_derivatives_in_both_modes_agree_with_each_other_and_with_differences(name, interpolation):
     source, identifier, size, layer = STUDY[name]
     about = row(source, identifier, size, [layer], interpolation)

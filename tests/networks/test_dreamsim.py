@@ -28,6 +28,7 @@ def test_dreamsim_comes_as_the_ensemble_only():
         builders.build(ROW | {"identifier": "dino_vitb16"})
 
 
+@pytest.mark.slow
 def test_dreamsim_gives_its_embedding_with_mean_zero_and_length_one():
     torch.manual_seed(0)
     about = {"layers": ["embedding"], "input_size": 224, "interpolation": "bilinear"}

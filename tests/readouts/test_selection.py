@@ -28,6 +28,7 @@ def chosen_on_noise(seed, leak):
     return tested[chosen], low[0] <= 0 <= high[0]
 
 
+@pytest.mark.slow
 def test_pure_noise_is_predicted_at_chance_and_its_intervals_cover_zero_as_often_as_they_say():
     r, covered = np.array([chosen_on_noise(seed, leak=False) for seed in range(200)]).T
     assert abs(r.mean()) < 3 * r.std() / np.sqrt(200)

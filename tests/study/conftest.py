@@ -6,10 +6,8 @@ from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory, worker_id):
+def study(shared):
     """A finished micro study to read: a test that changes a file, or runs Snakemake, takes `study_copy`."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent  # workers have a folder each
     folder, said = shared / "study", shared / "study.log"
     with FileLock(shared / "study.lock"):
         if not said.exists():
