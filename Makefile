@@ -47,8 +47,8 @@ lint: .venv/.installed
 	ruff check .
 	ruff format --check .
 	snakefmt --check .
-	snakemake --lint
-	snakemake --lint --configfile config/nsd.yaml
+	python .ci/lint_workflow.py
+	python .ci/lint_workflow.py --configfile config/nsd.yaml
 
 format: .venv/.installed
 	ruff check --fix-only .

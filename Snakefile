@@ -39,7 +39,7 @@ rule all:
         "results/summaries/sensitivities.csv",
         "results/summaries/transfers.csv",
         "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
-        "results/similarity/regression.csv",
+        "results/summaries/regression.csv",
 
 
 rule figures:

@@ -34,14 +34,15 @@ REGION_ORDER = list(config["own" if SOURCE == "own" else "nsd"]["regions"])
 
 
 def figure_files(name):
-    """The outputs of a figure: PDF, PNG (which the report shows with its caption) and CSV."""
+    """Name the outputs of a figure: PDF, PNG (which the report shows with its caption) and CSV."""
     path = f"results/figures/{name}"
     png = report(f"{path}.png", caption=f"../docs/captions/{name}.rst", category="Figures")
     return {"pdf": f"{path}.pdf", "png": png, "csv": f"{path}.csv"}
 
 
+# Predicted against measured responses of the group on held-out images, for the first network of each family.
 rule plot_predicted_vs_measured:
-    """Predicted against measured responses of the group on held-out images, for two networks."""
+    """Draw one figure from tables; the comment above its rule says what it shows."""
     input:
         networks="results/networks/networks.parquet",
         scores=expand("results/readouts/scores/{network}.parquet", network=NETWORKS),

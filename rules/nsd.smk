@@ -36,6 +36,22 @@ def behaviour_of(wildcards):
     return [file] if SOURCE != "local" or Path(file).is_file() else []
 
 
+# Snakemake plans no job whose outputs are there, even if its inputs are not: the copy is checked here.
+if SOURCE == "local":
+    needed = [NSD.design, NSD.stimuli]
+    for subject in SUBJECTS:
+        needed += [NSD.brainmask(subject), NSD.ncsnr(subject)]
+        needed += [NSD.labels(subject, atlas) for atlas in ATLASES]
+        needed += [NSD.atlas(subject, atlas, *side) for atlas in ATLASES for side in ([], ["lh"])]
+        needed += [NSD.tmap(subject, contrast) for contrast in T_MAPS]
+        needed += [NSD.session(subject, session) for session in NEEDED]
+    missing = [file for file in needed if not Path(file).exists()]
+    if missing:
+        raise WorkflowError(
+            f"nsd.folder: {len(missing)} of {len(needed)} files of NSD are not in {LOCAL}; the first is {missing[0]}"
+        )
+
+
 if SOURCE == "nsd":
 
     include: "download.smk"

@@ -1,13 +1,11 @@
-"""Similarity: how the local coding axes of different models compare, and what goes with it.
+"""Similarity: how the local coding axes of different models compare.
 
-reads   results/axes/eigenvectors/{model}.parquet and jacobians, results/attacks/perturbations/{model}.parquet,
-        results/summaries/sensitivities.parquet
+reads   results/nsd/stimuli.parquet, results/axes/eigenvectors/{model}.parquet and jacobians,
+        results/attacks/perturbations/{model}.parquet
 makes   results/similarity/similarity.parquet         one row per pair of models, kind, region, probe image and k
         results/similarity/similarity_means.parquet   one row per pair of models, kind, region and k
         results/similarity/profiles.parquet           spatial frequencies of each model's axes
         results/similarity/alignment.parquet          how much of each attack the leading axes hold
-        results/similarity/reliability.parquet        whether pairs keep their order on other images
-        results/similarity/regression.parquet, .csv   what goes with similarity over pairs of networks
 """
 
 
@@ -42,36 +40,3 @@ rule compare_subspaces:
         code=code_of("compare_subspaces.py"),
     script:
         "../workflow/scripts/compare_subspaces.py"
-
-
-rule explain_similarity:
-    """What goes with similarity over pairs of networks, and whether it is the same on other images."""
-    input:
-        networks="results/networks/networks.parquet",
-        similarity="results/similarity/similarity.parquet",
-        sensitivities="results/summaries/sensitivities.parquet",
-    output:
-        regression="results/similarity/regression.parquet",
-        csv=report(
-            "results/similarity/regression.csv",
-            caption="../docs/captions/regression.rst",
-            category="Numbers",
-        ),
-        reliability="results/similarity/reliability.parquet",
-    log:
-        "logs/explain_similarity.log",
-    benchmark:
-        "results/benchmarks/explain_similarity.tsv"
-    conda:
-        "../envs/statistics.yaml"
-    threads: 1
-    resources:
-        mem="4GB",
-        runtime="1h",
-    params:
-        permutations=config["similarity"]["permutations"],
-        splits=config["similarity"]["splits"],
-        seed=config["seed"],
-        code=code_of("explain_similarity.py"),
-    script:
-        "../workflow/scripts/explain_similarity.py"

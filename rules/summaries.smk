@@ -11,6 +11,8 @@ makes   results/summaries/sensitivities.parquet, .csv   one row per model, reado
         results/summaries/axes.parquet, spectra.parquet one row per model and region, or frequency
         results/summaries/similarity_levels.parquet     one row per kind of pair of models and level of chance
         results/summaries/similarity_clusters.parquet   one row per merger of models into clusters
+        results/summaries/reliability.parquet            whether pairs keep their order on other images
+        results/summaries/regression.parquet, .csv       what goes with similarity over pairs of networks
         results/summaries/agreement.parquet             one row per network and region: agreement with the brain
         results/summaries/numbers.parquet, .csv, .txt   the numbers of the study
 """
@@ -195,6 +197,39 @@ rule summarise_similarity:
         code=code_of("summarise_similarity.py"),
     script:
         "../workflow/scripts/summarise_similarity.py"
+
+
+rule explain_similarity:
+    """What goes with similarity over pairs of networks, and whether it is the same on other images."""
+    input:
+        networks="results/networks/networks.parquet",
+        similarity="results/similarity/similarity.parquet",
+        sensitivities="results/summaries/sensitivities.parquet",
+    output:
+        regression="results/summaries/regression.parquet",
+        csv=report(
+            "results/summaries/regression.csv",
+            caption="../docs/captions/regression.rst",
+            category="Numbers",
+        ),
+        reliability="results/summaries/reliability.parquet",
+    log:
+        "logs/explain_similarity.log",
+    benchmark:
+        "results/benchmarks/explain_similarity.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="1h",
+    params:
+        permutations=config["similarity"]["permutations"],
+        splits=config["similarity"]["splits"],
+        seed=config["seed"],
+        code=code_of("explain_similarity.py"),
+    script:
+        "../workflow/scripts/explain_similarity.py"
 
 
 rule summarise_agreement:

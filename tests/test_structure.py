@@ -91,6 +91,11 @@ def test_a_figure_estimates_nothing():
     for script in sorted(SCRIPTS.glob("plot_*.py")):
         packages = {file.parts[1] for file in provenance.reached_files(script.name) if len(file.parts) > 2}
         assert packages <= {"tables", "figures"}, f"{script.name} reaches {packages}"
+        imports = [node for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Import)]
+        froms = [node for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.ImportFrom)]
+        names = {alias.name for node in imports for alias in node.names} | {node.module for node in froms}
+        statistics = {name for name in names if name.partition(".")[0] in ("scipy", "sklearn", "statistics")}
+        assert not statistics, f"{script.name} imports {statistics}: a figure computes nothing"
 
 
 def test_every_script_belongs_to_a_rule_of_its_name():

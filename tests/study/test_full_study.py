@@ -89,3 +89,5 @@ def test_a_local_copy_is_used_in_place_and_a_missing_session_is_named(workflow, 
     next((tmp_path / "nsd").rglob(gone)).unlink()
     done = snakemake(workflow, "-n", *arguments)
     assert done.returncode != 0 and gone in done.stdout
+    # at once, not by Snakemake when a job needs it: a finished study of other data needs none
+    assert "nsd.folder: 1 of" in done.stdout

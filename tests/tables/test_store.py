@@ -166,6 +166,26 @@ def test_another_table_no_table_and_no_file_are_refused(tmp_path, path):
         store.read(path, LEVELS, columns=["item", "lvel"])
 
 
+def test_columns_that_filters_ask_for_are_held_to_the_declaration(path):
+    with pytest.raises(ValueError, match="table levels declares no column lvel"):
+        store.read(path, LEVELS, columns=["item"], filters=[[("step", "=", 1)], [("lvel", ">", 1)]])
+    with pytest.raises(ValueError, match="asked for twice: item, item"):
+        store.read(path, LEVELS, columns=["item", "item"])
+    field = pa.field("level", pa.float64(), metadata={"unit": "mV"})
+    rewrite(path, lambda table: table.set_column(2, field, pa.array([1.0, 2.0])))
+    with pytest.raises(ValueError, match="has the unit 'mV', declared as 'V'"):
+        store.read(path, LEVELS, columns=["item"], filters=[("level", ">", 1)])
+
+
+def test_a_whole_number_that_does_not_fit_into_a_vector_is_refused(tmp_path):
+    table = Table("counts", "for tests", ("item",), {"item": LEVELS.columns["item"]})
+    table.columns["beta"] = Column("list[int16]", "", "a vector")
+    for vector in (np.array([70000, 1]), np.array([1.5, 1.0])):
+        frame = pd.DataFrame({"item": ["a", "b"], "beta": [np.array([1, 2]), vector]})
+        with pytest.raises(ValueError, match="row 1: a number does not fit into int16"):
+            store.write(tmp_path / "t", table, frame)
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1 cut off", b"PAR1" + bytes(100) + b"PAR1"])
 def test_what_is_no_parquet_is_refused(tmp_path, content):
     (tmp_path / "t.parquet").write_bytes(content)

@@ -59,6 +59,7 @@ def explain(run, about, matrix, networks, sensitivity):
         "both robust": permutations.both(networks.family == "robust"),
         "difference of log sensitivity": permutations.distance(np.log(sensitivity.clip(lower=1e-12))),
     }
+    # permutations are drawn under the name controls; another name would draw others
     rng = np.random.default_rng(run.seed("controls", *about.values()))
     try:
         result = permutations.regress_pairs(matrix, predictors, run.params["permutations"], rng)

@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap
+from codingaxes.estimates import bootstrap, measures
 from codingaxes.names import GROUP
 from codingaxes.readouts import representations, ridge, selection
 from codingaxes.tables import store
@@ -220,9 +220,8 @@ def score(predicted, measured, ceiling, rng, draws):
     """Compute r, its interval, and r over the ceiling; NaN where the ceiling is zero."""
     r = bootstrap.correlation(predicted, measured)
     low, high = bootstrap.bootstrap_correlation(predicted, measured, rng, draws)
-    ceiling = ceiling.to_numpy()
-    ratio = np.divide(r, ceiling, out=np.full(len(r), np.nan), where=ceiling > 0)
-    return {"r": r, "ci_low": low, "ci_high": high, "ceiling": ceiling, "r_over_ceiling": ratio}
+    ratio = measures.over_ceiling(r, ceiling).to_numpy()
+    return {"r": r, "ci_low": low, "ci_high": high, "ceiling": ceiling.to_numpy(), "r_over_ceiling": ratio}
 
 
 if __name__ == "__main__":

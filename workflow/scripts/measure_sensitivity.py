@@ -95,7 +95,7 @@ class Comparison:
                 shifted = controls.of_another_image(delta, self.images[places])
                 yield from self.show(shifted, places, [roi], kind="other_image", draw=0, **about)
             for draw in range(1, self.run.params["draws"] + 1):
-                # as drawn by attack_images, which once made these controls
+                # phases are drawn under the name attack_images; another name would draw other phases
                 seeds = [self.run.seed("phases", draw, name, rule="attack_images") for name in rows.image_id]
                 scrambled = controls.phase_scrambled(delta, self.images[places], seeds)
                 yield from self.show(scrambled, places, [roi], kind="phase_scrambled", draw=draw, **about)

@@ -1,4 +1,4 @@
-"""What attacks do to their own network and to others, and what noise does (rule plot_attack_effects)."""
+"""Draw what attacks do to their own network and to others, and what noise does (rule plot_attack_effects)."""
 
 from codingaxes import job
 from codingaxes.figures import marks, style, words

@@ -1,4 +1,4 @@
-"""What the leading axes of each model are like (rule plot_axes)."""
+"""Draw what the leading axes of each model are like (rule plot_axes)."""
 
 import pandas as pd
 import seaborn as sns

@@ -1,4 +1,4 @@
-"""One image and its perturbations for two networks and the brain (rule plot_example_perturbations)."""
+"""Draw one image and its perturbations for three models (rule plot_example_perturbations)."""
 
 import matplotlib.image
 import numpy as np

@@ -1,4 +1,4 @@
-"""How large a perturbation must be for a wanted change, and how it transfers (rule plot_fixed_effect)."""
+"""Draw the size that a wanted change needs, and how it transfers (rule plot_fixed_effect)."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Predicted against measured responses of the group on held-out images (rule plot_predicted_vs_measured)."""
+"""Draw predicted against measured responses, held-out images (rule plot_predicted_vs_measured)."""
 
 import pandas as pd
 

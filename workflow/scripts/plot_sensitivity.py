@@ -1,4 +1,4 @@
-"""How far attacks, transferred attacks and controls of one size move each model (rule plot_sensitivity)."""
+"""Draw how far attacks and controls of one size move each model (rule plot_sensitivity)."""
 
 from dataclasses import dataclass
 

@@ -23,8 +23,14 @@ def main(run):
     mergers = store.read(run.input["similarity_clusters"], SIMILARITY_CLUSTERS)
     voxels = [("response", "=", "voxels")]
     pairs = store.read(run.input["similarity_means"], SIMILARITY_MEANS, columns=COLUMNS, filters=voxels)
+    if mergers.empty:
+        raise ValueError(
+            "the table similarity_clusters is empty: in no region have two models axes that converged; "
+            "see the log of compare_subspaces"
+        )
     pairs = pairs[pairs.k == mergers.k.iloc[0]]
     regions = list(mergers.roi.unique())
+    left_out = [roi for roi in pairs.roi.unique() if roi not in regions]
     names = mergers.models.iloc[0].split(",")
     height = 0.7 + math.ceil((len(regions) + 1) / 2) * (0.7 + 0.15 * len(names))
     figure, axes = style.grid(math.ceil((len(regions) + 1) / 2), 2, height)
@@ -36,6 +42,7 @@ def main(run):
     for roi, axis in zip(regions, axes.flat, strict=False):
         axis.set_title(roi)
     note = "; no intervals; trees: average linkage, at the mean similarity between the two clusters"
+    note += f"; without similarity, left out: {', '.join(left_out)}" if left_out else ""
     marks.footnote(figure, words.probes(pairs.n_images) + note)
     figure.draw_without_rendering()  # places the cells
     values = []

@@ -67,6 +67,7 @@ def compare_attacks(transfer, run):
 
 def estimate(measure, roi, network, numerator, denominator, run):
     """Give one row: a mean over images, or the ratio `measures.relative_transfer`, with its interval."""
+    # drawn under the name of the rule that once did this: another name would draw other images
     rng = np.random.default_rng(run.seed(measure, roi, network, rule="plot_agreement"))
     value, low, high = bootstrap.bootstrap_mean_ratio(
         numerator[None], denominator[None], rng, run.params["bootstrap"]

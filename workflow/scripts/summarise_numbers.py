@@ -46,6 +46,7 @@ def main(run):
         *gradient_cosine(similarity, networks),
     ]
     counted = [*unconverged(sensitivity, networks), *reached(variants, networks)]
+    # drawn under the rule's former name: another name would draw other images
     rng, draws = np.random.default_rng(run.seed(rule="summarise_effects")), run.params["bootstrap"]
     rows = [row for number, frame in estimated for row in estimates(number, frame, rng, draws)]
     rows += [row for number, frame in counted for row in shares(number, frame)]
@@ -134,7 +135,8 @@ def controls(sensitivity, networks):
             rows = part[part.kind == perturbation]
             if len(rows):
                 about = number("mean_change", "SD", perturbation, kind)
-                yield about, rows.assign(pair=rows.network, top=rows.change.abs(), bottom=1.0)
+                change = measures.counted_change(rows.change, rows.direction, rows.kind)
+                yield about, rows.assign(pair=rows.network, top=change, bottom=1.0)
 
 
 def relative_transfer(transfer, networks, wanted=0.0):

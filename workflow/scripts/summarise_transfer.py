@@ -151,6 +151,7 @@ def changes(transfer, names, run):
     rows = []
     for (*place, kind), part in images.groupby(keys, sort=False):
         change = part.change.to_numpy()[None]
+        # drawn under the name of the rule that once did this: another name would draw other images
         seed = run.seed(*map(str, [*place, SEEDS[kind]]), rule="plot_attack_effects")
         rng, ones = np.random.default_rng(seed), np.ones_like(change)
         mean, low, high = bootstrap.bootstrap_mean_ratio(change, ones, rng, run.params["bootstrap"])

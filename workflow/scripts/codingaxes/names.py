@@ -1,4 +1,4 @@
-"""Words that stand in tables, defined once."""
+"""Define the words that stand in tables, once."""
 
 # Models and readers beside networks and subjects.
 BRAIN = "simulated_brain"  # as a model: the simulated brain itself

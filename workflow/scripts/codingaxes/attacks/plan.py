@@ -17,11 +17,11 @@ class Budget:
 
     @property
     def shares(self):
-        """Whether this attack and others by the same algorithm in the same norm share perturbations."""
+        """Say whether this attack and others by the same algorithm in the same norm share perturbations."""
         return self.attack in ("l2", "l2_large", "l2_effect")
 
     def admits(self, other):
-        """Whether a perturbation of another budget is a candidate within this one: it may be smaller."""
+        """Say whether a perturbation of another budget is a candidate within this one: it may be smaller."""
         return self.wanted > 0 or 0 < other.radius <= self.radius
 
 

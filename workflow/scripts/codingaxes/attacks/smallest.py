@@ -123,7 +123,7 @@ class _Search:
 
     @property
     def passed(self):
-        """Whether the effect, or more than that, has been seen, (n,)."""
+        """Say whether the effect, or more than that, has been seen, (n,)."""
         return self.reached | (self.change >= self.wanted)
 
     def limited(self, radius):

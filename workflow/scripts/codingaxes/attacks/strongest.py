@@ -36,7 +36,7 @@ class Attack:
 
     @property
     def change(self):
-        """Response after minus before, (n,)."""
+        """Subtract the response before from the response after, (n,)."""
         return self.after - self.before
 
 
@@ -184,7 +184,7 @@ class Tail:
 
     @property
     def mean(self):
-        """Mean gradient, (n, 3, h, w)."""
+        """Give the mean gradient, (n, 3, h, w)."""
         return self.sum / self.count
 
 

@@ -195,7 +195,7 @@ def exact_eigenpairs(rows, k, *, tolerance=1e-5):
     """
     n, responses, size = rows.shape
     if not 1 <= k <= size:
-        raise ValueError(f"k must be in 1..{size} (the number of pixels), not {k}")
+        raise ValueError(f"k must be in 1..{size} (pixels x colours), not {k}")
     parts = [_exact(matrix, k) for matrix in rows]
     values, vectors, residuals = (torch.stack(part) for part in zip(*parts, strict=True))
     converged = residuals <= tolerance * values[:, :1]

@@ -112,7 +112,7 @@ def _solve(method, operators, start, k, tolerance, max_steps):
     """Run one search for each row of `start`; the vectors they ask for go through the operators together."""
     size = start.shape[1]
     if not 1 <= k <= size:
-        raise ValueError(f"k must be in 1..{size} (the number of pixels), not {k}")
+        raise ValueError(f"k must be in 1..{size} (pixels x colours), not {k}")
     limit = min(size, 10 * k + 20 if max_steps is None else max_steps)
     if limit < k:
         raise ValueError(f"max_steps must be at least k = {k}, not {max_steps}")

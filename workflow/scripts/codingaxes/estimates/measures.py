@@ -47,7 +47,9 @@ def sensitivity(change, subjects, images, rng, draws):
     """Summarise how far perturbations move a prediction: the median over images and directions.
 
     The sensitivity to a model's own attack is the median of its `attacked_change`: a median, because a few
-    images may be far more sensitive than the rest. Perturbations that were not made for the model, the region
+    images may be far more sensitive than the rest. Where changes are compared with transfer (the tables
+    changes and numbers, there `mean_change`) the same changes are averaged by their mean, because a ratio of
+    changes is a ratio of means. Perturbations that were not made for the model, the region
     and the image (controls, attacks on other models) count by the size of their change, |r(x + δ) - r(x)|.
 
     Parameters
@@ -104,7 +106,10 @@ def relative_transfer(change, reference):
 
     mean over images and directions of the target's `attacked_change`, over that of the attacked model itself
     (how much of an attack arrives), or over that by the target's own attack (how much of what is possible).
-    It is a ratio of means, not a mean of ratios, because the change of a single image may be near 0.
+    It is a ratio of means, not a mean of ratios, because the change of a single image may be near 0. Over all
+    regions together there are two averages: the table transfers has the ratio of the means over regions (a
+    region counts by its changes), the table numbers the mean of the ratios of pairs and regions (each counts
+    alike).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where NSD keeps its files, and what their names and numbers mean; no other module knows it.
+"""Know where NSD keeps its files, and what their names and numbers mean; no other module does.
 
 Source: the NSD data manual, and the code of NSD's authors (Allen et al., Nature Neuroscience 2022).
 """

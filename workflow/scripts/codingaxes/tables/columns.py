@@ -23,7 +23,7 @@ class Table:
     columns: dict
 
 
-NETWORK = Column("string", "", "name of a network of the zoo, or simulated_brain")
+NETWORK = Column("string", "", "name of a network, or simulated_brain")
 SUBJECT = Column(
     "string", "", "subject, as in NSD (subj01 ...) or own data, or group: the mean over subjects"
 )

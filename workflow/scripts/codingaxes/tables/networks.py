@@ -1,4 +1,4 @@
-"""Tables of networks: what they are and how well they do their own task."""
+"""Declare the tables of networks: what they are and how well they do their own task."""
 
 from codingaxes.tables.columns import NETWORK, Column, Table
 

@@ -1,4 +1,4 @@
-"""Tables of stimuli and measured responses."""
+"""Declare the tables of stimuli and measured responses."""
 
 from codingaxes.tables.columns import IMAGE, ROI, SUBJECT, Column, Table
 

@@ -33,7 +33,7 @@ SIMILARITY = Table(
         "projection_distance": Column("float64", "0 to 1", "root mean squared sine", missing=True),
         "largest_angle": Column("float64", "degrees", "largest principal angle", missing=True),
         "cosine": Column("float64", "-1 to 1", "for k = 1, of the group: of the gradients", missing=True),
-        "chance": Column("float64", "0 to 1", "its expectation for random subspaces: k / pixels"),
+        "chance": Column("float64", "0 to 1", "its expectation for random subspaces: k / (pixels x colours)"),
     },
 )
 
@@ -53,7 +53,7 @@ SIMILARITY_MEANS = Table(
         "across": Column("float64", "0 to 1", "on different images, mean over images", missing=True),
         "across_low": Column("float64", "0 to 1", "95% interval, over images", missing=True),
         "across_high": Column("float64", "0 to 1", "95% interval, over images", missing=True),
-        "chance": Column("float64", "0 to 1", "of random subspaces: k / pixels"),
+        "chance": Column("float64", "0 to 1", "of random subspaces: k / (pixels x colours)"),
         "matched_chance": Column(
             "float64",
             "0 to 1",
@@ -99,7 +99,7 @@ ALIGNMENT = Table(
         "response": RESPONSE,
         "k": K,
         "share": Column("float64", "0 to 1", "of the squared size of the perturbation", missing=True),
-        "chance": Column("float64", "0 to 1", "of a random perturbation: k / pixels"),
+        "chance": Column("float64", "0 to 1", "of a random perturbation: k / (pixels x colours)"),
     },
 )
 

@@ -97,7 +97,7 @@ def read(path, table, columns=None, filters=None):
 
     Checked of each file:
     - it is Parquet and holds this table;
-    - every wanted column is there, with its declared type and unit;
+    - every wanted column, and every column of `filters`, is there with its declared type and unit;
     - no damage in the pages that are read (their checksums);
     - no value is missing where it may not be, in the wanted columns of the rows that are read;
     - no two of these rows have the same key, if all columns of the key are wanted.
@@ -120,20 +120,23 @@ def read(path, table, columns=None, filters=None):
     FileNotFoundError
         If the file is not there.
     ValueError
-        If a check fails, or `columns` names one that is not declared; names the table, the file, the column,
-        and what to do.
+        If a check fails, or `columns` or `filters` name a column that is not declared, or `columns` one
+        twice; names the table, the file, the column, and what to do.
     """
     if not isinstance(path, str | os.PathLike):
         parts = [read(one, table, columns, filters) for one in path]
         return pd.concat(parts, ignore_index=True)
     wanted = list(table.columns) if columns is None else list(columns)
-    undeclared = [column for column in wanted if column not in table.columns]
+    asked = list(dict.fromkeys([*wanted, *_filtered(filters)]))
+    undeclared = [column for column in asked if column not in table.columns]
     if undeclared:
-        raise ValueError(f"table {table.name} declares no column {', '.join(undeclared)}")
+        raise ValueError(f"table {table.name} declares no column {', '.join(undeclared)}, asked of {path}")
+    if len(set(wanted)) < len(wanted):
+        raise ValueError(f"table {table.name}: a column of {path} is asked for twice: {', '.join(wanted)}")
     if not Path(path).is_file():
         raise FileNotFoundError(f"table {table.name}: {path} is not there; run the rule that makes it")
     try:
-        _check_schema(path, table, wanted, pq.read_schema(path))
+        _check_schema(path, table, asked, pq.read_schema(path))
         content = pq.read_table(path, columns=wanted, filters=filters, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).strip()
@@ -204,7 +207,7 @@ def _check_schema(path, table, wanted, schema):
     """Hold the schema of a file to the declaration: name of the table, types and units of wanted columns."""
     name = (schema.metadata or {}).get(b"table", b"nothing declared").decode()
     if name != table.name:
-        raise ValueError(f"{path} holds {name}, not the table {table.name}")
+        raise ValueError(f"{path} holds {name}, not the table {table.name}; run the rule that makes it again")
     where = f"table {table.name}: {path}"
     cure = "an older version wrote it; run the rule that makes it again"
     for column in wanted:
@@ -218,6 +221,12 @@ def _check_schema(path, table, wanted, schema):
             raise ValueError(
                 f"{where}: {column} has the unit {unit!r}, declared as {declared.unit!r}; {cure}"
             )
+
+
+def _filtered(filters):
+    """List the columns that filters ask for; they are tuples, or lists of tuples."""
+    for condition in filters or ():
+        yield from [condition[0]] if isinstance(condition, tuple) else [part[0] for part in condition]
 
 
 def _has_type(arrow, declared):
@@ -236,14 +245,18 @@ def _check_values(frame, table, wanted, where):
             continue
         empty = frame[column].isna()
         if empty.any():
-            raise ValueError(f"table {table.name} {where}: {column} is missing in {empty.sum()} rows")
+            raise ValueError(
+                f"table {table.name} {where}: {column} is missing in {empty.sum()} rows; "
+                "run the rule that makes it again"
+            )
     if not set(table.key) <= set(wanted):
         return
     repeated = frame.duplicated(list(table.key))
     if repeated.any():
         row = frame.loc[repeated, list(table.key)].iloc[0].to_dict()
         raise ValueError(
-            f"table {table.name} {where}: {repeated.sum()} rows repeat a key, for instance {row}"
+            f"table {table.name} {where}: {repeated.sum()} rows repeat a key, for instance {row}; "
+            "run the rule that makes it again"
         )
 
 
@@ -262,6 +275,10 @@ def _to_arrow(column, spec, where):
             raise ValueError(f"{where} is declared as {spec.type}: {error}") from None
     dtype = np.dtype(LISTS[spec.type])
     vectors = [np.asarray(vector, dtype) for vector in column]
+    if dtype.kind == "i":
+        for position, (vector, given) in enumerate(zip(vectors, column, strict=True)):
+            if not np.array_equal(vector, given):
+                raise ValueError(f"{where}, row {position}: a number does not fit into {dtype}")
     for position, vector in enumerate(vectors):
         if vector.ndim != 1 or not np.isfinite(vector).all():
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Tables of summaries: every number that a figure, a text or a claim shows.
+"""Declare the tables of summaries: every number that a figure, a text or a claim shows.
 
 The measures themselves are defined in `estimates.measures`.
 """
@@ -30,7 +30,9 @@ ARCHITECTURES = Column(
 )
 K = Column("int32", "axes", "dimension of the subspaces: the k leading axes; 0 where none are compared")
 ATTACK_RADIUS = Column("float64", "l2 norm, pixels in [0, 1]", "of the attack; 0 where there is none")
-CHANCE = Column("float64", "0 to 1", "of random subspaces or perturbations: k / pixels", missing=True)
+CHANCE = Column(
+    "float64", "0 to 1", "of random subspaces or perturbations: k / (pixels x colours)", missing=True
+)
 MAIN_RADIUS = Column("bool", "", "whether radius is in l2 and the main radius: the largest of the attacks l2")
 
 SENSITIVITIES = Table(
