@@ -273,7 +273,10 @@ def plant_similarity(folder, models, families, zoo, regions, responses, rng):
         distance = 1 - np.where(np.isnan(square), np.nan_to_num(square.T, nan=1.0), square)
         for step, (left, right, height, size) in enumerate(linkage(squareform(distance), "average")):
             row = {"roi": roi, "k": 4, "step": step, "left": left, "right": right, "size": size}
-            mergers.append({**row, "distance": height, "models": ",".join(models)})
+            names = {
+                f"{side}_network": dict(enumerate(models)).get(row[side], "") for side in ("left", "right")
+            }
+            mergers.append({**row, **names, "distance": height})
     write(folder, "similarity_means", pairs)
     write(folder, "similarity_levels", levels)
     write(folder, "similarity_clusters", mergers)

@@ -7,6 +7,7 @@ import numpy as np
 import planted_summaries as planted
 import plot_attack_algorithms
 import plot_example_perturbations
+import plot_similarity_clusters
 import plot_similarity_levels
 import pytest
 from matplotlib.colors import to_rgb
@@ -98,7 +99,12 @@ def test_a_cluster_map_has_the_order_of_the_given_tree(folder):
             ("left", "right", "distance", "size"), zip(*tree, strict=True), strict=True
         ):
             rows[column] = np.tile(values, len(REGIONS)).astype(rows[column].dtype)
+        for side in ("left", "right"):
+            rows[f"{side}_network"] = rows[side].map(names).fillna("")
         return rows
+
+    tree = planted.read(folder, "similarity_clusters")
+    names = dict(enumerate(plot_similarity_clusters.models_of(tree[tree.roi == REGIONS[0]])))
 
     planted.edit(folder, "similarity_clusters", join)
     figure = planted.page_of(folder, "similarity_clusters")[0]

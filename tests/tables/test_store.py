@@ -180,7 +180,7 @@ def test_columns_that_filters_ask_for_are_held_to_the_declaration(path):
 def test_a_whole_number_that_does_not_fit_into_a_vector_is_refused(tmp_path):
     table = Table("counts", "for tests", ("item",), {"item": LEVELS.columns["item"]})
     table.columns["beta"] = Column("list[int16]", "", "a vector")
-    for vector in (np.array([70000, 1]), np.array([1.5, 1.0])):
+    for vector in (np.array([70000, 1]), [70000, 1], np.array([1.5, 1.0])):
         frame = pd.DataFrame({"item": ["a", "b"], "beta": [np.array([1, 2]), vector]})
         with pytest.raises(ValueError, match="row 1: a number does not fit into int16"):
             store.write(tmp_path / "t", table, frame)

@@ -31,7 +31,7 @@ def main(run):
     pairs = pairs[pairs.k == mergers.k.iloc[0]]
     regions = list(mergers.roi.unique())
     left_out = [roi for roi in pairs.roi.unique() if roi not in regions]
-    names = mergers.models.iloc[0].split(",")
+    names = models_of(mergers[mergers.roi == regions[0]])
     height = 0.7 + math.ceil((len(regions) + 1) / 2) * (0.7 + 0.15 * len(names))
     figure, axes = style.grid(math.ceil((len(regions) + 1) / 2), 2, height)
     chance = pairs.chance.iloc[0]
@@ -50,7 +50,16 @@ def main(run):
         matrix, tree = pairs[pairs.roi == roi], mergers[mergers.roi == roi].sort_values("step")
         order = draw(figure, axis, matrix, tree, looks, norm)
         values += [style.in_order(both_ways(matrix), network_i=order, network_j=order), tree]
-    style.save(run, figure, pd.concat(values).drop(columns=["response", "models"]))
+    style.save(run, figure, pd.concat(values).drop(columns="response"))
+
+
+def models_of(tree):
+    """List the models of one region's tree in the order of their places."""
+    sides = [
+        tree[[side, f"{side}_network"]].set_axis(["place", "network"], axis=1) for side in ("left", "right")
+    ]
+    places = pd.concat(sides).sort_values("place")
+    return places.network[places.network != ""].to_list()
 
 
 def both_ways(pairs):
@@ -60,7 +69,7 @@ def both_ways(pairs):
 
 def draw(figure, axis, pairs, tree, looks, norm):
     """Draw the map of one region, and give the names in its order."""
-    names = tree.models.iloc[0].split(",")
+    names = models_of(tree)
     matrix = both_ways(pairs).pivot(index="network_i", columns="network_j", values="similarity")
     linkage = tree[["left", "right", "distance", "size"]].to_numpy(np.float64)
     return marks.cluster_map(figure, axis, matrix.reindex(index=names, columns=names), linkage, looks, norm)

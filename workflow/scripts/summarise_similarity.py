@@ -82,11 +82,18 @@ def merge(pairs, order):
         distance = distance.drop(index=gaps.idxmax(), columns=gaps.idxmax())
     if len(distance) < 2:
         return
-    models, condensed = ",".join(distance.columns), squareform(distance.to_numpy(), checks=False)
+    models, condensed = dict(enumerate(distance.columns)), squareform(distance.to_numpy(), checks=False)
     for step, row in enumerate(linkage(condensed, "average", optimal_ordering=True)):
         left, right, size = row[[0, 1, 3]].astype(int)
-        merger = {"step": step, "left": left, "right": right, "distance": row[2], "size": size}
-        yield merger | {"models": models}
+        yield {
+            "step": step,
+            "left": left,
+            "right": right,
+            "left_network": models.get(left, ""),
+            "right_network": models.get(right, ""),
+            "distance": row[2],
+            "size": size,
+        }
 
 
 if __name__ == "__main__":

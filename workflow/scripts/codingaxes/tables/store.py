@@ -274,11 +274,13 @@ def _to_arrow(column, spec, where):
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise ValueError(f"{where} is declared as {spec.type}: {error}") from None
     dtype = np.dtype(LISTS[spec.type])
-    vectors = [np.asarray(vector, dtype) for vector in column]
     if dtype.kind == "i":
-        for position, (vector, given) in enumerate(zip(vectors, column, strict=True)):
-            if not np.array_equal(vector, given):
+        for position, vector in enumerate(map(np.asarray, column)):
+            with np.errstate(invalid="ignore"):
+                fits = np.array_equal(vector, vector.astype(dtype))
+            if not fits:
                 raise ValueError(f"{where}, row {position}: a number does not fit into {dtype}")
+    vectors = [np.asarray(vector, dtype) for vector in column]
     for position, vector in enumerate(vectors):
         if vector.ndim != 1 or not np.isfinite(vector).all():
             raise ValueError(

@@ -304,11 +304,12 @@ SIMILARITY_CLUSTERS = Table(
         "roi": ROI,
         "k": K,
         "step": Column("int32", "", "from 0, the most similar first; of n models it makes cluster n + step"),
-        "left": Column("int32", "", "below n: a model, by its place in models; else a cluster"),
+        "left": Column("int32", "", "below n: the place of a model, from 0; else a cluster"),
         "right": Column("int32", "", "as left"),
         "distance": Column("float64", "0 to 1", "1 - similarity, mean over pairs between the two"),
         "size": Column("int32", "models", "in the new cluster"),
-        "models": Column("string", "", "names of all n models, in the order of their places, comma between"),
+        "left_network": Column("string", "", "name of the model at left; empty: left is a cluster"),
+        "right_network": Column("string", "", "name of the model at right; empty: right is a cluster"),
     },
 )
 
