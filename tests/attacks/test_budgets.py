@@ -53,6 +53,7 @@ def test_a_stretched_direction_is_in_ball_and_box_and_as_long_as_they_allow(
     assert full[0]
 
 
+@pytest.mark.slow
 @MANY
 @given(**CASES)
 def test_a_projected_point_is_in_ball_and_box_and_stays_where_it_is_when_projected_again(
@@ -65,6 +66,7 @@ def test_a_projected_point_is_in_ball_and_box_and_stays_where_it_is_when_project
     torch.testing.assert_close(again, delta, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.slow
 @MANY
 @given(**CASES)
 def test_a_stored_perturbation_is_in_ball_and_box_and_within_half_a_thousandth(

@@ -17,6 +17,8 @@ from planted_summaries import BRAIN, INPUTS, RADII, REGIONS
 
 from codingaxes.figures import marks, style
 
+pytestmark = pytest.mark.slow  # draws every figure
+
 MARKS = {  # figures of marks: the axis that values are on, and their columns
     "predicted_vs_measured": ("y", ["measured"]),
     "predictivity_vs_accuracy": ("y", ["r_over_ceiling", "r_k_fold_over_ceiling"]),
@@ -168,7 +170,6 @@ def test_every_mark_above_a_name_has_the_colour_of_that_name(study, pages, figur
 
 
 @pytest.mark.parametrize("figure", INPUTS)
-@pytest.mark.slow
 def test_no_text_overlaps_or_leaves_the_page_in_a_whole_study(whole, figure):
     page, _ = planted.page_of(whole, figure)
     with warnings.catch_warnings():
