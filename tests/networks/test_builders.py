@@ -1,7 +1,6 @@
 """Building networks from rows: keywords, refusals, and that nothing is fetched."""
 
 import os
-import socket
 import subprocess
 import sys
 
@@ -13,17 +12,11 @@ from torch import nn
 
 from codingaxes.networks import builders
 
+pytestmark = pytest.mark.usefixtures("no_network")
+
 
 def row(source, identifier):
     return {"name": "mine", "source": source, "identifier": identifier}
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("something tried to reach the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 @pytest.mark.parametrize(

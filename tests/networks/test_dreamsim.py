@@ -1,7 +1,6 @@
 """DreamSim: its embedding, and its published files read member by member."""
 
 import json
-import socket
 import zipfile
 
 import pytest
@@ -15,12 +14,7 @@ BLOCKS = [(tower, block) for tower in ("dino", "clip", "open_clip") for block in
 ROW = {"name": "mine", "source": "dreamsim", "identifier": "ensemble"}
 
 
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("something tried to reach the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def test_dreamsim_comes_as_the_ensemble_only():

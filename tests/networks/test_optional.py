@@ -1,6 +1,5 @@
 """Networks of optional packages; tests of a package run where it is installed."""
 
-import socket
 import sys
 import types
 
@@ -10,6 +9,8 @@ import torch
 from codingaxes.networks import builders, optional, weights
 from codingaxes.networks.network import Network
 
+pytestmark = pytest.mark.usefixtures("no_network")
+
 
 def row(source, identifier, **more):
     return {"name": "mine", "source": source, "identifier": identifier} | more
@@ -18,14 +19,6 @@ def row(source, identifier, **more):
 def full_row(source, identifier, layers, size=224, **more):
     half = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bilinear"}
     return row(source, identifier, layers=layers, input_size=size, **(half | more))
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("something tried to reach the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 @pytest.mark.parametrize(
