@@ -13,7 +13,18 @@ from scipy.spatial.distance import squareform
 
 from codingaxes.figures import style
 from codingaxes.job import Run
-from codingaxes.tables import attacks, networks, nsd, readouts, sensitivity, similarity, store, summaries
+from codingaxes.tables import (
+    attacks,
+    changes,
+    networks,
+    nsd,
+    readouts,
+    sensitivity,
+    similarity,
+    spaces,
+    store,
+    summaries,
+)
 
 CONFIG = Path(__file__).parents[1] / "config"
 BRAIN = "simulated_brain"
@@ -44,7 +55,7 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "example_perturbations": ("stimuli", "perturbations", "sensitivity"),
     "agreement": ("agreement",),
 }
-MODULES = (attacks, networks, nsd, readouts, sensitivity, similarity, summaries)
+MODULES = (attacks, changes, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
 TABLES = {  # every declared table, by name
     value.name: value for module in MODULES for value in vars(module).values() if hasattr(value, "key")
 }

@@ -35,7 +35,7 @@ from studies import (
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS, SUBJECT_ATTACKS
-from codingaxes.tables.summaries import TRANSFERS
+from codingaxes.tables.changes import TRANSFERS
 
 KEY = ["attack", "roi", "direction", "image_id", "radius", "wanted"]
 OUTPUTS = {"perturbations": PERTURBATIONS, "variants": PERTURBATIONS, "subjects": SUBJECT_ATTACKS}

@@ -18,7 +18,8 @@ from studies import (
 )
 
 from codingaxes.names import GROUP, NOISE, SIGNS
-from codingaxes.tables.summaries import ALGORITHMS, NUMBERS, SENSITIVITIES, TRANSFERS
+from codingaxes.tables.changes import ALGORITHMS, SENSITIVITIES, TRANSFERS
+from codingaxes.tables.summaries import NUMBERS
 
 PLACE = ["roi", "direction", "image_id"]
 # White noise of the size of an attack, by its name in the table transfer.

@@ -8,8 +8,8 @@ from codingaxes import job
 from codingaxes.estimates import bootstrap, measures
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
+from codingaxes.tables.changes import ALGORITHMS
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import ALGORITHMS
 from codingaxes.tables.transfer import TRANSFER
 
 REFERENCE = measures.MAIN

@@ -8,9 +8,9 @@ from codingaxes.axes import subspaces
 from codingaxes.estimates import measures, permutations
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
+from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import RELIABILITY, SIMILARITY, SIMILARITY_REGRESSION
-from codingaxes.tables.summaries import SENSITIVITIES
 
 
 def main(run):

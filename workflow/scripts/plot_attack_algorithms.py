@@ -5,8 +5,8 @@ import pandas as pd
 from codingaxes import job
 from codingaxes.figures import marks, style, words
 from codingaxes.tables import store
+from codingaxes.tables.changes import ALGORITHMS
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import ALGORITHMS
 
 MARKS = {  # label, marker, filled, height in the row of its kind
     "l2": ("ascent (ours)", "o", True, 0.26),

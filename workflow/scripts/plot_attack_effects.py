@@ -3,8 +3,8 @@
 from codingaxes import job
 from codingaxes.figures import marks, style, words
 from codingaxes.tables import store
+from codingaxes.tables.changes import CHANGES
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import CHANGES
 
 KINDS = {  # how each perturbation is drawn, and how far right of the name
     "own": {"shift": -0.22},

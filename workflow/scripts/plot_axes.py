@@ -8,7 +8,7 @@ from codingaxes.figures import marks, style, words
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import AXES, SPECTRA
+from codingaxes.tables.spaces import AXES, SPECTRA
 
 RATIO, SHARE = "participation_ratio", "attack_share"
 LABELS = {RATIO: "Participation ratio\n(axes)", SHARE: "Share of the attack\nwithin {k} axes"}

@@ -7,8 +7,8 @@ from codingaxes import job
 from codingaxes.figures import marks, style, words
 from codingaxes.names import NOISE
 from codingaxes.tables import store
+from codingaxes.tables.changes import SIZES, TRANSFERS
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import SIZES, TRANSFERS
 
 COLUMNS = ["attack", "roi", "radius", "wanted", "source", "target"]
 COLUMNS += ["of_source", "of_source_low", "of_source_high", "reached", "n_images"]

@@ -4,8 +4,9 @@ from codingaxes import job
 from codingaxes.figures import marks, style, words
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
+from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import NETWORK_MEASURES, SENSITIVITIES
+from codingaxes.tables.summaries import NETWORK_MEASURES
 
 PREDICTS = "r_over_ceiling"
 COLUMNS = ["network", "roi", "r", "r_low", "r_high", "ceiling", "n_test"]

@@ -6,8 +6,8 @@ from codingaxes import job
 from codingaxes.figures import marks, style, words
 from codingaxes.names import GROUP
 from codingaxes.tables import store
+from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import SENSITIVITIES
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from codingaxes.figures import marks, style, words
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import SIMILARITY_MEANS
-from codingaxes.tables.summaries import SIMILARITY_CLUSTERS
+from codingaxes.tables.spaces import SIMILARITY_CLUSTERS
 
 COLUMNS = ["network_i", "network_j", "response", "roi", "k", "similarity", "chance", "n_images"]
 

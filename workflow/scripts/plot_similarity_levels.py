@@ -9,7 +9,7 @@ from codingaxes.figures import marks, style, words
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import SIMILARITY_LEVELS
+from codingaxes.tables.spaces import SIMILARITY_LEVELS
 
 TITLES = {"voxels": "{roi}", "joint": "All regions jointly", "features": "Features that are read"}
 LEVELS = {  # marker, filled, size in square points, height in the row of its kind

@@ -4,8 +4,8 @@ from codingaxes import job
 from codingaxes.figures import marks, style, words
 from codingaxes.names import NOISE
 from codingaxes.tables import store
+from codingaxes.tables.changes import TRANSFERS
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import TRANSFERS
 
 COLUMNS = ["attack", "roi", "radius", "wanted", "source", "target"]
 COLUMNS += ["change", "of_source", "of_target", "n_images"]

@@ -8,7 +8,7 @@ from codingaxes.estimates import measures
 from codingaxes.tables import store
 from codingaxes.tables.axes import JACOBIANS
 from codingaxes.tables.similarity import ALIGNMENT, PROFILES
-from codingaxes.tables.summaries import AXES, SPECTRA
+from codingaxes.tables.spaces import AXES, SPECTRA
 
 VOXELS = [("response", "=", "voxels")]
 

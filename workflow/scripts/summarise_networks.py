@@ -6,9 +6,10 @@ from codingaxes import job
 from codingaxes.estimates import measures
 from codingaxes.names import GROUP
 from codingaxes.tables import store
+from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.readouts import READOUTS, REPRESENTATIONS, SCORES
-from codingaxes.tables.summaries import NETWORK_CORRELATIONS, NETWORK_MEASURES, SENSITIVITIES
+from codingaxes.tables.summaries import NETWORK_CORRELATIONS, NETWORK_MEASURES
 
 MEAN_OF_GROUP = [("subject", "=", GROUP), ("target", "=", "mean")]
 SCORE = ["network", "roi", "r", "ci_low", "ci_high", "ceiling", "r_k_fold", "n_train", "n_test"]

@@ -7,8 +7,8 @@ from codingaxes import job
 from codingaxes.estimates import measures
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
+from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.sensitivity import SENSITIVITY
-from codingaxes.tables.summaries import SENSITIVITIES
 from codingaxes.tables.transfer import TRANSFER
 
 POOLED = "subjects"  # label of each subject's own readout, taken together

@@ -11,7 +11,7 @@ from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import SIMILARITY_MEANS
-from codingaxes.tables.summaries import SIMILARITY_CLUSTERS, SIMILARITY_LEVELS
+from codingaxes.tables.spaces import SIMILARITY_CLUSTERS, SIMILARITY_LEVELS
 
 RESPONSES = ["voxels", "joint", "features"]
 LEVELS = {"similarity": "same_image", "across": "different_images", "matched_chance": "matched_random"}

@@ -6,7 +6,7 @@ from codingaxes import job
 from codingaxes.estimates import measures
 from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS
-from codingaxes.tables.summaries import SIZES, TRANSFERS
+from codingaxes.tables.changes import SIZES, TRANSFERS
 
 COLUMNS = ["attack", "network", "roi", "direction", "wanted", "image_id", "size", "reached"]
 WITH_EFFECT = ("attack", "=", "l2_effect")

@@ -7,8 +7,8 @@ from codingaxes import job
 from codingaxes.estimates import bootstrap, measures
 from codingaxes.names import NOISE
 from codingaxes.tables import store
+from codingaxes.tables.changes import CHANGES, TRANSFERS
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import CHANGES, TRANSFERS
 from codingaxes.tables.transfer import TRANSFER
 
 # The white noise that an attack is compared with: of the same norm and size.

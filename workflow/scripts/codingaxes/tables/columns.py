@@ -80,3 +80,20 @@ KIND = Column(
     "other_region: for another region; phase_scrambled: its amplitude spectrum with random phases; "
     "random: white noise; transferred: made on another network. All of one size",
 )
+
+# columns that several summaries have
+LOW = Column("float64", "as the estimate", "2.5th percentile of the bootstrap", missing=True)
+HIGH = Column("float64", "as the estimate", "97.5th percentile of the bootstrap", missing=True)
+IMAGES = Column("int32", "images", "that were resampled")
+FAMILY = Column("string", "", "family of networks, or simulated_brain; all: not split by family")
+ARCHITECTURES = Column(
+    "string",
+    "",
+    "of the two models of a pair: same, different, any (not split), or itself (a model's own perturbations)",
+)
+AXES_K = Column("int32", "axes", "dimension of the subspaces: the k leading axes; 0 where none are compared")
+ATTACK_RADIUS = Column("float64", "l2 norm, pixels in [0, 1]", "of the attack; 0 where there is none")
+CHANCE = Column(
+    "float64", "0 to 1", "of random subspaces or perturbations: k / (pixels x colours)", missing=True
+)
+MAIN_RADIUS = Column("bool", "", "whether radius is in l2 and the main radius: the largest of the attacks l2")

@@ -1,185 +1,25 @@
-"""Declare the tables of summaries: every number that a figure, a text or a claim shows.
+"""Declare the summaries of networks, of their agreement with the simulated brain, and the numbers.
 
 The measures themselves are defined in `estimates.measures`.
 """
 
 from codingaxes.tables.columns import (
-    ATTACK,
-    KIND,
+    ARCHITECTURES,
+    ATTACK_RADIUS,
+    AXES_K,
+    CHANCE,
+    FAMILY,
+    HIGH,
+    IMAGES,
     LAYER,
+    LOW,
     NETWORK,
-    NORM,
     RADIUS,
-    REGION,
-    RESPONSE,
     ROI,
     SD,
     WANTED,
     Column,
     Table,
-)
-
-LOW = Column("float64", "as the estimate", "2.5th percentile of the bootstrap", missing=True)
-HIGH = Column("float64", "as the estimate", "97.5th percentile of the bootstrap", missing=True)
-IMAGES = Column("int32", "images", "that were resampled")
-FAMILY = Column("string", "", "family of networks, or simulated_brain; all: not split by family")
-ARCHITECTURES = Column(
-    "string",
-    "",
-    "of the two models of a pair: same, different, any (not split), or itself (a model's own perturbations)",
-)
-K = Column("int32", "axes", "dimension of the subspaces: the k leading axes; 0 where none are compared")
-ATTACK_RADIUS = Column("float64", "l2 norm, pixels in [0, 1]", "of the attack; 0 where there is none")
-CHANCE = Column(
-    "float64", "0 to 1", "of random subspaces or perturbations: k / (pixels x colours)", missing=True
-)
-MAIN_RADIUS = Column("bool", "", "whether radius is in l2 and the main radius: the largest of the attacks l2")
-
-SENSITIVITIES = Table(
-    "sensitivities",
-    "one row per network, readout and kind of perturbation: how far it moves the prediction",
-    ("network", "subject", "roi", "norm", "radius", "kind"),
-    {
-        "network": NETWORK,
-        "subject": Column(
-            "string",
-            "",
-            "a subject, group (the mean over subjects), or subjects: each one's own, resampled too",
-        ),
-        "roi": Column("string", "", "region, or all"),
-        "norm": NORM,
-        "radius": RADIUS,
-        "kind": KIND,
-        "main_radius": MAIN_RADIUS,
-        "median": Column(
-            "float64",
-            SD,
-            "median change: of own attacks in the attacked direction, of all else by its size; see "
-            "`measures.sensitivity`",
-            missing=True,
-        ),
-        "ci_low": LOW,
-        "ci_high": HIGH,
-        "n_images": IMAGES,
-        "n_subjects": Column("int32", "subjects", "that were resampled; 1: none were"),
-        "n_changes": Column("int32", "changes", "images, directions, draws, sources and subjects together"),
-        "unconverged": Column("float64", "0 to 1", "share of attacks that have not converged; they are kept"),
-    },
-)
-
-TRANSFERS = Table(
-    "transfers",
-    "one row per attack, source and target: means over images of what the source's perturbations do",
-    ("attack", "roi", "radius", "wanted", "source", "target"),
-    {
-        "attack": ATTACK,
-        "roi": Column("string", "", "region, or all"),
-        "radius": RADIUS,
-        "wanted": WANTED,
-        "source": Column("string", "", "network that was attacked; none for random"),
-        "target": Column("string", "", "network, or simulated_brain, that it is shown to"),
-        "family_source": Column("string", "", "family of the source, simulated_brain, or none for random"),
-        "family_target": Column("string", "", "family of the target, or simulated_brain"),
-        "architectures": ARCHITECTURES,
-        "main_radius": MAIN_RADIUS,
-        "change": Column(
-            "float64",
-            SD,
-            "change of the target, positive in the attacked direction; of noise: absolute. Over "
-            "the attacks that reached what was wanted, as are noise and size",
-            missing=True,
-        ),
-        "change_low": LOW,
-        "change_high": HIGH,
-        "of_source": Column("float64", "ratio", "change over that of the source itself", missing=True),
-        "of_source_low": LOW,
-        "of_source_high": HIGH,
-        "of_target": Column("float64", "ratio", "change over that by the target's own attack", missing=True),
-        "of_target_low": LOW,
-        "of_target_high": HIGH,
-        "noise": Column(
-            "float64", SD, "absolute change of the target under white noise of equal size", missing=True
-        ),
-        "size": Column("float64", "norm, pixels in [0, 1]", "mean size of the perturbations", missing=True),
-        "reached": Column("float64", "0 to 1", "share of the source's attacks that reached what was wanted"),
-        "n_images": Column("int32", "images", "with a row that counts"),
-    },
-)
-
-CHANGES = Table(
-    "changes",
-    "one row per network, region, radius and perturbation: mean change over images, directions and targets",
-    ("network", "roi", "radius", "perturbation"),
-    {
-        "network": Column("string", "", "network attacked; of noise: network that it is shown to"),
-        "roi": ROI,
-        "radius": RADIUS,
-        "perturbation": Column(
-            "string",
-            "",
-            "own: the attack shown to the network itself; transferred: shown to the other networks, their "
-            "mean; noise: white noise of the same size, mean |change|",
-        ),
-        "change": Column("float64", SD, "mean, positive in the attacked direction", missing=True),
-        "ci_low": LOW,
-        "ci_high": HIGH,
-        "n_images": IMAGES,
-    },
-)
-
-SIZES = Table(
-    "sizes",
-    "one row per model, region and wanted change: size of the smallest perturbation that has it",
-    ("network", "roi", "wanted"),
-    {
-        "network": NETWORK,
-        "roi": ROI,
-        "wanted": WANTED,
-        "size": Column(
-            "float64",
-            "l2 norm, pixels in [0, 1]",
-            "median over images and directions; inf: larger than any tried, for at least half of them",
-        ),
-        "size_low": Column("float64", "l2 norm, pixels in [0, 1]", "lower quartile; inf as for size"),
-        "size_high": Column("float64", "l2 norm, pixels in [0, 1]", "upper quartile; inf as for size"),
-        "reached": Column("float64", "0 to 1", "share of attacks that reached the wanted change"),
-        "noise_of_wanted": Column(
-            "float64",
-            "ratio",
-            "absolute change under white noise of the sizes that the sources needed, over the wanted change; "
-            "mean over sources",
-            missing=True,
-        ),
-        "n_images": Column("int32", "images", "attacked"),
-    },
-)
-
-ALGORITHMS = Table(
-    "algorithms",
-    "one row per algorithm and kind of pair: whether conclusions about transfer depend on the attacker",
-    ("attack", "measure", "family_source", "family_target", "architectures"),
-    {
-        "attack": ATTACK,
-        "measure": Column("string", "", "own change, relative transfer, or rank agreement (over all pairs)"),
-        "family_source": FAMILY,
-        "family_target": FAMILY,
-        "architectures": ARCHITECTURES,
-        "radius": RADIUS,
-        "estimate": Column("float64", "unit", "mean over pairs, regions and images", missing=True),
-        "ci_low": LOW,
-        "ci_high": HIGH,
-        "difference": Column(
-            "float64",
-            "unit",
-            "from the attack l2 of the same radius and images; not of ranks",
-            missing=True,
-        ),
-        "difference_low": LOW,
-        "difference_high": HIGH,
-        "n": Column("int32", "models or pairs", "averaged"),
-        "n_images": IMAGES,
-        "unit": Column("string", "", "of estimate and difference"),
-    },
 )
 
 NETWORK_MEASURES = Table(
@@ -235,84 +75,6 @@ NETWORK_CORRELATIONS = Table(
     },
 )
 
-AXES = Table(
-    "axes",
-    "one row per model, region and measure of its voxels' axes: median and quartiles over images",
-    ("network", "roi", "measure"),
-    {
-        "network": NETWORK,
-        "roi": ROI,
-        "measure": Column(
-            "string",
-            "",
-            "participation_ratio: number of axes that share the power; attack_share: share of the squared "
-            "size of the model's own attack within its k leading axes",
-        ),
-        "k": K,
-        "radius": ATTACK_RADIUS,
-        "value": Column("float64", "axes, or 0 to 1", "median over images; directions are averaged first"),
-        "low": Column("float64", "as value", "lower quartile over images"),
-        "high": Column("float64", "as value", "upper quartile over images"),
-        "chance": CHANCE,
-        "n_images": Column("int32", "images", "with a value"),
-    },
-)
-
-SPECTRA = Table(
-    "spectra",
-    "one row per model and spatial frequency: share of the power of voxels' axes, mean over regions",
-    ("network", "frequency"),
-    {
-        "network": NETWORK,
-        "frequency": Column("float64", "cycles per image", "centre of an annulus that is 1 wide"),
-        "share": Column("float64", "0 to 1", "of the power; mean over leading axes, images and regions"),
-        "n_images": Column("int32", "images", "fewest of the regions"),
-    },
-)
-
-SIMILARITY_LEVELS = Table(
-    "similarity_levels",
-    "one row per kind of pair and level (mean over pairs), and per pair on the same image",
-    ("response", "roi", "k", "level", "family_i", "family_j", "architectures", "network_i", "network_j"),
-    {
-        "response": RESPONSE,
-        "roi": REGION,
-        "k": K,
-        "level": Column(
-            "string",
-            "",
-            "same_image; different_images: one model's axes on an image and the other's on others; "
-            "matched_random: unrelated axes with the spatial frequencies of the two models",
-        ),
-        "family_i": FAMILY,
-        "family_j": FAMILY,
-        "architectures": ARCHITECTURES,
-        "network_i": Column("string", "", "network, or simulated_brain; mean: over all pairs of the kind"),
-        "network_j": Column("string", "", "network, or simulated_brain; mean: over all pairs of the kind"),
-        "similarity": Column("float64", "0 to 1", "mean squared cosine of the principal angles"),
-        "chance": CHANCE,
-        "n_pairs": Column("int32", "pairs", "averaged"),
-        "n_images": Column("int32", "images", "fewest of these pairs"),
-    },
-)
-
-SIMILARITY_CLUSTERS = Table(
-    "similarity_clusters",
-    "one row per merger: models clustered by the similarity of their voxels' axes (average linkage)",
-    ("roi", "step"),
-    {
-        "roi": ROI,
-        "k": K,
-        "step": Column("int32", "", "from 0, the most similar first; of n models it makes cluster n + step"),
-        "left": Column("int32", "", "below n: the place of a model, from 0; else a cluster"),
-        "right": Column("int32", "", "as left"),
-        "distance": Column("float64", "0 to 1", "1 - similarity, mean over pairs between the two"),
-        "size": Column("int32", "models", "in the new cluster"),
-        "left_network": Column("string", "", "name of the model at left; empty: left is a cluster"),
-        "right_network": Column("string", "", "name of the model at right; empty: right is a cluster"),
-    },
-)
-
 AGREEMENT = Table(
     "agreement",
     "one row per network, region and measure: agreement with the simulated brain",
@@ -326,7 +88,7 @@ AGREEMENT = Table(
             "cosine: of the gradients; similarity: of the k leading axes of voxels; relative_change: what "
             "the network's attack does to the brain, over what it does to the network",
         ),
-        "k": K,
+        "k": AXES_K,
         "radius": ATTACK_RADIUS,
         "value": Column(
             "float64", "cosine, 0 to 1, or ratio", "mean over images; ratio of means", missing=True
@@ -370,7 +132,7 @@ NUMBERS = Table(
         "family_source": FAMILY,
         "family_target": FAMILY,
         "architectures": ARCHITECTURES,
-        "k": K,
+        "k": AXES_K,
         "wanted": WANTED,
         "radius": ATTACK_RADIUS,
         "roi": Column("string", "", "region, or all"),
