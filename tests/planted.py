@@ -10,10 +10,12 @@ from codingaxes.names import BRAIN
 from codingaxes.tables import (
     attacks,
     axes,
+    changes,
     networks,
     readouts,
     sensitivity,
     similarity,
+    spaces,
     store,
     summaries,
     transfer,
@@ -31,7 +33,7 @@ NETWORKS = list(ZOO.network)
 MODELS = [*NETWORKS, BRAIN]
 REGIONS, SUBJECTS = ("FFA", "PPA"), ("subj01", "subj02", "subj03")
 IMAGES = [f"nsd_{number:05d}" for number in range(8)]
-STEPS = (attacks, axes, networks, readouts, sensitivity, similarity, summaries, transfer)
+STEPS = (attacks, axes, changes, networks, readouts, sensitivity, similarity, spaces, summaries, transfer)
 TABLES = {
     table.name: table for module in STEPS for table in vars(module).values() if hasattr(table, "columns")
 }
