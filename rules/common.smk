@@ -75,6 +75,13 @@ def weights_of(wildcards):
     return model_files(wildcards.network)["weights"]
 
 
+def weights_folder(name):
+    """Name the folder of a network's weights: shipped, trained here, or fetched."""
+    if name not in TRAINED:
+        return "resources/weights"
+    return "results/networks/trained" if config["zoo"]["retrain"] else "resources/zoo"
+
+
 def model_files(name):
     """Name the files that make up a model: a network with its readouts, or the simulated brain with its units."""
     if name == BRAIN:
@@ -84,7 +91,7 @@ def model_files(name):
             "targets": "results/readouts/targets.parquet",
         }
     return {
-        "weights": f"resources/{'zoo' if name in TRAINED else 'weights'}/{name}.safetensors",
+        "weights": f"{weights_folder(name)}/{name}.safetensors",
         "readouts": f"results/readouts/readouts/{name}.parquet",
         "bases": f"results/readouts/bases/{name}.parquet",
     }

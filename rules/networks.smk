@@ -16,7 +16,7 @@ FETCHED = [name for name in NETWORKS if name not in TRAINED]
 def training_of(wildcards):
     """Keep of a row what makes a trained network of the zoo."""
     row = ROWS[wildcards.network]
-    return configuration.function_of(row) | {key: row[key] for key in ("training_radius", "seed")}
+    return configuration.function_of(row) | {key: row[key] for key in ("architecture", "training_radius", "seed")}
 
 
 def weights_row_of(wildcards):
@@ -43,7 +43,7 @@ def weights_to_check(wildcards):
 rule render_scenes:
     """Fresh scenes for training and for measuring accuracy."""
     output:
-        scenes="resources/zoo/scenes.npz",
+        scenes="results/networks/scenes.npz",
     log:
         "logs/render_scenes.log",
     benchmark:
@@ -56,7 +56,7 @@ rule render_scenes:
         mem="1GB",
         runtime="10m",
     params:
-        seed=config["seed"],
+        seed=config["zoo"]["seed"],
         image_size=config["image_size"],
         train_images=config["zoo"]["train_images"],
         test_images=config["zoo"]["test_images"],
@@ -68,10 +68,10 @@ rule render_scenes:
 rule train_network:
     """Train one network from its own initial weights, on clean or on l2-adversarial scenes."""
     input:
-        scenes="resources/zoo/scenes.npz",
+        scenes="results/networks/scenes.npz",
     output:
-        weights="resources/zoo/{network}.safetensors",
-        accuracies="results/networks/accuracies/{network}.parquet",
+        weights="results/networks/trained/{network}.safetensors",
+        record="results/networks/trained/{network}.json",
     log:
         "logs/train_network/{network}.log",
     benchmark:
@@ -84,11 +84,12 @@ rule train_network:
     threads: 1
     resources:
         mem="2GB",
-        runtime="30m",
+        runtime="2h",
     params:
-        seed=config["seed"],
+        seed=config["zoo"]["seed"],
         network=training_of,
         zoo=config["zoo"],
+        image_size=config["image_size"],
         code=code_of("train_network.py"),
     script:
         "../workflow/scripts/train_network.py"

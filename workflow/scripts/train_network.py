@@ -1,53 +1,64 @@
 """Train one network of the zoo and measure how well it does its own task (rule train_network)."""
 
+import json
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from codingaxes import job
-from codingaxes.miniature import training
+from codingaxes import job, provenance
+from codingaxes.miniature import training, zoo
 from codingaxes.networks.network import save_network
-from codingaxes.tables import store
-from codingaxes.tables.networks import ACCURACIES
+from codingaxes.networks.weights import sha256
 
 
 def main(run):
-    """Write the weights as safetensors, and one row of accuracies."""
+    """Write the weights as float16 safetensors, and a record of how they came about."""
     row, settings = run.params["network"], run.params["zoo"]
-    scenes = np.load(run.input["scenes"])
+    scenes, began = np.load(run.input["scenes"]), time.process_time()
     network = training.train(
         row,
         scenes["train_images"],
         scenes["train_labels"],
         row["training_radius"],
         run.seed(row["seed"]),
-        training.Settings(
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            learning_rate=settings["learning_rate"],
-            weight_decay=settings["weight_decay"],
-        ),
+        training.Settings(**{name: settings[name] for name in zoo.TRAINING}),
         track=lambda epochs: run.track(epochs, unit="epoch"),
     )
-    Path(run.output["weights"]).parent.mkdir(parents=True, exist_ok=True)
-    save_network(network, run.output["weights"])
+    seconds = time.process_time() - began
+    weights = Path(run.output["weights"])
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    save_network(network, weights, half=True)
+    accuracies = measure(network, scenes, settings, run)
+    job.log.info(f"balanced accuracy {accuracies['accuracy']:.3f}, {accuracies['adversarial_accuracy']:.3f}")
+    record = zoo.Record(
+        network=run.wildcards["network"],
+        recipe=zoo.recipe(row, settings, run.params["image_size"]),
+        accuracies=accuracies,
+        sha256=sha256(weights),
+        commit=provenance.commit_of(__file__),
+        versions=provenance.versions("python", "torch", "timm", "numpy"),
+        processor_seconds=round(seconds, 1),
+    )
+    Path(run.output["record"]).write_text(json.dumps(asdict(record), indent=2) + "\n")
+
+
+def measure(network, scenes, settings, run):
+    """Measure the accuracy on fresh scenes, as they are and under attack; values of the table accuracies."""
     images, labels = scenes["test_images"], scenes["test_labels"]
     radius, steps = settings["attack_radius"], settings["attack_steps"]
     clean, attacked = (
         training.balanced_accuracy(network, images, labels, size, steps, run.seed("attack"))
         for size in (0, radius)
     )
-    job.log.info(f"balanced accuracy {clean:.3f}, under attack {attacked:.3f}")
-    row_of_network = {
-        "network": run.wildcards["network"],
-        "parameters": sum(p.numel() for p in network.parameters()),
+    return {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "accuracy": clean,
         "adversarial_accuracy": attacked,
         "attack_radius": radius,
         "n_images": len(images),
     }
-    store.write(run.output["accuracies"], ACCURACIES, pd.DataFrame([row_of_network]))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ carries `code_of("script.py")` among its params: when the digest changes, the ru
 import ast
 import hashlib
 import json
+import subprocess
+import sys
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[1]
@@ -140,3 +143,31 @@ def _files_run_by_importing(name, local):
     for path in paths:
         files = (f"{path}/__init__.py", f"{path}.py")
         yield from [file for file in files if file in local][:1]
+
+
+def commit_of(file):
+    """Find the commit of the repository that a file lies in; "+" follows it where tracked files were edited.
+
+    Returns
+    -------
+    str
+        Empty where there is no repository, or no git.
+    """
+    folder = str(Path(file).resolve().parent)
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        edited = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit + "+" * bool(edited)
+
+
+def _git(folder, *arguments):
+    """Run git in a folder; what it printed."""
+    done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def versions(*packages):
+    """Give the installed versions of packages by name; python stands for the interpreter."""
+    return {name: sys.version.split()[0] if name == "python" else metadata.version(name) for name in packages}

@@ -1,7 +1,7 @@
 """Train the zoo: several labels an image, on clean or on l2-adversarial images.
 
-Adversarial training follows Madry et al. (ICLR 2018) with a single gradient step from a random start
-(Wong, Rice & Kolter, ICLR 2020), which costs two passes where standard training costs one.
+Adversarial training follows Madry et al. (ICLR 2018), with few gradients from a random start. The radius of the
+adversarial images grows from 0 while training begins: from the full radius some networks never leave chance.
 """
 
 import logging
@@ -23,6 +23,8 @@ class Settings:
     batch_size: int
     learning_rate: float  # largest, of one cycle
     weight_decay: float
+    gradients: int  # of the attack that makes an adversarial image; each costs a pass forward and back
+    growth: float  # share of the training, from its begin, over which the radius grows to its full size
 
 
 def to_pixels(images):
@@ -63,6 +65,7 @@ def _train(network, images, labels, radius, settings, track):
     steps = settings.epochs * (len(images) // settings.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     targets = torch.from_numpy(labels).float()
+    step = 0
     for epoch in track(range(settings.epochs)):
         order, total = torch.randperm(len(images)), 0.0
         batches = order.split(settings.batch_size)[: len(images) // settings.batch_size]
@@ -70,18 +73,28 @@ def _train(network, images, labels, radius, settings, track):
             pixels, truth = to_pixels(images[batch.numpy()]), targets[batch]
             mirrored = torch.rand(len(batch)) < 0.5
             pixels[mirrored] = pixels[mirrored].flip(-1)
-            if radius > 0:
+            grown = radius * min(1.0, (step + 1) / (settings.growth * steps)) if settings.growth else radius
+            if grown > 0:
                 network.requires_grad_(False)  # the attack needs no gradient of the weights: a third cheaper
-                pixels = mislead(network, pixels, truth, radius, steps=1)
+                pixels = mislead(network, pixels, truth, grown, settings.gradients)
                 network.requires_grad_(True)
             loss = F.binary_cross_entropy_with_logits(network(pixels), truth)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-            total += loss.item()
+            total, step = total + loss.item(), step + 1
         log.debug(f"epoch {epoch + 1}: loss {total / len(batches):.4f}")
-    return network.eval().requires_grad_(False)
+    return rounded(network.eval().requires_grad_(False))
+
+
+@torch.no_grad()
+def rounded(network):
+    """Round all weights to float16, which they are stored as, so that what is measured is what is stored."""
+    for value in network.body.state_dict().values():
+        if value.is_floating_point():
+            value.copy_(value.half())
+    return network
 
 
 def mislead(network, pixels, labels, radius, steps):

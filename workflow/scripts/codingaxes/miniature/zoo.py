@@ -20,11 +20,11 @@ def _resnet():
 
 
 def _densenet():
-    return DenseNet(12, (2, 2, 2, 2), N_CLASSES, bn_size=4, stem_type="deep")
+    return DenseNet(16, (2, 4, 6, 4), N_CLASSES, bn_size=2, stem_type="deep")
 
 
 def _vgg():
-    cfg = [8, "M", 24, "M", 48, "M", 64, "M"]
+    cfg = [8, "M", 24, "M", 48, 48, "M", 64, 64, "M"]
     return VGG(cfg, N_CLASSES, mlp_ratio=0.04, norm_layer=nn.BatchNorm2d)
 
 
@@ -41,7 +41,7 @@ ARCHITECTURES = {
     "densenet": Architecture(
         _densenet, ("features.denseblock2", "features.denseblock3", "features.denseblock4")
     ),
-    "vgg": Architecture(_vgg, ("features.7", "features.11", "features.15")),
+    "vgg": Architecture(_vgg, ("features.7", "features.14", "features.21")),
 }
 
 
@@ -68,3 +68,38 @@ def row(architecture):
         "interpolation": "bilinear",
         "layers": list(ARCHITECTURES[architecture].layers),
     }
+
+
+# Settings of the configuration's section zoo by which networks are trained: of `training.Settings`.
+TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "gradients", "growth")
+# Further settings that decide what comes out: the scenes, and the attack under which accuracy is measured.
+MEASURED = ("seed", "train_images", "test_images", "attack_radius", "attack_steps")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Say how a network of the zoo came about; it lies as JSON beside the weights."""
+
+    network: str
+    recipe: dict  # of `recipe`
+    accuracies: dict  # a row of the table accuracies, without the network
+    sha256: str  # of the weights
+    commit: str  # of the code that trained it; empty where it was in no repository
+    versions: dict  # package -> version
+    processor_seconds: float  # of the training
+
+
+def recipe(row, settings, image_size):
+    """Collect all that decides what a network of the zoo is, but for the code.
+
+    Parameters
+    ----------
+    row : dict
+        Of the table of networks, with architecture, training_radius and seed.
+    settings : dict
+        The configuration's section zoo.
+    image_size : int
+        Pixels a side of the scenes.
+    """
+    of_row = {key: row[key] for key in ("architecture", "training_radius", "seed")}
+    return of_row | {key: settings[key] for key in (*MEASURED, *TRAINING)} | {"image_size": image_size}

@@ -211,9 +211,9 @@ class Network(nn.Module):
         return output.clone(memory_format=torch.contiguous_format).flatten(1)
 
 
-def save_network(network, path):
-    """Write the weights as safetensors, whole or not at all."""
-    write(network.body, path, name=network.name)
+def save_network(network, path, half=False):
+    """Write the weights as safetensors, whole or not at all; `half`: as float16."""
+    write(network.body, path, name=network.name, half=half)
 
 
 def load_network(row, weights, device="cpu", random_weights=False, image_size=None):

@@ -259,8 +259,8 @@ def save(body, row, path, metadata=None):
     return sum(parameter.numel() for parameter in body.parameters())
 
 
-def write(body, path, metadata=None, name=""):
-    """Write a network's weights as safetensors under its own names, whole or not at all.
+def write(body, path, metadata=None, name="", half=False):
+    """Write a network's weights as safetensors under its own names, whole or not at all; `half`: as float16.
 
     Raises
     ------
@@ -274,6 +274,8 @@ def write(body, path, metadata=None, name=""):
             f"network {name or type(body).__name__}: its state_dict holds other than plain tensors, which no "
             f"file of weights can keep: {_some(odd)}"
         )
+    if half:
+        state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     path = Path(path)
     temporary = path.with_name(f".{path.name}")
     seen = set()
