@@ -16,7 +16,9 @@ FETCHED = [name for name in NETWORKS if name not in TRAINED]
 def training_of(wildcards):
     """Keep of a row what makes a trained network of the zoo."""
     row = ROWS[wildcards.network]
-    return configuration.function_of(row) | {key: row[key] for key in ("architecture", "training_radius", "seed")}
+    return configuration.function_of(row) | {
+        key: row[key] for key in ("architecture", "training_radius", "seed")
+    }
 
 
 def weights_row_of(wildcards):

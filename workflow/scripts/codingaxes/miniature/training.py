@@ -1,7 +1,8 @@
 """Train the zoo: several labels an image, on clean or on l2-adversarial images.
 
-Adversarial training follows Madry et al. (ICLR 2018), with few gradients from a random start. The radius of the
-adversarial images grows from 0 while training begins: from the full radius some networks never leave chance.
+Adversarial training follows Madry et al. (ICLR 2018), with few gradients from a random start. The radius of
+the adversarial images grows from 0 while training begins: from the full radius some networks never leave
+chance.
 """
 
 import logging

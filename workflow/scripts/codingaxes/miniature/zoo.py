@@ -73,7 +73,7 @@ def row(architecture):
 # Settings of the configuration's section zoo by which networks are trained: of `training.Settings`.
 TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "gradients", "growth")
 # Further settings that decide what comes out: the scenes, and the attack under which accuracy is measured.
-MEASURED = ("seed", "train_images", "test_images", "attack_radius", "attack_steps")
+MEASURED = ("train_images", "test_images", "attack_radius", "attack_steps")
 
 
 @dataclass(frozen=True)
@@ -102,4 +102,5 @@ def recipe(row, settings, image_size):
         Pixels a side of the scenes.
     """
     of_row = {key: row[key] for key in ("architecture", "training_radius", "seed")}
-    return of_row | {key: settings[key] for key in (*MEASURED, *TRAINING)} | {"image_size": image_size}
+    of_all = {key: settings[key] for key in (*MEASURED, *TRAINING)}
+    return of_row | {"scenes_seed": settings["seed"], "image_size": image_size} | of_all
