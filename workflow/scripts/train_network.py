@@ -23,7 +23,9 @@ def main(run):
         scenes["train_labels"],
         row["training_radius"],
         run.seed(row["seed"]),
-        training.Settings(**{name: settings[name] for name in zoo.TRAINING}),
+        training.Settings(
+            epochs=settings["epochs"][row["architecture"]], **{name: settings[name] for name in zoo.TRAINING}
+        ),
         track=lambda epochs: run.track(epochs, unit="epoch"),
     )
     seconds = time.process_time() - began

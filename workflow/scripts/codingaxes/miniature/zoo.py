@@ -70,8 +70,8 @@ def row(architecture):
     }
 
 
-# Settings of the configuration's section zoo by which networks are trained: of `training.Settings`.
-TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "gradients", "growth")
+# Settings of the section zoo by which all networks are trained: of `training.Settings`, but for the epochs.
+TRAINING = ("batch_size", "learning_rate", "weight_decay", "gradients", "growth")
 # Further settings that decide what comes out: the scenes, and the attack under which accuracy is measured.
 MEASURED = ("train_images", "test_images", "attack_radius", "attack_steps")
 
@@ -103,4 +103,5 @@ def recipe(row, settings, image_size):
     """
     of_row = {key: row[key] for key in ("architecture", "training_radius", "seed")}
     of_all = {key: settings[key] for key in (*MEASURED, *TRAINING)}
-    return of_row | {"scenes_seed": settings["seed"], "image_size": image_size} | of_all
+    of_all |= {"scenes_seed": settings["seed"], "epochs": settings["epochs"][row["architecture"]]}
+    return of_row | {"image_size": image_size} | of_all
