@@ -22,7 +22,9 @@ def smallest_for_linear(weights, image, wanted):
 def test_the_smallest_perturbation_of_a_linear_response_is_found_with_and_without_the_box(wanted):
     weights, images = randn(3, 8, 8), rand(4, 3, 8, 8)
     for direction, sign in SIGNS.items():
-        attack = smallest.reach(linear(sign * weights), images, wanted, direction=direction, steps=5)
+        attack = smallest.reach(
+            linear(sign * weights), images, wanted, direction=direction, steps=5, limit=15
+        )
         assert attack.reached.all() and attack.converged.all()
         torch.testing.assert_close(sign * attack.change, torch.full((4,), wanted).double(), rtol=0.01, atol=0)
         for image, size, change in zip(images, attack.size, sign * attack.change, strict=True):
@@ -43,6 +45,23 @@ def test_effects_of_a_network_are_reached_to_one_percent_with_less_size_than_one
         sizes.append(float(attack.size.median()))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[2] < 1.03  # the reference has size 1
+
+
+def test_rounds_make_perturbations_smaller_until_one_spares_little():
+    respond, images = Counted(kinked(hidden=400)), rand(8, 3, 8, 8)
+    wanted = strongest.maximise(respond, images, 1.0, steps=100).change
+    once = smallest.reach(respond, images, wanted, steps=5)
+    assert not once.converged.any()
+    respond.gradients = 0
+    attack = smallest.reach(respond, images, wanted, steps=5, limit=155, tolerance=0.005)
+    assert attack.reached.all() and respond.gradients == attack.evaluations.max()
+    assert (attack.size <= once.size).all() and attack.size.mean() < 1.004 < 1.01 < once.size.mean()
+    assert attack.converged[attack.evaluations < 155].all()
+    for i in range(8):
+        alone = smallest.reach(
+            respond, images[i : i + 1], wanted[i : i + 1], steps=5, limit=155, tolerance=0.005
+        )
+        torch.testing.assert_close(alone.delta[0], attack.delta[i], rtol=1e-9, atol=1e-11)
 
 
 def test_the_effect_may_be_given_for_each_image_and_in_another_norm():

@@ -1,7 +1,6 @@
 """Find the perturbations that move a model's predicted responses the most (rule attack_images)."""
 
-import itertools
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 import torch
@@ -16,35 +15,31 @@ from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS, SUBJECT_ATTACKS
 from codingaxes.tables.nsd import STIMULI
 
-BUDGETS = ("radii", "linf_radii", "algorithms", "large_radii", "effects")  # parameters of `plan.list_budgets`
-SETTINGS = ("steps", "effect_steps", "tolerance")  # parameters of `plan.attack`
+# Parameters of `plan.list_budgets`, and of `plan.attack`.
+BUDGETS = ("radii", "linf_radii", "algorithms", "large_radii", "effects", "effect_probes", "variant_probes")
+SETTINGS = ("steps", "limit", "algorithm_steps", "tolerance")
 REACHED = 0.01  # of a wanted change, by which that of the stored perturbation may differ from it
+IMAGES = 8  # that are attacked together, in all regions and both directions, and kept together if a job stops
 
 
 def main(run):
-    """Attack all regions, directions and budgets; a stopped job resumes at the batch it had reached."""
+    """Attack all regions and directions; a stopped job resumes at the images it had reached."""
     device = devices.choose_device(run.params["device"])
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]
     images = read_images(probes.file, run.params["image_size"]).to(device)
-    attacker, batch_size = Attacker(run, model), run.params["batch_size"]
-    starts = range(0, len(probes), batch_size)
-    parts, current = list(itertools.product(starts, model.group, SIGNS)), None
+    attacker, parts = Attacker(run, model), list(range(0, len(probes), IMAGES))
     shards = {
         "subjects": run.shards(SUBJECT_ATTACKS),
         "variants": run.shards(PERTURBATIONS, "variants"),
         "perturbations": run.shards(PERTURBATIONS),  # last, as it says that the part is there
     }
-    for part in run.track(shards["perturbations"].missing(parts), unit="batch, region and direction"):
-        start, roi, direction = part
-        batch = slice(start, start + batch_size)
-        if start != current:  # all regions and directions share the first gradients
-            current, first = start, attacker.first_gradients(images[batch])
-        about = {"roi": roi, "direction": direction, "image_id": probes.image_id.iloc[batch].to_numpy()}
-        frames = attacker.attack(images[batch], first, about)
+    for start in run.track(shards["perturbations"].missing(parts), unit=f"{IMAGES} images"):
+        part = slice(start, start + IMAGES)
+        frames = attacker.attack(images[part], probes.image_id.iloc[part].to_numpy(), start)
         for name, shard in shards.items():
-            shard.save(part, frames[name])
+            shard.save(start, frames[name])
     for name, shard in shards.items():
         shard.write(run.output[name], parts)
     report(run.output["perturbations"])
@@ -53,12 +48,25 @@ def main(run):
 
 
 def report(file):
-    """Say in the log how strong the main attacks are."""
-    columns = ["roi", "radius", "response_before", "response_after", "converged"]
+    """Say in the log how strong the main attacks are, and what they cost."""
+    columns = ["roi", "radius", "response_before", "response_after", "converged", "evaluations"]
     attacks = store.read(file, PERTURBATIONS, columns)
     for (roi, radius), rows in attacks.groupby(["roi", "radius"], sort=False):
         change = (rows.response_after - rows.response_before).abs().median()
-        job.log.info(f"{roi}, l2 {radius:g}: median {change:.3f} SD, {rows.converged.mean():.0%} converged")
+        job.log.info(
+            f"{roi}, l2 {radius:g}: median {change:.3f} SD, {rows.converged.mean():.0%} converged, "
+            f"{rows.evaluations.mean():.0f} gradients"
+        )
+
+
+@dataclass(frozen=True)
+class Items:
+    """List what is attacked together: each image in each region and direction, for one or more readers."""
+
+    about: pd.DataFrame  # one row each: roi, subject, direction, image_id
+    place: torch.Tensor  # (items,) of the image
+    which: torch.Tensor  # (items,) of the response
+    sign: torch.Tensor  # (items,) of the direction
 
 
 class Attacker:
@@ -66,64 +74,94 @@ class Attacker:
 
     def __init__(self, run, model):
         self.run, self.params, self.model = run, run.params, model
-        self.respond, self.readers = model.readers()
+        self.respond, self.readers = model.readers(subjects=self.params["subjects"])
+        self.explore = devices.exploring(self.respond, self.params["precision"])
         self.fitting = devices.Batches(run.params["batch_size"])
         self.budgets = plan.list_budgets(**{name: run.params[name] for name in BUDGETS})
         self.largest = self.budgets[len(run.params["radii"]) - 1]  # of the main ones
 
-    def attack(self, images, first, about):
-        """Attack one region in one direction: a frame for each output, by its name."""
+    def attack(self, images, image_ids, start):
+        """Attack some images, of which the first is probe `start`: a frame for each output, by its name."""
+        first, groups = (
+            self.first_gradients(images),
+            [i for i, (_, who) in enumerate(self.readers) if who == GROUP],
+        )
         rows, known = {"perturbations": [], "variants": [], "subjects": []}, []
         for budget in self.budgets:
+            n = min(len(images), budget.probes - start) if budget.probes else len(images)
+            if n <= 0:
+                continue
+            items = self.items(groups, image_ids[:n], images.device)
             # a perturbation of a smaller ball is allowed in a larger one, and may have the wanted effect
-            candidates = [delta for other, delta in known if budget.admits(other)] if budget.shares else []
-            frame = self.attack_readout(images, first, GROUP, about, budget, candidates)
+            candidates = [
+                delta[other.about.image_id.isin(image_ids[:n]).to_numpy()]
+                for of, other, delta in known
+                if budget.shares and budget.admits(of) and len(other.about) >= len(items.about)
+            ]
+            frame = self.attack_readouts(images, first, items, budget, candidates)
             if budget.shares:
-                known.append((budget, read_perturbations(frame.delta, images)))
+                known.append((budget, items, read_perturbations(frame.delta, images)))
             rows["perturbations" if budget.attack == "l2" else "variants"].append(frame)
-        for subject in self.model.names if self.params["subjects"] else ():
-            frame = self.attack_readout(images, first, subject, about, self.largest)
-            rows["subjects"].append(frame.assign(subject=subject))
+        if self.params["subjects"]:
+            single = [i for i in range(len(self.readers)) if i not in groups]
+            items = self.items(single, image_ids, images.device)
+            rows["subjects"].append(self.attack_readouts(images, first, items, self.largest))
         none = rows["perturbations"][0].iloc[:0]
-        empty = {"variants": none, "subjects": none.assign(subject="")}
-        frames = {name: pd.concat(parts or [empty[name]], ignore_index=True) for name, parts in rows.items()}
-        return frames | {"subjects": frames["subjects"][list(SUBJECT_ATTACKS.columns)]}
+        frames = {name: pd.concat(parts or [none], ignore_index=True) for name, parts in rows.items()}
+        tables = {"perturbations": PERTURBATIONS, "variants": PERTURBATIONS, "subjects": SUBJECT_ATTACKS}
+        return {name: frame[list(tables[name].columns)] for name, frame in frames.items()}
+
+    def items(self, readers, image_ids, device):
+        """List the attacks on some readers: each direction and image of each."""
+        rows = [
+            (*self.readers[reader], direction, image_id)
+            for reader in readers
+            for direction in SIGNS
+            for image_id in image_ids
+        ]
+        about = pd.DataFrame(rows, columns=["roi", "subject", "direction", "image_id"])
+        each, n = len(SIGNS) * len(image_ids), len(readers)
+        which = torch.tensor(readers, device=device).repeat_interleave(each)
+        place = torch.arange(len(image_ids), device=device).repeat(n * len(SIGNS))
+        sign = torch.tensor(list(SIGNS.values()), dtype=torch.float32, device=device)
+        return Items(about, place, which, sign.repeat_interleave(len(image_ids)).repeat(n))
 
     def first_gradients(self, images):
-        """Compute responses (n,) and gradients (n, 3, h, w) at the images, by readout: one forward pass."""
-        wanted = [i for i, (_, who) in enumerate(self.readers) if who == GROUP or self.params["subjects"]]
-        respond = devices.exploring(self.respond, self.params["precision"]) or self.respond
+        """Compute responses (n, readers) and gradients (n, readers, 3, h, w) at the images, in one pass."""
+        respond = self.explore or self.respond
 
         def work(images):
             images = images.detach().requires_grad_(True)
             responses = respond(images)
-            each = [torch.autograd.grad(responses[:, i].sum(), images, retain_graph=True)[0] for i in wanted]
+            each = [
+                torch.autograd.grad(responses[:, i].sum(), images, retain_graph=True)[0]
+                for i in range(responses.shape[1])
+            ]
             return responses.detach(), torch.stack(each, dim=1)
 
         values, gradients = map(torch.cat, zip(*self.fitting(work, images), strict=True))
-        gradients = torch.where(torch.isfinite(gradients).all((2, 3, 4), keepdim=True), gradients, 0.0)
-        return {self.readers[i]: (values[:, i], gradients[:, j]) for j, i in enumerate(wanted)}
+        return values, torch.where(torch.isfinite(gradients).all((2, 3, 4), keepdim=True), gradients, 0.0)
 
-    def attack_readout(self, images, first, who, about, budget, known=()):
-        """Attack one readout within one budget: rows of the table perturbations."""
-        respond = self.model.scalar(about["roi"], who)
-        settings = {name: self.params[name] for name in SETTINGS}
-        settings["direction"] = about["direction"]
-        settings["explore"] = devices.exploring(respond, self.params["precision"])
-        starts = [] if budget.wanted else self.starts(images, about["image_id"])
+    def attack_readouts(self, images, first, items, budget, known=()):
+        """Attack all items within one budget: rows of the table perturbations, with the subject."""
+        settings = {name: self.params[name] for name in SETTINGS} | {"explore": self.explore}
+        values, gradients = (part[items.place, items.which] for part in first)
+        starts = [] if budget.wanted else self.starts(images, items)
 
-        def work(images, value, gradient, *more):
+        def work(images, which, sign, value, gradient, *more):
             evidence = {"starts": more[: len(starts)], "known": more[len(starts) :]}
-            return plan.attack(respond, images, budget, first=(value, gradient), **evidence, **settings)
+            evidence |= {"which": which, "direction": sign, "first": (value, gradient)}
+            return plan.attack(self.respond, images, budget, **evidence, **settings)
 
-        parts = self.fitting(work, images, *first[about["roi"], who], *starts, *known)
-        return self.as_rows(respond, images, strongest.Attack.joined(parts), about, budget)
+        shown = images[items.place]
+        parts = self.fitting(work, shown, items.which, items.sign, values, gradients, *starts, *known)
+        return self.as_rows(shown, strongest.Attack.joined(parts), items, budget)
 
-    def as_rows(self, respond, images, attack, about, budget):
-        """Turn an attack into rows of perturbations, with the responses to what is stored."""
+    def as_rows(self, images, attack, items, budget):
+        """Turn attacks into rows of perturbations, with the responses to what is stored."""
         delta = budgets.round_towards_zero(attack.delta)
-        before, after = (self.responses(respond, images + part).double() for part in (0, delta.float()))
-        change, wanted = SIGNS[about["direction"]] * (after - before), budget.wanted
+        before, after = (self.responses(images + part, items.which) for part in (0, delta.float()))
+        change, wanted = items.sign * (after - before), budget.wanted
         bound = torch.where(attack.bound > 0, attack.bound, torch.nan)
         evidence = {
             "size": budgets.size(delta, budget.norm),
@@ -137,23 +175,26 @@ class Attacker:
         }
         evidence = {name: values.cpu() for name, values in evidence.items()}
         model = {"network": self.run.wildcards["model"], "draw": 0}
-        frame = pd.DataFrame(about | asdict(budget) | model | evidence)
+        frame = items.about.assign(**asdict(budget), **model, **evidence)
         frame["delta"] = list(delta.flatten(1).cpu().numpy())
         return frame
 
-    def starts(self, images, image_ids):
+    def starts(self, images, items):
         """Draw random directions for restarts, each image's own, so that batches have no part in them."""
-
-        def draw(number):
+        image_ids = items.about.image_id.unique()
+        draws = []
+        for number in range(self.params["restarts"]):
             seeds = [self.run.seed("restart", number, image_id) for image_id in image_ids]
-            return torch.stack(list(map(random_direction, seeds, images)))
+            draws.append(torch.stack(list(map(random_direction, seeds, images)))[items.place])
+        return draws
 
-        return [draw(number) for number in range(self.params["restarts"])]
+    def responses(self, images, which):
+        """Compute the responses of each item, in float32, as float64."""
 
-    @torch.no_grad()
-    def responses(self, respond, images):
-        """Compute responses to images, in float32."""
-        return torch.cat(self.fitting(respond, images))
+        def work(images, which):
+            return strongest.forward(self.respond, images, which)
+
+        return torch.cat(self.fitting(work, images, which)).double()
 
 
 if __name__ == "__main__":

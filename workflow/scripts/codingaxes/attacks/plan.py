@@ -1,4 +1,4 @@
-"""List the attacks that a study makes on one response, and make each of them."""
+"""List the attacks that a study makes on a response, and make each of them."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ class Budget:
     norm: str  # l2 or linf
     radius: float  # largest size, pixels in [0, 1]; 0 where a change is wanted
     wanted: float = 0.0  # change of the response, in its unit; 0 where the size is given
+    probes: int = 0  # how many of the probes are attacked, the first ones; 0: all
 
     @property
     def shares(self):
@@ -25,7 +26,7 @@ class Budget:
         return self.wanted > 0 or 0 < other.radius <= self.radius
 
 
-def list_budgets(radii, linf_radii, algorithms, large_radii, effects):
+def list_budgets(radii, linf_radii, algorithms, large_radii, effects, effect_probes, variant_probes):
     """List the budgets of a study; the main ones first, the largest of them last.
 
     Parameters
@@ -36,44 +37,45 @@ def list_budgets(radii, linf_radii, algorithms, large_radii, effects):
         Other algorithms, which attack at the largest main radius.
     effects : sequence of float
         Wanted changes of the response, in its unit.
+    effect_probes, variant_probes : int
+        How many probes are attacked where a change is wanted, and in another norm, at large radii and by
+        other algorithms; 0: all.
 
     Returns
     -------
     list of Budget
     """
-    radii = sorted(radii)
+    radii, few = sorted(radii), {"probes": variant_probes}
     return [
         *(Budget("l2", "ascent", "l2", radius) for radius in radii),
-        *(Budget("linf", "ascent", "linf", radius) for radius in linf_radii),
-        *(Budget(f"l2_{name}", name, "l2", radii[-1]) for name in algorithms),
-        *(Budget("l2_large", "ascent", "l2", radius) for radius in sorted(large_radii)),
-        *(Budget("l2_effect", "ascent", "l2", 0.0, wanted) for wanted in effects),
+        *(Budget("linf", "ascent", "linf", radius, **few) for radius in linf_radii),
+        *(Budget(f"l2_{name}", name, "l2", radii[-1], **few) for name in algorithms),
+        *(Budget("l2_large", "ascent", "l2", radius, **few) for radius in sorted(large_radii)),
+        *(Budget("l2_effect", "ascent", "l2", 0.0, wanted, effect_probes) for wanted in effects),
     ]
 
 
-def attack(respond, images, budget, *, steps, effect_steps, tolerance, starts=(), **shared):
-    """Attack one response within a budget.
+def attack(respond, images, budget, *, steps, algorithm_steps, starts=(), **shared):
+    """Attack responses within a budget.
 
     Parameters
     ----------
     respond, images
         See `strongest.maximise`.
     budget : Budget
-    steps, effect_steps : int
-        Gradients to spend on an image where the size is given, and where a change is wanted.
-    tolerance : float
-        Of the converged flag; see `strongest.maximise`.
+    steps, algorithm_steps : int
+        Gradients to spend on an image in the first round of the ascent, and by other algorithms.
     starts : sequence of tensors (n, 3, h, w)
         Directions of further attempts; not used where a change is wanted.
     **shared
-        direction, first, known and explore, as in `strongest.maximise`.
+        which, direction, limit, tolerance, first, known and explore, as in `strongest.maximise`.
 
     Returns
     -------
     strongest.Attack
     """
     if budget.wanted:
-        settings = {"steps": effect_steps, "gap_tolerance": tolerance}
-        return smallest.reach(respond, images, budget.wanted, norm=budget.norm, **settings, **shared)
-    settings = {"algorithm": budget.algorithm, "steps": steps, "tolerance": tolerance, "starts": starts}
+        return smallest.reach(respond, images, budget.wanted, norm=budget.norm, steps=steps, **shared)
+    settings = {"algorithm": budget.algorithm, "starts": starts}
+    settings["steps"] = steps if budget.algorithm == "ascent" else algorithm_steps
     return strongest.maximise(respond, images, budget.radius, norm=budget.norm, **settings, **shared)

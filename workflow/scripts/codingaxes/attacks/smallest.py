@@ -6,21 +6,18 @@ The search is that for a given size (`steps.ascent`), with a radius that follows
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import Ball, annealed, unit, wide
+from codingaxes.attacks.steps import AGAIN, annealed, unit, wide
 from codingaxes.attacks.strongest import (
-    JUDGED,
     Attack,
     Objective,
-    Tail,
     check_choice,
     check_steps,
-    forward,
     maximise,
     value_and_gradient,
 )
 from codingaxes.names import SIGNS
 
-SETTLE = 12  # forward passes at most, at the end, to find the size along the last direction
+SETTLE = 12  # forward passes at most, after a round, to find the size along its last direction
 # Shares of the tolerance that settling aims at, and that count as a hit; the rest is for rounding to float16.
 AIM, HIT = 0.25, 0.75
 RESCUE = (2.0, 0.5, 8.0, 0.125)  # sizes to try, over that of the strongest perturbation that did not suffice
@@ -31,11 +28,13 @@ def reach(
     images,
     wanted,
     *,
+    which=None,
     norm="l2",
     direction="increase",
-    steps=20,
+    steps=10,
+    limit=0,
     tolerance=0.01,
-    gap_tolerance=0.05,
+    accuracy=0.01,
     known=(),
     first=None,
     explore=None,
@@ -43,19 +42,22 @@ def reach(
     """Find the smallest perturbations that change the response by a wanted amount.
 
     Directions are those of `steps.ascent`. The radius follows the effect by Newton's steps on the size. At
-    the end the size along the last direction is settled by forward passes alone.
+    the end of a round the size along the last direction is settled by forward passes alone.
+
+    As in `strongest.maximise`, a round that begins at the best point, with twice as many gradients, follows
+    until one makes the perturbation smaller by at most the tolerance.
 
     Parameters
     ----------
-    respond, images, norm, steps, known, first, explore
-        As in `strongest.maximise`; known perturbations may have any size.
+    respond, images, which, norm, direction, steps, limit, known, first, explore
+        As in `strongest.maximise`, but without "either"; known perturbations may have any size.
     wanted : float or tensor (n,)
         Change in the unit of the response, above 0.
-    direction : "increase" or "decrease"
     tolerance : float
+        Share of the size that going on may have spared, for an image to be done, and to be flagged as
+        converged; with one round, nothing is. It is measured, as in `strongest.maximise`.
+    accuracy : float
         An effect is reached if it differs from the wanted one by at most this share.
-    gap_tolerance : float
-        For the converged flag: the share of the change that a first-order step of the same size could add.
 
     Returns
     -------
@@ -71,38 +73,67 @@ def reach(
         If an image leaves [0, 1], or an argument is out of range.
     """
     budgets.check(images, 1.0, norm)
-    check_choice("direction", direction, SIGNS)
+    if isinstance(direction, str):
+        check_choice("direction", direction, SIGNS)
     check_steps(steps)
-    explored, slope = first if first is not None else value_and_gradient(explore or respond, images)
-    before = explored if explore is None else forward(respond, images)
+    first = first if first is not None else value_and_gradient(explore or respond, images, which)
+    objective, slope = Objective.of(respond, images, direction, first, which, explore), first[1]
+    before = objective.before
     wanted = torch.as_tensor(wanted, dtype=before.dtype, device=before.device).expand_as(before)
     if not (wanted > 0).all():
         raise ValueError(f"wanted must be above 0, not {float(wanted.min()):g}; direction says which way")
-    sign = torch.full_like(before, SIGNS[direction])
-    search = _Search(Objective(respond, images, sign, before, explore, explored), wanted, norm, tolerance)
-    mean, radius, tail = search.descend(slope, steps)
+    search = _Search(objective, wanted, norm, accuracy)
+    rounds = _Rounds(search, slope, steps)
     for delta in known:
         search.note(delta, search.objective.at(delta))
-    search.settle(mean, radius)
     search.settle_strongest()
-    spent = torch.full_like(before, steps, dtype=torch.int32)
+    rounds.go_on(limit, tolerance)
     for factor in RESCUE:
         missed = torch.nonzero(~search.passed & (search.change > 0)).flatten()
         if len(missed):
-            spent[missed] += search.rescue(missed, factor, direction, steps, (explored, slope))
+            rounds.spent[missed] += search.rescue(missed, factor, steps, first)
     search.settle_strongest()
     size = budgets.size(search.delta, norm)
-    gap = Ball(images, size.clamp_min(1e-30), norm).gap(tail.mean, search.delta)
     return Attack(
         delta=search.delta,
         before=before,
-        after=before + sign * search.change,
+        after=before + objective.sign * search.change,
         size=size,
         bound=budgets.bound(slope, size, norm),
-        converged=search.reached & (gap <= gap_tolerance * search.change) & (steps >= JUDGED),
-        evaluations=spent,
+        converged=search.reached & rounds.converged,
+        evaluations=rounds.spent,
         reached=search.reached,
     )
+
+
+class _Rounds:
+    """Search in rounds, each from the best point so far; what a round spares says who is done."""
+
+    def __init__(self, search, slope, steps):
+        self.search, self.steps = search, steps
+        self.spent = torch.full_like(search.wanted, steps, dtype=torch.int32)
+        self.converged = torch.zeros_like(search.reached)
+        gradient = wide(search.objective.sign, slope) * slope
+        radius = search.wanted / budgets.bound(slope, 1.0, search.norm).clamp_min(1e-30)
+        # one of the first round's gradients is that at the images
+        search.settle(*search.descend(unit(gradient), search.limited(radius), steps - 1, 1.0))
+
+    def go_on(self, limit, tolerance):
+        """Make further rounds until images are done or the limit is reached."""
+        search, steps, spent = self.search, 2 * self.steps, self.steps
+        rows = torch.nonzero(search.change > 0).flatten()
+        while len(rows) and spent + steps <= limit:
+            before = budgets.size(search.delta[rows], search.norm)
+            reached = search.reached[rows]
+            part = search.only(rows)
+            mean = unit(part.delta)
+            part.settle(*part.descend(mean, part.limited(before), steps, AGAIN))
+            part.settle_strongest()
+            search.put(rows, part)
+            now = budgets.size(part.delta, search.norm)
+            done = reached & part.reached & (before - now <= tolerance * before)
+            self.converged[rows], self.spent[rows] = done, self.spent[rows] + steps
+            rows, spent, steps = rows[~done], spent + steps, 2 * steps
 
 
 class _Search:
@@ -112,6 +143,8 @@ class _Search:
     than that, and before there is one of these, the strongest.
     """
 
+    STATE = ("delta", "change", "reached", "trusted", "at")  # one entry per image
+
     def __init__(self, objective, wanted, norm, tolerance):
         self.objective, self.wanted, self.norm, self.tolerance = objective, wanted, norm, tolerance
         self.delta, self.change = torch.zeros_like(objective.images), torch.zeros_like(wanted)
@@ -120,6 +153,18 @@ class _Search:
         self.largest = budgets.size(corner, norm)
         # the point that sizes are taken from: its change, at most half the wanted one, and its size
         self.trusted, self.at = torch.zeros_like(wanted), torch.zeros_like(self.largest)
+
+    def only(self, rows):
+        """Give the search for some of the images, as far as it has come."""
+        part = _Search(self.objective.only(rows), self.wanted[rows], self.norm, self.tolerance)
+        for name in self.STATE:
+            setattr(part, name, getattr(self, name)[rows])
+        return part
+
+    def put(self, rows, part):
+        """Take back what the search for some of the images has found."""
+        for name in self.STATE:
+            getattr(self, name)[rows] = getattr(part, name)
 
     @property
     def passed(self):
@@ -141,22 +186,17 @@ class _Search:
         self.change = torch.where(better, change, self.change)
         self.reached = self.reached | hit
 
-    def descend(self, slope, steps):
-        """Search from the gradient at the images; the last direction, the last radius and the tail."""
+    def descend(self, mean, radius, steps, weight):
+        """Search from a direction and a size, with some gradients; the last direction and size."""
         objective = self.objective
-        gradient = wide(objective.sign, slope) * slope
-        # with one gradient more than in `strongest`
-        mean, tail = unit(gradient), Tail(gradient, 2 * steps // 3 - 1)
-        radius = self.limited(self.wanted / budgets.bound(slope, 1.0, self.norm).clamp_min(1e-30))
-        for step in range(steps - 1):
+        for step in range(steps):
             delta = budgets.stretch(mean, objective.images, radius, self.norm)
             change, gradient = objective.with_gradient(delta)
             radius = self.follow(delta, change, gradient, radius)
             if objective.exact:  # otherwise only what full precision shows counts, in settling
                 self.note(delta, change)
-            mean = annealed(mean, gradient, step, steps)
-            tail.add(gradient)
-        return mean, radius, tail
+            mean = annealed(mean, gradient, step, steps, weight)
+        return mean, radius
 
     def follow(self, delta, change, gradient, radius):
         """Estimate the size at which the effect is the wanted one, by the slope along a perturbation.
@@ -177,7 +217,7 @@ class _Search:
         back = torch.where(self.trusted > 0, 1.5 * self.at, radius / 2)
         return self.limited(torch.where(trusted, newton, back))
 
-    def rescue(self, missed, factor, direction, steps, first):
+    def rescue(self, missed, factor, steps, first):
         """Look for the effect of some images among the strongest of another size; gradients spent on each."""
         objective = self.objective
         radius = self.limited(factor * budgets.size(self.delta, self.norm))[missed]
@@ -185,8 +225,9 @@ class _Search:
             objective.respond,
             objective.images[missed],
             radius.to(objective.images.dtype),
+            which=None if objective.which is None else objective.which[missed],
             norm=self.norm,
-            direction=direction,
+            direction=objective.sign[missed],
             steps=steps,
             first=tuple(part[missed] for part in first),
             explore=None if objective.exact else objective.explore,

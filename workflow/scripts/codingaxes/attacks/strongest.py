@@ -1,7 +1,7 @@
 """Find the perturbation inside a budget that changes a response the most.
 
-`respond` maps images (n, 3, h, w) in [0, 1] to responses (n,), each from its own image alone: any linear
-combination of voxels or regions, of a network or of a brain that can be differentiated.
+`respond` maps images (n, 3, h, w) in [0, 1] to responses (n,) or (n, v), each from its own image alone: any
+linear combinations of voxels or regions, of a network or of a brain that can be differentiated.
 """
 
 from dataclasses import dataclass, fields
@@ -9,10 +9,8 @@ from dataclasses import dataclass, fields
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import ALGORITHMS, Ball, wide
+from codingaxes.attacks.steps import AGAIN, ALGORITHMS, Ball, ascent, wide
 from codingaxes.names import SIGNS
-
-JUDGED = 5  # steps from which on the last third says something about the point that was reached
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Attack:
     after: torch.Tensor  # (n,) response to the perturbed image
     size: torch.Tensor  # (n,) float64, norm of delta
     bound: torch.Tensor  # (n,) float64, change of a linear response: size (allowed or needed) * dual norm
-    converged: torch.Tensor  # (n,) bool, a first-order step could add at most tolerance * change
+    converged: torch.Tensor  # (n,) bool, going on added at most the tolerance; see `maximise`
     evaluations: torch.Tensor  # (n,) int, gradients spent on the image
     reached: torch.Tensor  # (n,) bool, the wanted effect, or for a given size any change the right way
 
@@ -39,17 +37,24 @@ class Attack:
         """Subtract the response before from the response after, (n,)."""
         return self.after - self.before
 
+    def where(self, chosen, other):
+        """Take each image's entry of this attack where `chosen` (n,), and of another attack elsewhere."""
+        pairs = [(getattr(self, field.name), getattr(other, field.name)) for field in fields(Attack)]
+        return Attack(*(torch.where(chosen.view(-1, *[1] * (a.ndim - 1)), a, b) for a, b in pairs))
+
 
 def maximise(
     respond,
     images,
     radius,
     *,
+    which=None,
     norm="l2",
     direction="increase",
     algorithm="ascent",
-    steps=20,
-    tolerance=0.05,
+    steps=10,
+    limit=0,
+    tolerance=0.01,
     starts=(),
     known=(),
     first=None,
@@ -60,31 +65,41 @@ def maximise(
     Every point that an algorithm proposes lies in ball and box. The best point that was seen is returned,
     which need not be the last. Images do not influence each other.
 
+    Our ascent decides for each image how long to go on, up to the limit. Its first round has `steps`
+    gradients. Each further round starts at the best point, with fresh annealing, and has twice as many as the
+    round before, so a little more than all rounds before together. An image is done once a round has added at
+    most the tolerance.
+
     Parameters
     ----------
-    respond : callable, (n, 3, h, w) -> (n,)
+    respond : callable, (n, 3, h, w) -> (n,) or (n, v)
         Differentiable and deterministic.
     images : tensor (n, 3, h, w)
         In [0, 1].
     radius : float or tensor (n,)
         Above 0, pixels in [0, 1].
+    which : tensor (n,) of int, optional
+        Which of the v responses is attacked, for each image: so attacks on several responses of the same
+        images share passes. The first one if not given.
     norm : "l2" or "linf"
-    direction : "increase", "decrease" or "either"
-        either: the larger |change|. One step is tried each way, and the attack continues the better way.
+    direction : "increase", "decrease", "either", or tensor (n,) of signs
+        either: both are made, and the larger |change| is returned.
     algorithm : str
         Of `steps.ALGORITHMS`: ascent, pgd or apgd.
     steps : int
-        Gradients to spend on each image, at least 1. Each start costs as many again, less the first one.
+        Gradients to spend on each image, at least 1; of the ascent in its first round.
+    limit : int
+        Most gradients of the ascent for an image, without starts. With too few for another round, 0 for
+        instance, the first round is all there is. The other algorithms spend `steps`.
     tolerance : float
-        For the converged flag: the share of the change that a first-order step could still add. The step is
-        along the mean gradient of the last third of the steps: at a kink of the response a single gradient
-        is never small, a mean over its sides is (Goldstein, Math. Programming 1977). With fewer than `JUDGED`
-        steps that mean is of the gradients that the point was made from, and nothing counts as converged.
+        Share of the change that going on may have added, for an image to be done, and to be flagged as
+        converged. What was added is measured: by the last round, or where there was one alone, by its second
+        half.
     starts : sequence of tensors (n, 3, h, w)
-        Directions of further attempts. The best of all attempts is returned for each image.
+        Directions of further attempts, of `steps` gradients each. The best attempt is continued.
     known : sequence of tensors (n, 3, h, w)
         Perturbations inside the budget, for instance of a smaller one. Each costs a forward pass, and the
-        result is never weaker.
+        result is never weaker. One that is better shows that the search had not converged.
     first : pair of tensors (n,), (n, 3, h, w), optional
         Response and gradient at the images, where the caller has them from another budget.
     explore : callable, optional
@@ -103,33 +118,96 @@ def maximise(
         If an image leaves [0, 1], or an argument is out of range.
     """
     budgets.check(images, radius, norm)
-    check_choice("direction", direction, (*SIGNS, "either"))
     check_choice("algorithm", algorithm, ALGORITHMS)
     check_steps(steps)
-    explored, gradient = first if first is not None else value_and_gradient(explore or respond, images)
-    before = explored if explore is None else forward(respond, images)
-    ball = Ball(images, radius, norm)
-    sign = _better_way(respond, ball, before, gradient) if direction == "either" else SIGNS[direction]
-    sign = torch.as_tensor(sign, dtype=before.dtype, device=before.device).expand_as(before)
-    objective = Objective(respond, images, sign, before, explore, explored)
-    change, best, tail = _attempts(objective, ball, gradient, ALGORITHMS[algorithm], steps, starts)
-    for delta in known:
+    if isinstance(direction, str):
+        check_choice("direction", direction, (*SIGNS, "either"))
+    settings = {"which": which, "norm": norm, "algorithm": algorithm, "steps": steps, "limit": limit}
+    settings |= {"tolerance": tolerance, "starts": starts, "known": known, "explore": explore}
+    first = first if first is not None else value_and_gradient(explore or respond, images, which)
+    if isinstance(direction, str) and direction == "either":
+        up, down = (
+            maximise(respond, images, radius, direction=way, first=first, **settings) for way in SIGNS
+        )
+        return up.where(up.change.abs() >= down.change.abs(), down)
+    return _maximise(respond, images, radius, direction, first, settings)
+
+
+def _maximise(respond, images, radius, direction, first, settings):
+    """Make the attack of `maximise` in one direction, with arguments that have been checked."""
+    objective = Objective.of(respond, images, direction, first, settings["which"], settings["explore"])
+    gradient = first[1]
+    ball, steps = Ball(images, radius, settings["norm"]), settings["steps"]
+    search = _Search(objective, ball, wide(objective.sign, gradient) * gradient)
+    algorithm = ALGORITHMS[settings["algorithm"]]
+    for start in (None, *settings["starts"]):
+        search.attempt(algorithm, steps, start)
+    search.judge(settings["tolerance"])
+    if algorithm is ascent:
+        search.go_on(steps, settings["limit"], settings["tolerance"])
+    # where cheap arithmetic has chosen, the change that is reported is still that of the response itself
+    change = search.change if objective.exact else objective.at(search.best)
+    best, converged = search.best, search.converged
+    for delta in settings["known"]:
         other = objective.at(delta)
-        best = torch.where(wide(other > change, images), delta, best)
-        change = torch.maximum(other, change)
-    judged = (ball.gap(tail, best) <= tolerance * change) & (steps >= JUDGED)
+        better = other > change
+        best, change = torch.where(wide(better, images), delta, best), torch.maximum(other, change)
+        converged = converged & ~better
     return Attack(
         delta=best,
-        before=before,
-        after=before + sign * change,
-        size=budgets.size(best, norm),
-        bound=budgets.bound(gradient, radius, norm),
-        converged=(change > 0) & judged,
-        evaluations=torch.full_like(before, steps + len(starts) * (steps - 1), dtype=torch.int32),
+        before=objective.before,
+        after=objective.before + objective.sign * change,
+        size=budgets.size(best, settings["norm"]),
+        bound=budgets.bound(gradient, radius, settings["norm"]),
+        converged=converged & (change > 0),
+        evaluations=search.spent,
         reached=change > 0,
     )
 
 
+class _Search:
+    """Hold the best perturbations so far, and look for better ones."""
+
+    def __init__(self, objective, ball, gradient):
+        self.objective, self.ball, self.gradient = objective, ball, gradient
+        self.change, self.best = torch.zeros_like(objective.before), torch.zeros_like(objective.images)
+        self.halfway = torch.zeros_like(self.change)  # the best of the first half of an attempt's points
+        self.converged = torch.zeros_like(self.change, dtype=torch.bool)
+        self.spent = torch.ones_like(self.change, dtype=torch.int32)
+
+    def attempt(self, algorithm, steps, start):
+        """Follow an algorithm for some gradients, from the images or from another start."""
+        proposals = algorithm(self.ball, steps, start)
+        change, best, halfway = _climb(self.objective, self.gradient, proposals, steps)
+        better = change > self.change
+        self.best = torch.where(wide(better, best), best, self.best)
+        self.change, self.halfway = (
+            torch.where(better, *pair) for pair in ((change, self.change), (halfway, self.halfway))
+        )
+        self.spent += steps - 1
+
+    def judge(self, tolerance):
+        """Flag images on which the second half of the best attempt added at most the tolerance."""
+        self.converged = (self.change > 0) & (self.change - self.halfway <= tolerance * self.change)
+
+    def go_on(self, steps, limit, tolerance):
+        """Make further rounds of the ascent from the best points, until images are done or none is allowed."""
+        open_, steps = torch.nonzero(self.change > 0).flatten(), 2 * steps
+        spent = steps // 2
+        while len(open_) and spent + steps <= limit:
+            objective, ball, best = self.objective.only(open_), self.ball.only(open_), self.best[open_]
+            proposals = ascent(ball, steps, best, AGAIN)
+            change, delta, _ = _climb(objective, self.gradient[open_], proposals, steps)
+            before = self.change[open_]
+            better = change > before
+            self.best[open_] = torch.where(wide(better, delta), delta, best)
+            self.change[open_] = now = torch.maximum(change, before)
+            self.converged[open_] = done = now - before <= tolerance * now
+            self.spent[open_] += steps - 1  # the last of a round is a forward pass alone
+            open_, spent, steps = open_[~done], spent + steps, 2 * steps
+
+
+@dataclass(frozen=True)
 class Objective:
     """Compute the change of the response in the wanted direction, at perturbations of some images.
 
@@ -137,23 +215,46 @@ class Objective:
     changes that come with gradients are of that response, from `explored` at the images themselves.
     """
 
-    def __init__(self, respond, images, sign, before, explore=None, explored=None):
-        self.respond, self.images, self.sign, self.before = respond, images, sign, before
-        self.exact = explore is None
-        self.explore, self.explored = (respond, before) if self.exact else (explore, explored)
+    respond: callable
+    images: torch.Tensor  # (n, 3, h, w)
+    sign: torch.Tensor  # (n,) 1 or -1
+    before: torch.Tensor  # (n,) response to the images
+    which: torch.Tensor | None  # (n,) see `maximise`
+    explore: callable
+    explored: torch.Tensor  # (n,)
+
+    @staticmethod
+    def of(respond, images, direction, first, which, explore):
+        """Make an objective from the arguments of `maximise`."""
+        explored = first[0]
+        before = explored if explore is None else forward(respond, images, which)
+        sign = SIGNS[direction] if isinstance(direction, str) else direction
+        sign = torch.as_tensor(sign, dtype=before.dtype, device=before.device).expand_as(before)
+        return Objective(respond, images, sign, before, which, explore or respond, explored)
+
+    @property
+    def exact(self):
+        """Say whether gradients come from the response itself."""
+        return self.explore is self.respond
+
+    def only(self, rows):
+        """Give the objective of some of the images."""
+        which = None if self.which is None else self.which[rows]
+        parts = (self.images[rows], self.sign[rows], self.before[rows], which)
+        return Objective(self.respond, *parts, self.explore, self.explored[rows])
 
     def with_gradient(self, delta):
         """Compute changes (n,) and their gradients (n, 3, h, w)."""
-        after, gradient = value_and_gradient(self.explore, self.images + delta)
+        after, gradient = value_and_gradient(self.explore, self.images + delta, self.which)
         return self._change(after, self.explored), wide(self.sign, delta) * gradient
 
     def without_gradient(self, delta):
         """Compute the same changes (n,) by a forward pass alone."""
-        return self._change(forward(self.explore, self.images + delta), self.explored)
+        return self._change(forward(self.explore, self.images + delta, self.which), self.explored)
 
     def at(self, delta):
         """Compute changes (n,) of the response itself, by a forward pass alone."""
-        return self._change(forward(self.respond, self.images + delta), self.before)
+        return self._change(forward(self.respond, self.images + delta, self.which), self.before)
 
     def _change(self, after, before):
         """Compute changes in the wanted direction; one that is not finite counts as 0."""
@@ -161,54 +262,13 @@ class Objective:
         return torch.where(torch.isfinite(change), change, torch.zeros_like(change))
 
 
-class Tail:
-    """Average the last gradients of a search, by which convergence is judged.
-
-    Parameters
-    ----------
-    gradient : tensor (n, 3, h, w)
-        At the images themselves, which is number 0.
-    start : int
-        Number of the first gradient that counts.
-    """
-
-    def __init__(self, gradient, start):
-        self.start, self.number = start, 0
-        self.sum, self.count = gradient, 1
-
-    def add(self, gradient):
-        """Take in the next gradient."""
-        self.number += 1
-        counts = self.number > self.start
-        self.sum, self.count = (self.sum + gradient, self.count + 1) if counts else (gradient, 1)
-
-    @property
-    def mean(self):
-        """Give the mean gradient, (n, 3, h, w)."""
-        return self.sum / self.count
-
-
-def _attempts(objective, ball, gradient, algorithm, steps, starts):
-    """Run an attack from its own start and from others; the best change, perturbation and mean gradient."""
-    gradient = wide(objective.sign, gradient) * gradient
-    change, best, tail = torch.zeros_like(objective.before), torch.zeros_like(objective.images), gradient
-    for start in (None, *starts):
-        attempt = _climb(objective, gradient, algorithm(ball, steps, start), steps)
-        better = attempt[0] > change
-        change = torch.where(better, attempt[0], change)
-        better = wide(better, gradient)
-        best, tail = torch.where(better, attempt[1], best), torch.where(better, attempt[2], tail)
-    # where cheap arithmetic has chosen, the change that is reported is still that of the response itself
-    return (change if objective.exact else objective.at(best)), best, tail
-
-
 def _climb(objective, gradient, proposals, steps):
-    """Follow an algorithm; the best change (n,), its perturbation, and the mean of the last gradients.
+    """Follow an algorithm; the best change (n,), its perturbation, and the best change of the first half.
 
     The last proposal takes a forward pass alone, so that `steps` gradients are spent with that at the images.
     """
     best, change = torch.zeros_like(gradient), torch.zeros_like(objective.before)
-    tail = Tail(gradient, 2 * steps // 3)
+    halfway = change
     proposals.send(None)
     delta = proposals.send((change, gradient))
     for step in range(1, steps + 1):
@@ -216,49 +276,50 @@ def _climb(objective, gradient, proposals, steps):
             reached = objective.without_gradient(delta)
         else:
             reached, gradient = objective.with_gradient(delta)
-            tail.add(gradient)
         better = reached > change
         if better.all():
             best = delta
         elif better.any():  # by rows: a mask over pixels would take as long as a step
             best = best.index_copy(0, better.nonzero().flatten(), delta[better])
         change = torch.where(better, reached, change)
+        if step <= steps // 2:
+            halfway = change
         if step < steps:
             delta = proposals.send((reached, gradient))
-    return change, best, tail.mean
-
-
-def _better_way(respond, ball, before, gradient):
-    """Choose the sign of the larger change after one step up and one down; not finite counts as 0."""
-    up, down = (
-        (forward(respond, ball.images + ball.stretch(way * gradient)) - before).abs() for way in (1, -1)
-    )
-    return torch.where(torch.isfinite(down) & ~(up >= down), -1.0, 1.0)
+    return change, best, halfway
 
 
 @torch.no_grad()
-def forward(respond, images):
-    """Compute responses (n,) without a gradient."""
-    return respond(images)
+def forward(respond, images, which=None):
+    """Compute the responses (n,) that are attacked, without a gradient."""
+    return _chosen(respond(images), images, which)
 
 
-def value_and_gradient(respond, images):
+def value_and_gradient(respond, images, which=None):
     """Compute responses (n,) and their gradients (n, 3, h, w); one that is not finite counts as zero.
 
     Raises
     ------
     ValueError
-        If `respond` does not give one number for each image.
+        If `respond` does not give a row for each image, or several numbers and nothing says which counts.
     """
     images = images.detach().requires_grad_(True)
-    value = respond(images)
-    if value.shape != images.shape[:1]:
-        raise ValueError(
-            f"respond must give one number for each of {len(images)} images, not {tuple(value.shape)}"
-        )
+    value = _chosen(respond(images), images, which)
     (gradient,) = torch.autograd.grad(value.sum(), images)
     finite = torch.isfinite(gradient.sum(dim=(1, 2, 3)))
     return value.detach(), gradient if finite.all() else torch.where(wide(finite, gradient), gradient, 0.0)
+
+
+def _chosen(responses, images, which):
+    """Take the response of each image (n,) that is attacked."""
+    if which is not None and responses.ndim == 2 and len(responses) == len(images):
+        return responses.gather(1, which[:, None])[:, 0]
+    if responses.shape != images.shape[:1]:
+        raise ValueError(
+            f"respond must give one number for each of {len(images)} images, not {tuple(responses.shape)}; "
+            "of several, which says the one that counts"
+        )
+    return responses
 
 
 def check_choice(name, choice, allowed):

@@ -28,17 +28,18 @@ class EncodingModel:
     features: torch.nn.Module | None = None  # images -> (n, d), the layers that are read; none of the brain
     names: tuple = ()  # of the subjects, in the order of their responses
 
-    def readers(self):
-        """Join the group's and each subject's readout of every region, computed in one pass.
+    def readers(self, subjects=True):
+        """Join the group's and, if wanted, each subject's readout of every region, computed in one pass.
 
         Returns
         -------
-        respond : callable, images -> (n, regions x (1 + subjects))
+        respond : callable, images -> (n, regions x (1 + subjects)), without subjects (n, regions)
         names : list of tuples (region, group or subject)
             Of the responses, in order.
         """
-        parts = [part for roi in self.group for part in (self.group[roi], self.subjects[roi])]
-        return _SharedPass(parts), [(roi, name) for roi in self.group for name in (GROUP, *self.names)]
+        kinds, names = (self.group, self.subjects)[: 1 + subjects], (GROUP, *self.names * subjects)
+        parts = [of[roi] for roi in self.group for of in kinds]
+        return _SharedPass(parts), [(roi, name) for roi in self.group for name in names]
 
     def scalar(self, roi, subject=GROUP):
         """Give the response of a region, of the group or of one subject, as a callable images -> (n,)."""

@@ -17,6 +17,12 @@ from codingaxes.tables.columns import (
     Table,
 )
 
+CONVERGED = Column(
+    "bool",
+    "",
+    "going on, with as many gradients as before, added at most the configured tolerance; it was measured",
+)
+
 PERTURBATIONS = Table(
     "perturbations",
     "one row per attack and image; responses are those of the stored, rounded perturbation",
@@ -45,7 +51,7 @@ PERTURBATIONS = Table(
             "float64", "ratio", "change over bound; curvature can make it exceed 1", missing=True
         ),
         "evaluations": Column("int32", "gradients", "spent on this image"),
-        "converged": Column("bool", "", "a first-order step could add no more than the configured tolerance"),
+        "converged": CONVERGED,
         "reached": Column(
             "bool",
             "",
@@ -71,6 +77,6 @@ SUBJECT_ATTACKS = Table(
         "response_before": Column("float64", SD, "predicted by the subject's readout, image"),
         "response_after": Column("float64", SD, "predicted by the subject's readout, perturbed"),
         "evaluations": Column("int32", "gradients", "spent on this image"),
-        "converged": Column("bool", "", "a first-order step could add no more than the configured tolerance"),
+        "converged": CONVERGED,
     },
 )
