@@ -7,7 +7,14 @@ from planted_responses import kinked, rand
 from codingaxes.attacks import plan, smallest, strongest
 from codingaxes.attacks.plan import Budget
 
-SETTINGS = {"steps": 4, "limit": 12, "algorithm_steps": 6, "tolerance": 1e-9, "direction": "decrease"}
+SETTINGS = {
+    "steps": 4,
+    "limit": 12,
+    "effect_limit": 28,
+    "algorithm_steps": 6,
+    "tolerance": 1e-9,
+    "direction": "decrease",
+}
 
 
 def list_budgets(radii=(0.9, 0.3), linf_radii=(), algorithms=(), large_radii=(), effects=()):
@@ -63,6 +70,6 @@ def test_a_given_size_is_attacked_by_the_algorithm_of_its_budget(algorithm, step
 def test_a_wanted_change_is_attacked_with_as_many_gradients_as_it_needs():
     respond, images = kinked(), rand(3, 3, 8, 8)
     attack = plan.attack(respond, images, Budget("l2_effect", "ascent", "l2", 0.0, wanted=0.2), **SETTINGS)
-    settings = {"steps": 4, "limit": 12, "tolerance": 1e-9, "direction": "decrease"}
+    settings = {"steps": 4, "limit": 28, "tolerance": 1e-9, "direction": "decrease"}
     expected = smallest.reach(respond, images, 0.2, **settings)
     assert torch.equal(attack.delta, expected.delta) and torch.equal(attack.size, expected.size)

@@ -55,7 +55,7 @@ def list_budgets(radii, linf_radii, algorithms, large_radii, effects, effect_pro
     ]
 
 
-def attack(respond, images, budget, *, steps, algorithm_steps, starts=(), **shared):
+def attack(respond, images, budget, *, steps, limit, effect_limit, algorithm_steps, starts=(), **shared):
     """Attack responses within a budget.
 
     Parameters
@@ -65,17 +65,20 @@ def attack(respond, images, budget, *, steps, algorithm_steps, starts=(), **shar
     budget : Budget
     steps, algorithm_steps : int
         Gradients to spend on an image in the first round of the ascent, and by other algorithms.
+    limit, effect_limit : int
+        Most gradients of the ascent where the size is given, and where a change is wanted.
     starts : sequence of tensors (n, 3, h, w)
         Directions of further attempts; not used where a change is wanted.
     **shared
-        which, direction, limit, tolerance, first, known and explore, as in `strongest.maximise`.
+        which, direction, tolerance, first, known and explore, as in `strongest.maximise`.
 
     Returns
     -------
     strongest.Attack
     """
     if budget.wanted:
-        return smallest.reach(respond, images, budget.wanted, norm=budget.norm, steps=steps, **shared)
-    settings = {"algorithm": budget.algorithm, "starts": starts}
+        settings = {"norm": budget.norm, "steps": steps, "limit": effect_limit}
+        return smallest.reach(respond, images, budget.wanted, **settings, **shared)
+    settings = {"algorithm": budget.algorithm, "norm": budget.norm, "limit": limit, "starts": starts}
     settings["steps"] = steps if budget.algorithm == "ascent" else algorithm_steps
-    return strongest.maximise(respond, images, budget.radius, norm=budget.norm, **settings, **shared)
+    return strongest.maximise(respond, images, budget.radius, **settings, **shared)

@@ -191,7 +191,7 @@ class _Search:
         self.converged = (self.change > 0) & (self.change - self.halfway <= tolerance * self.change)
 
     def go_on(self, steps, limit, tolerance):
-        """Make further rounds of the ascent from the best points, until images are done or none is allowed."""
+        """Make further rounds of the ascent from the best points, until images are done or the limit."""
         open_, steps = torch.nonzero(self.change > 0).flatten(), 2 * steps
         spent = steps // 2
         while len(open_) and spent + steps <= limit:
