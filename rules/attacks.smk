@@ -6,6 +6,7 @@ makes   results/attacks/noise.parquet                   white noise of the same 
         results/attacks/variants/{model}.parquet        in another norm, by other algorithms, large, with a wanted effect
         results/attacks/subjects/{model}.parquet        what attacks on each subject's own readout do to that readout
         results/attacks/sensitivity/{model}.parquet     what attacks and controls of their size do to the model itself
+        results/attacks/natural/{model}.parquet         how the model's responses to all stimuli are spread
 """
 
 
@@ -71,7 +72,7 @@ rule attack_images:
 
 
 rule measure_sensitivity:
-    """Response changes of one model under its own attacks and under controls of their size."""
+    """Response changes of one model under its attacks and controls, and its responses to natural images."""
     input:
         unpack(files_of_model),
         stimuli="results/nsd/stimuli.parquet",
@@ -82,6 +83,7 @@ rule measure_sensitivity:
         noise="results/attacks/noise.parquet",
     output:
         sensitivity="results/attacks/sensitivity/{model}.parquet",
+        natural="results/attacks/natural/{model}.parquet",
     log:
         "logs/measure_sensitivity/{model}.log",
     benchmark:
@@ -95,7 +97,6 @@ rule measure_sensitivity:
         runtime="1h",
     params:
         draws=config["controls"]["draws"],
-        batch_size=config["attacks"]["batch_size"],
         device=config["device"],
         image_size=config["image_size"],
         seed=config["seed"],

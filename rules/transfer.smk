@@ -3,6 +3,7 @@
 reads   results/attacks/perturbations/{model}.parquet and variants of every model, results/attacks/noise.parquet
 makes   results/transfer/perturbations/{model}.parquet   one row per perturbation made on, or shown to, this model
         results/transfer/variants/{model}.parquet        the same for the variants of the attacks
+        results/transfer/controls/{model}.parquet        the same for controls of the main attacks of the largest size
 
 The job of a model is about its pairs with the models before it in the table, both ways, itself and random noise: so a
 network that is added at the end of the table brings one job, and no other runs again.
@@ -44,6 +45,7 @@ rule measure_transfer:
     output:
         perturbations="results/transfer/perturbations/{model}.parquet",
         variants="results/transfer/variants/{model}.parquet",
+        controls="results/transfer/controls/{model}.parquet",
     log:
         "logs/measure_transfer/{model}.log",
     benchmark:
@@ -60,6 +62,7 @@ rule measure_transfer:
         image_size=config["image_size"],
         seed=config["seed"],
         models=functions_of_pairs,
+        draws=config["controls"]["transfer_draws"],
         code=code_of("measure_transfer.py"),
     script:
         "../workflow/scripts/measure_transfer.py"

@@ -1,5 +1,6 @@
 """Measure what attacks, and controls of their sizes, do to the attacked model (rule measure_sensitivity)."""
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -11,25 +12,30 @@ from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS, SUBJECT_ATTACKS
 from codingaxes.tables.nsd import STIMULI
-from codingaxes.tables.sensitivity import SENSITIVITY
+from codingaxes.tables.sensitivity import NATURAL_RESPONSES, SENSITIVITY
 
 # Columns of attacks that the table sensitivity needs.
 COLUMNS = ["network", "roi", "direction", "image_id", "norm", "radius", "size"]
 COLUMNS += ["response_before", "response_after", "converged"]
+QUANTILES = {"q01": 0.01, "q50": 0.5, "q99": 0.99}  # of the responses to natural images
+BATCH = 64  # images that are shown together; twice as many are no faster
 
 
 def main(run):
-    """Take the model's own attacks from their tables, and show it all controls of the main ones."""
+    """Take the model's own attacks from their tables; show it all controls of the main ones, and all stimuli."""
     device = devices.choose_device(run.params["device"])
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
-    probes = stimuli[stimuli.probe]
-    images = read_images(probes.file, run.params["image_size"]).to(device)
+    images = read_images(stimuli.file, run.params["image_size"])
+    readout, probe = Readout(model, device), stimuli.probe.to_numpy(copy=True)
+    natural = readout.responses(images)
+    natural_rows = describe(natural, readout.readers).assign(network=run.wildcards["model"])
+    store.write(run.output["natural"], NATURAL_RESPONSES, natural_rows)
     attacks = store.read(run.input["perturbations"], PERTURBATIONS)
     linf = store.read(run.input["variants"], PERTURBATIONS, COLUMNS, [("attack", "=", "linf")])
     subjects = store.read(run.input["subjects"], SUBJECT_ATTACKS, [*COLUMNS, "subject"])
     noise = store.read(run.input["noise"], PERTURBATIONS, filters=[("attack", "=", "random")])
-    comparison = Comparison(run, model, images, probes.image_id)
+    comparison = Comparison(run, readout, images[probe], stimuli.image_id[probe], natural[probe])
     parts = [
         own(attacks[COLUMNS].assign(subject=GROUP)),
         own(linf.assign(subject=GROUP)),
@@ -47,58 +53,77 @@ def own(attacks):
     return rows[list(SENSITIVITY.columns)]
 
 
+def describe(responses, readers):
+    """Describe how the responses (images, readouts) to natural images are spread, one row per readout."""
+    rows = pd.DataFrame(readers, columns=["roi", "subject"])
+    rows = rows.assign(mean=responses.mean(axis=0), sd=responses.std(axis=0), n_images=len(responses))
+    quantiles = np.quantile(responses, list(QUANTILES.values()), axis=0)
+    return rows.assign(**dict(zip(QUANTILES, quantiles, strict=True)))
+
+
+class Readout:
+    """Compute all readouts of a model, of the group and of each subject, in one pass."""
+
+    def __init__(self, model, device):
+        self.respond, self.readers = model.readers()
+        self.regions, self.device = list(model.group), device
+        self.fitting = devices.Batches(BATCH)
+
+    @torch.inference_mode()
+    def responses(self, images, *delta):
+        """Compute all readouts of images, plus what is added to them: float64 (n, readouts)."""
+        return torch.cat(self.fitting(self.answer, images, *delta)).double().cpu().numpy()
+
+    def answer(self, images, *delta):
+        """Compute the readouts of one batch."""
+        return self.respond((images + delta[0] if delta else images).to(self.device))
+
+
 class Comparison:
     """Show a model controls of its attacks, read by the group and by each subject."""
 
-    def __init__(self, run, model, images, image_ids):
-        self.run, self.images, self.image_ids = run, images, image_ids.to_numpy()
-        self.respond, self.readers = model.readers()
-        self.regions = list(model.group)
-        self.fitting = devices.Batches(run.params["batch_size"])
-        self.place = pd.Series(range(len(image_ids)), index=self.image_ids)
-        self.before = self.responses(images)
+    def __init__(self, run, readout, images, image_ids, before):
+        self.run, self.readout, self.images, self.before = run, readout, images, before
+        self.place = pd.Series(range(len(image_ids)), index=image_ids)
 
-    @torch.no_grad()
-    def responses(self, images):
-        """Compute all readouts of some images, (n, readouts)."""
-        return torch.cat(self.fitting(self.respond, images))
+    def show(self, rows, delta, kind):
+        """Yield rows for every readout that counts, under perturbations of the images of `rows`."""
+        places = self.places(rows)
+        change = self.readout.responses(self.images[places], delta) - self.before[places]
+        about = {"network": self.run.wildcards["model"], "kind": kind, "converged": True}
+        rows = rows.assign(size=budgets.size(delta, "l2").numpy(), **about)
+        for i, (roi, who) in enumerate(self.readout.readers):
+            # of a control of an attack its own region is read, of another region's all the others
+            read = (rows.made_for == NOISE) | ((rows.made_for == roi) != (kind == "other_region"))
+            part = rows[read].assign(roi=roi, subject=who, change=change[read.to_numpy(), i])
+            yield part[list(SENSITIVITY.columns)]
 
-    def unpack(self, rows):
-        """Read the perturbations (rows, 3, h, w) of some rows, and the places of their images."""
-        return read_perturbations(rows.delta, self.images), self.place[rows.image_id].to_numpy(copy=True)
-
-    def show(self, delta, places, regions, **about):
-        """Yield rows for the readouts of some regions under perturbations of the images at `places`."""
-        after = self.responses(self.images[places] + delta)
-        change = (after - self.before[places]).double().cpu().numpy()
-        about["network"], about["image_id"] = self.run.wildcards["model"], self.image_ids[places]
-        about["size"], about["converged"] = budgets.size(delta, about["norm"]).cpu(), True
-        for i, (roi, who) in enumerate(self.readers):
-            if roi in regions:
-                yield pd.DataFrame(about | {"roi": roi, "subject": who, "change": change[:, i]})
+    def places(self, rows):
+        """Find the image of each row."""
+        return self.place[rows.image_id].to_numpy(copy=True)
 
     def noise(self, noise):
         """Show white noise of the main sizes to all readouts."""
-        for (norm, radius, draw), rows in noise.groupby(["norm", "radius", "draw"]):
-            delta, places = self.unpack(rows)
-            about = {"kind": "random", "made_for": NOISE, "direction": NOISE}
-            yield from self.show(delta, places, self.regions, norm=norm, radius=radius, draw=draw, **about)
+        delta = read_perturbations(noise.delta, self.images)
+        yield from self.show(noise.drop(columns="delta").assign(made_for=NOISE), delta, "random")
 
     def of_attacks(self, attacks):
         """Show each attack to the other regions, on another image, and with random phases."""
-        for (roi, direction, radius), rows in attacks.groupby(["roi", "direction", "radius"], sort=False):
-            delta, places = self.unpack(rows)
-            about = {"made_for": roi, "norm": "l2", "radius": radius, "direction": direction}
-            others = [name for name in self.regions if name != roi]
-            yield from self.show(delta, places, others, kind="other_region", draw=0, **about)
-            if len(places) > 1:
-                shifted = controls.of_another_image(delta, self.images[places])
-                yield from self.show(shifted, places, [roi], kind="other_image", draw=0, **about)
+        for _, rows in attacks.groupby("radius", sort=False):
+            delta = read_perturbations(rows.delta, self.images)
+            rows = rows.drop(columns="delta").rename(columns={"roi": "made_for"}).reset_index(drop=True)
+            yield from self.show(rows, delta, "other_region")
+            images = self.images[self.places(rows)]
+            if len(self.images) > 1:
+                shifted = torch.empty_like(delta)
+                for place in rows.groupby(["made_for", "direction"]).indices.values():
+                    shifted[place] = controls.of_another_image(delta[place], images[place])
+                yield from self.show(rows, shifted, "other_image")
             for draw in range(1, self.run.params["draws"] + 1):
                 # phases are drawn under the name attack_images; another name would draw other phases
                 seeds = [self.run.seed("phases", draw, name, rule="attack_images") for name in rows.image_id]
-                scrambled = controls.phase_scrambled(delta, self.images[places], seeds)
-                yield from self.show(scrambled, places, [roi], kind="phase_scrambled", draw=draw, **about)
+                scrambled = controls.phase_scrambled(delta, images, seeds)
+                yield from self.show(rows.assign(draw=draw), scrambled, "phase_scrambled")
 
 
 if __name__ == "__main__":

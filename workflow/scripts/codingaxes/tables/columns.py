@@ -64,7 +64,7 @@ ATTACK = Column(
     "l2: the strongest of a size, which most results are about; linf: the same in another norm; l2_pgd, "
     "l2_apgd: by another algorithm; l2_large: ten times the size; l2_effect: the smallest with a wanted "
     "effect; random, random_linf, random_large: white noise of the sizes of l2, linf, l2_large; "
-    "random_effect: of the size of each perturbation of l2_effect",
+    "random_effect: of the mean size of the perturbations of l2_effect that increase and decrease a response",
 )
 NORM = Column("string", "", "l2 or linf: of radius and size")
 RADIUS = Column(
@@ -79,6 +79,12 @@ KIND = Column(
     "attack: made for this image and region on this model; other_image: made for another image; "
     "other_region: for another region; phase_scrambled: its amplitude spectrum with random phases; "
     "random: white noise; transferred: made on another network. All of one size",
+)
+CONTROL = Column(
+    "string",
+    "",
+    "phase_scrambled: the amplitude spectrum of the source's attack with random phases; other_image: the "
+    "source's attack on another image; other_region: the source's attack on another region",
 )
 
 # columns that several summaries have

@@ -1,4 +1,4 @@
-"""Declare the table of changes of a model under its own attacks and under controls of their size."""
+"""Declare the tables of a model's own responses: to natural images, to its attacks and to their controls."""
 
 from codingaxes.tables.columns import (
     DIRECTION,
@@ -36,5 +36,22 @@ SENSITIVITY = Table(
             "float64", SD, "response of the subject's or the group's readout, after minus before"
         ),
         "converged": Column("bool", "", "of attacks as in perturbations; true for controls"),
+    },
+)
+
+NATURAL_RESPONSES = Table(
+    "natural_responses",
+    "one row per model and readout: how its predicted responses to all stimuli, natural images, are spread",
+    ("network", "roi", "subject"),
+    {
+        "network": NETWORK,
+        "roi": ROI,
+        "subject": SUBJECT,
+        "mean": Column("float64", SD, "of the predicted responses"),
+        "sd": Column("float64", SD, "of the predicted responses, over images; 0 where all are equal"),
+        "q01": Column("float64", SD, "quantile 0.01 of the predicted responses"),
+        "q50": Column("float64", SD, "quantile 0.50, their median"),
+        "q99": Column("float64", SD, "quantile 0.99: only 1 natural image in 100 lies above"),
+        "n_images": Column("int32", "images", "all stimuli: training and test images"),
     },
 )
