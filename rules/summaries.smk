@@ -3,6 +3,9 @@
 reads   tables of networks, readouts, attacks, transfer, axes and similarity
 makes   results/summaries/sensitivities.parquet, .csv   one row per model, readout, region, radius and perturbation
         results/summaries/transfers.parquet, .csv       one row per attack, region, size, source and target
+        results/summaries/transfer_asymmetry.parquet    one row per region: asymmetry of transfer, and of sensitivity
+        results/summaries/fixed_effect.parquet          one row per wanted change, region and kind of pair
+        results/summaries/transfer_controls.parquet, .csv   one row per control, region, source and target
         results/summaries/changes.parquet               one row per network, region, radius: own, transferred, noise
         results/summaries/sizes.parquet                 one row per model and region: size that a wanted change needs
         results/summaries/algorithms.parquet, .csv      transfer by other algorithms, beside the one that all else uses
@@ -22,6 +25,7 @@ rule summarise_sensitivity:
     """Median change of every prediction under its own attack and under each control, with intervals."""
     input:
         sensitivity=expand("results/attacks/sensitivity/{model}.parquet", model=MODELS),
+        natural=expand("results/attacks/natural/{model}.parquet", model=MODELS),
         transfer=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
     output:
         sensitivities="results/summaries/sensitivities.parquet",
@@ -45,15 +49,18 @@ rule summarise_sensitivity:
 
 
 rule summarise_transfer:
-    """Change of every target by every source's attacks: as it is, and as a share of the source's and its own."""
+    """Change of every target by every source's attacks: in SD, as a share of its own, beside the gradients."""
     input:
         networks="results/networks/networks.parquet",
         perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
         variants=expand("results/transfer/variants/{model}.parquet", model=MODELS),
+        similarity="results/similarity/similarity.parquet",
     output:
         transfers="results/summaries/transfers.parquet",
         csv="results/summaries/transfers.csv",
         changes="results/summaries/changes.parquet",
+        transfer_asymmetry="results/summaries/transfer_asymmetry.parquet",
+        fixed_effect="results/summaries/fixed_effect.parquet",
     log:
         "logs/summarise_transfer.log",
     benchmark:
@@ -72,8 +79,35 @@ rule summarise_transfer:
         "../workflow/scripts/summarise_transfer.py"
 
 
+rule summarise_transfer_controls:
+    """Change of every target by controls of every source's main attacks, beside those attacks."""
+    input:
+        networks="results/networks/networks.parquet",
+        perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
+        controls=expand("results/transfer/controls/{model}.parquet", model=MODELS),
+    output:
+        transfer_controls="results/summaries/transfer_controls.parquet",
+        csv="results/summaries/transfer_controls.csv",
+    log:
+        "logs/summarise_transfer_controls.log",
+    benchmark:
+        "results/benchmarks/summarise_transfer_controls.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="30m",
+    params:
+        bootstrap=config["estimates"]["bootstrap"],
+        seed=config["seed"],
+        code=code_of("summarise_transfer_controls.py"),
+    script:
+        "../workflow/scripts/summarise_transfer_controls.py"
+
+
 rule summarise_sizes:
-    """Size that each model needs for a wanted change, and what white noise of that size does."""
+    """Size that each model needs for a wanted change, its largest change, and what white noise does."""
     input:
         variants=expand("results/attacks/variants/{model}.parquet", model=MODELS),
         transfers="results/summaries/transfers.parquet",

@@ -5,10 +5,10 @@ import pandas as pd
 
 from codingaxes import job
 from codingaxes.estimates import measures
-from codingaxes.names import BRAIN, GROUP
+from codingaxes.names import BOTH, BRAIN, GROUP, LARGEST, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
-from codingaxes.tables.sensitivity import SENSITIVITY
+from codingaxes.tables.sensitivity import NATURAL_RESPONSES, SENSITIVITY
 from codingaxes.tables.transfer import TRANSFER
 
 POOLED = "subjects"  # label of each subject's own readout, taken together
@@ -16,27 +16,30 @@ COLUMNS = ["network", "subject", "roi", "kind", "norm", "radius", "direction", "
 COLUMNS += ["converged"]
 TRANSFERRED = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
 TRANSFERRED += ["change_target", "change_subjects"]
-KEY = ["subject", "roi", "norm", "radius", "kind"]
+READOUT = ["network", "roi", "subject"]
+KEY = ["subject", "roi", "norm", "radius", "kind", "direction"]
 
 
 def main(run):
-    """Take every median over images, directions, draws and sources; resample images and subjects."""
+    """Take every median over images, draws and sources; resample images and subjects."""
     own = store.read(run.input["sensitivity"], SENSITIVITY, COLUMNS)
     transfer = store.read(run.input["transfer"], TRANSFER, TRANSFERRED)
+    natural = store.read(run.input["natural"], NATURAL_RESPONSES)
     main_radius = measures.main_radius(own)
     changes = pd.concat([own, transferred(transfer, subjects_of(own))], ignore_index=True)
-    changes["change"] = measures.counted_change(changes.change, changes.direction, changes.kind)
+    changes["main_radius"] = (changes.norm == measures.MAIN) & np.isclose(changes.radius, main_radius)
+    changes = counted(changes[(changes.subject == GROUP) | changes.main_radius])
+    changes = changes.join(natural.set_index(READOUT).sd, on=READOUT, validate="many_to_one")
+    changes["change_own"] = measures.in_own_units(changes.change, changes.sd)
     changes["image_id"] = pd.factorize(changes.image_id, sort=True)[0]  # numbers are compared faster
     rows = []
     for network, part in run.track(list(changes.groupby("network")), unit="model"):
         for key, cell in with_totals(part).groupby(KEY):
-            rng = np.random.default_rng(run.seed())  # the same, so that all rows share resampled images
             identity = {"network": network} | dict(zip(KEY, key, strict=True))
-            rows.append(identity | summarise(cell, rng, run.params["bootstrap"]))
+            rows.append(identity | summarise(cell, run))
     # regions as they come in the tables, not by their names
     order = [*dict.fromkeys(own.roi), "all"]
     table = pd.DataFrame(rows).sort_values("roi", key=lambda roi: roi.map(order.index), kind="stable")
-    table["main_radius"] = (table.norm == measures.MAIN) & np.isclose(table.radius, main_radius)
     table = table[list(SENSITIVITIES.columns)]
     store.write(run.output["sensitivities"], SENSITIVITIES, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
@@ -66,10 +69,22 @@ def transferred(transfer, subjects):
                 f"table transfer has changes of {len(odd.change_subjects.iloc[0])} subjects of {name}, the "
                 f"table sensitivity has {len(names)} ({', '.join(names) or 'none'}); make both again"
             )
+        changes = store.matrix(part.change_subjects) if len(part) else np.zeros((0, len(names)))
         for place, subject in enumerate(names):
-            change = part.change_subjects.map(lambda changes, place=place: changes[place]).astype(float)
-            parts.append(part.assign(subject=subject, change=change)[COLUMNS])
+            parts.append(part.assign(subject=subject, change=changes[:, place])[COLUMNS])
     return pd.concat(parts, ignore_index=True)
+
+
+def counted(changes):
+    """Count every change as its row of the summary does; own attacks also by the larger of two directions."""
+    attack = changes.kind == "attack"
+    unit = [*READOUT, "norm", "radius", "image_id"]
+    largest = measures.largest_changes(changes[attack], unit)
+    decreases = (largest.s > 0).astype(float)
+    largest = largest.assign(change=largest.s.abs(), direction=LARGEST, decreases=decreases)
+    changes = changes.assign(change=measures.counted_change(changes.change, changes.direction, changes.kind))
+    changes["direction"] = changes.direction.where(attack | (changes.direction == NOISE), BOTH)
+    return pd.concat([changes, largest.drop(columns="s")], ignore_index=True)
 
 
 def with_totals(changes):
@@ -80,19 +95,34 @@ def with_totals(changes):
     return pd.concat([changes, changes.assign(roi="all")], ignore_index=True)
 
 
-def summarise(cell, rng, draws):
-    """Give one row: the sensitivity with its interval, and what it is a median of."""
-    median, low, high = measures.sensitivity(cell.change, cell.reader, cell.image_id, rng, draws)
-    counted = cell[cell.change.notna()]
+def summarise(cell, run):
+    """Give one row: the sensitivity with its interval in both units, and what it is a median of."""
+    median, low, high = estimate(cell, "change", run)
+    if cell.sd.nunique(dropna=False) == 1:  # of one readout both units differ by a factor
+        own = [measures.in_own_units(value, cell.sd.iloc[:1]).iloc[0] for value in (median, low, high)]
+    else:
+        own = estimate(cell, "change_own", run)
+    known = cell[cell.change.notna()]
     return {
+        "main_radius": cell.main_radius.iloc[0],
         "median": median,
         "ci_low": low,
         "ci_high": high,
-        "n_images": counted.image_id.nunique(),
-        "n_subjects": counted.reader.nunique(),
-        "n_changes": len(counted),
+        "median_own": own[0],
+        "own_low": own[1],
+        "own_high": own[2],
+        "decreases": cell.decreases.mean(),
+        "n_images": known.image_id.nunique(),
+        "n_subjects": known.reader.nunique(),
+        "n_changes": len(known),
         "unconverged": measures.unconverged(cell.converged),
     }
+
+
+def estimate(cell, column, run):
+    """Give the sensitivity in one unit, and its interval."""
+    rng = np.random.default_rng(run.seed())  # the same, so that all rows share resampled images
+    return measures.sensitivity(cell[column], cell.reader, cell.image_id, rng, run.params["bootstrap"])
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ import pandas as pd
 
 from codingaxes import job
 from codingaxes.estimates import bootstrap, measures
-from codingaxes.names import NOISE
+from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
-from codingaxes.tables.changes import CHANGES, TRANSFERS
+from codingaxes.tables.changes import CHANGES, FIXED_EFFECT, TRANSFER_ASYMMETRY, TRANSFERS
 from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.similarity import SIMILARITY
 from codingaxes.tables.transfer import TRANSFER
 
 # The white noise that an attack is compared with: of the same norm and size.
@@ -27,6 +28,16 @@ COLUMNS += ["size", "reached", "change_source", "change_target"]
 SETTING = ["attack", "radius", "wanted"]
 PAIR = ["roi", "source", "target"]
 PLACE = ["target", "roi", "image_id"]
+KIND = ["family_source", "family_target", "architectures"]
+# Measures that are ratios of means: column of the table, and the changes above and below.
+RATIOS = {
+    "change": ("change", "one"),
+    "of_target": ("change", "target_own"),
+    "sensitivity_ratio": ("target_own", "own"),
+    "of_source": ("change", "own"),
+}
+OF_EFFECT = {"change": ("change", "one"), "of_target": ("both", "target_own")}
+COSINE = ("cosine", "cosine_low", "cosine_high")
 # Perturbations of the table changes, and the words that their draws are seeded with.
 SEEDS = {"own": "own", "transferred": "other networks", "noise": "random noise"}
 
@@ -38,51 +49,54 @@ def main(run):
     transfer = store.read(files, TRANSFER, COLUMNS)
     transfer["change"] = measures.attacked_change(transfer.change_target, transfer.direction)
     transfer["own"] = measures.attacked_change(transfer.change_source, transfer.direction)
-    rows = pd.concat([attacks(transfer), noise(transfer)], ignore_index=True)
-    parts = []
-    for setting, part in run.track(list(rows.groupby(SETTING)), unit="attack"):
+    settings, parts, effects = dict(list(transfer.groupby(SETTING))), [], []
+    for (attack, radius, wanted), rows in run.track(list(settings.items()), unit="attack"):
         rng = np.random.default_rng(run.seed())  # the same, so that all attacks share resampled images
-        means = summarise(part, rng, run.params["bootstrap"])
-        parts.append(means.assign(**dict(zip(SETTING, setting, strict=True))))
-    table = describe(pd.concat(parts, ignore_index=True), networks, measures.main_radius(transfer))
+        if attack in NOISE_OF:
+            rows = attacks(rows, settings.get((NOISE_OF[attack], radius, wanted)))
+        elif attack in ATTACK_OF:
+            rows = noise(rows, settings.get((ATTACK_OF[attack], radius, wanted)))
+        else:
+            continue
+        means = summarise(rows, rng, run.params["bootstrap"])
+        parts.append(means.assign(attack=attack, radius=radius, wanted=wanted))
+        if wanted:
+            effects += [row | {"wanted": wanted} for row in fixed_effect(rows, means, networks, run)]
+    means = pd.concat(parts, ignore_index=True).join(gradient_cosines(run), on=PAIR, validate="many_to_one")
+    table = describe(means, networks, measures.main_radius(transfer))
     store.write(run.output["transfers"], TRANSFERS, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
     store.write(run.output["changes"], CHANGES, changes(transfer, list(networks.index), run))
+    effects = pd.DataFrame(effects, columns=list(FIXED_EFFECT.columns))
+    store.write(run.output["fixed_effect"], FIXED_EFFECT, effects)
+    asymmetry = pd.DataFrame(asymmetries(table, list(networks.index)))
+    store.write(run.output["transfer_asymmetry"], TRANSFER_ASYMMETRY, asymmetry)
 
 
-def attacks(transfer):
+def attacks(rows, white):
     """Join to each attack what the target's own attack and noise of its size do in the same place.
 
     Where an effect was wanted and not reached, the row does not count, nor does the target's own attack.
     """
-    rows = transfer[transfer.attack.isin(NOISE_OF)]
-    rows = rows.assign(counted=rows.reached | (rows.wanted == 0), noise_attack=rows.attack.map(NOISE_OF))
-    key = [*SETTING, *PLACE, "direction"]
+    rows = rows.assign(counted=rows.reached | (rows.wanted == 0))
+    key = [*PLACE, "direction"]
     own = rows[(rows.source == rows.target) & rows.counted].set_index(key).change.rename("target_own")
     rows = rows.join(own, on=key, validate="many_to_one")
-    white = transfer[transfer.attack.isin(ATTACK_OF)]
-    common = mean_noise(white, ["attack", "radius", *PLACE]).rename("white")
-    sized = transfer[transfer.attack == "random_effect"]
-    matched = mean_noise(sized, ["attack", "wanted", "source", "direction", *PLACE]).rename("matched")
-    rows = rows.join(common, on=["noise_attack", "radius", *PLACE], validate="many_to_one")
-    key = ["noise_attack", "wanted", "source", "direction", *PLACE]
-    rows = rows.join(matched, on=key, validate="many_to_one")
-    return rows.assign(noise=rows.white.where(rows.attack != "l2_effect", rows.matched))
+    if white is None:
+        return rows.assign(noise=np.nan)
+    # noise of the size of a wanted effect is that of a source, all other noise belongs to no model
+    key = [*PLACE, "source"] if (rows.wanted > 0).any() else PLACE
+    return rows.join(white.groupby(key).change.mean().rename("noise"), on=key, validate="many_to_one")
 
 
-def noise(transfer):
+def noise(rows, attacked):
     """Treat white noise as an attack: absolute changes, and the mean of the target's own attacks."""
-    drawn = transfer[transfer.attack.isin(ATTACK_OF)]
-    drawn = drawn.assign(own=np.nan, counted=True, like=drawn.attack.map(ATTACK_OF))
-    own = transfer[(transfer.source == transfer.target) & transfer.attack.isin(ATTACK_OF.values())]
-    own = own.groupby(["attack", "radius", *PLACE]).change.mean().rename("target_own")
-    drawn = drawn.join(own, on=["like", "radius", *PLACE], validate="many_to_one")
-    return drawn.assign(noise=drawn.change)
-
-
-def mean_noise(drawn, key):
-    """Average the absolute change over draws; noise of an attack's size has the direction of that attack."""
-    return drawn.change.abs().groupby([drawn[name] for name in key]).mean()
+    rows = rows.assign(own=np.nan, counted=True, noise=rows.change)
+    if attacked is None:
+        return rows.assign(target_own=np.nan)
+    own = attacked[attacked.source == attacked.target]
+    own = own.groupby(PLACE).change.mean().rename("target_own")
+    return rows.join(own, on=PLACE, validate="many_to_one")
 
 
 def summarise(rows, rng, draws):
@@ -97,27 +111,131 @@ def summarise(rows, rng, draws):
     draws : int
         Of the bootstrap over images.
     """
-    rows = pd.concat([rows, rows.assign(roi="all")], ignore_index=True)
+    rows = pd.concat([rows, rows.assign(roi="all")], ignore_index=True).assign(one=1.0)
     table = rows.groupby(PAIR).reached.mean().to_frame()
-    counted = rows[rows.counted]
-    images = np.unique(rows.image_id)
+    pair, image = rows.groupby(PAIR).ngroup().to_numpy(), pd.factorize(rows.image_id, sort=True)
+    shape = len(table), len(image[1])
+    counted = rows.counted.to_numpy()
 
-    def sums(values):
+    def sums(values, where):
         """Sum values over all but pairs and images: (pairs, images), 0 where there is none."""
-        summed = values.groupby([counted[name] for name in [*PAIR, "image_id"]]).sum().unstack("image_id")
-        return summed.reindex(index=table.index, columns=images).fillna(0.0).to_numpy()
+        cell = (pair * shape[1] + image[0])[where]
+        return np.bincount(cell, values.to_numpy()[where], shape[0] * shape[1]).reshape(shape)
 
-    counts = bootstrap.draw_counts(len(images), rng, draws).astype(float)
-    one = pd.Series(1.0, counted.index)
-    # the mean change, and twice the measure `relative_transfer`, each with its interval
-    for name, below in (("change", one), ("of_source", counted.own), ("of_target", counted.target_own)):
-        top = counted.change.where(below.notna())
-        estimate = bootstrap.bootstrap_ratios(sums(top), sums(below), counts)
+    counts = bootstrap.draw_counts(shape[1], rng, draws).astype(float)
+    for name, (above, below) in RATIOS.items():
+        where = counted & rows[above].notna().to_numpy() & rows[below].notna().to_numpy()
+        estimate = bootstrap.bootstrap_ratios(sums(rows[above], where), sums(rows[below], where), counts)
         table[name], table[f"{name}_low"], table[f"{name}_high"] = estimate
-    for name in ("noise", "size"):
-        table[name] = counted[name].groupby([counted[key] for key in PAIR]).mean()
-    table["n_images"] = (sums(one) > 0).sum(axis=1)
+    means = {"noise": "noise", "size": "size", "own_source": "own", "own_target": "target_own"}
+    for name, column in means.items():
+        where = counted & rows[column].notna().to_numpy()
+        total, number = (sums(rows[what], where).sum(axis=1) for what in (column, "one"))
+        table[name] = bootstrap.ratio(total, number)
+    table["n_images"] = (sums(rows.one, counted) > 0).sum(axis=1)
     return table.reset_index()
+
+
+def gradient_cosines(run):
+    """Average the cosine of the gradients of every two models over images, with its interval."""
+    columns = ["network_i", "network_j", "response", "roi", "k", "image_id", "cosine"]
+    pairs = store.read(run.input["similarity"], SIMILARITY, columns, [("response", "=", GROUP)])
+    pairs = pairs.dropna(subset=["cosine"])
+    one = pairs.rename(columns={"network_i": "source", "network_j": "target"})
+    other = pairs.rename(columns={"network_j": "source", "network_i": "target"})
+    pairs = pd.concat([one, other], ignore_index=True)
+    pairs = pd.concat([pairs, pairs.assign(roi="all")], ignore_index=True)
+    cells = pairs.groupby([*PAIR, "image_id"]).cosine.agg(["sum", "count"]).unstack("image_id").fillna(0.0)
+    rng = np.random.default_rng(run.seed())
+    counts = bootstrap.draw_counts(cells["sum"].shape[1], rng, run.params["bootstrap"]).astype(float)
+    estimate = bootstrap.bootstrap_ratios(cells["sum"].to_numpy(), cells["count"].to_numpy(), counts)
+    return pd.DataFrame(dict(zip(COSINE, estimate, strict=True)), index=cells.index)
+
+
+def fixed_effect(rows, means, networks, run):
+    """Yield, for each region and kind of pair, what attacks with one wanted effect do to other models.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `attacks`.
+    means : DataFrame
+        From `summarise`, of the same rows.
+    networks : DataFrame
+        The table networks, indexed by network.
+    run : job.Run
+    """
+    rows = rows[(rows.source != rows.target) & rows.source.isin(networks.index)]
+    means = means[(means.source != means.target) & means.source.isin(networks.index)]
+    images = np.unique(rows.image_id)
+    rng = np.random.default_rng(run.seed())
+    counts = bootstrap.draw_counts(len(images), rng, run.params["bootstrap"]).astype(float)
+    counted = rows[rows.counted]
+    both = counted.change.where(counted.target_own.notna())
+    counted = counted.assign(one=1.0, both=both, target_own=counted.target_own.where(both.notna()))
+    cells = counted.groupby([*PAIR, "image_id"])[["change", "one", "both", "target_own"]].sum()
+    cells = {name: cells[name].unstack("image_id").reindex(columns=images).fillna(0.0) for name in cells}
+    for roi in ["all", *dict.fromkeys(rows.roi)]:
+        part = means[(means.roi == roi) | ((roi == "all") & (means.roi != "all"))]
+        for kind, pairs in kinds_of_targets(part, networks):
+            index = pd.MultiIndex.from_frame(pairs[PAIR])
+            values = {name: cell.reindex(index).fillna(0.0).to_numpy() for name, cell in cells.items()}
+            row = {"roi": roi, **dict(zip(KIND, kind, strict=True)), "n_images": len(images)}
+            for name, (above, below) in OF_EFFECT.items():
+                estimate = mean_over_pairs(values[above], values[below], counts)
+                row |= dict(zip((name, f"{name}_low", f"{name}_high"), estimate, strict=True))
+            yield row | least(pairs)
+
+
+def kinds_of_targets(pairs, networks):
+    """Yield kinds of pairs, and for each family of sources the pairs with every other model."""
+    yield from measures.kinds_of_pairs(pairs, "source", "target", networks)
+    family = pairs.source.map(networks.family)
+    for name in dict.fromkeys(networks.family):
+        if (family == name).any():
+            yield (name, "all", "any"), pairs[family == name]
+
+
+def mean_over_pairs(above, below, counts):
+    """Average over pairs a ratio of sums over images (pairs, images), with its interval over images.
+
+    Pairs without a value are left out, and samples in which another pair has none.
+    """
+    estimates = bootstrap.ratio(above.sum(axis=1), below.sum(axis=1))
+    known = np.isfinite(estimates)
+    if not known.any():
+        return np.nan, np.nan, np.nan
+    samples = bootstrap.ratio(counts @ above[known].T, counts @ below[known].T).mean(axis=1)
+    return estimates[known].mean(), *bootstrap.percentiles(samples)
+
+
+def least(pairs):
+    """Find the pair in which the target is moved least, and count the pairs that are moved at all."""
+    known = pairs[pairs.change.notna()]
+    row = {"least_change": np.nan, "least_low": np.nan, "least_high": np.nan, "moved": np.nan}
+    row |= {"least_source": "", "least_target": "", "least_of_target": known.of_target.min()}
+    if len(known):
+        smallest = known.loc[known.change.idxmin()]
+        row["least_change"], row["moved"] = smallest.change, (known.change_low > known.noise).mean()
+        row["least_low"], row["least_high"] = smallest.change_low, smallest.change_high
+        row["least_source"], row["least_target"] = smallest.source, smallest.target
+    row |= {"noise": known.noise.mean(), "reached": pairs.reached.mean()}
+    return row | {"n_pairs": len(pairs), "n_left_out": len(pairs) - len(known)}
+
+
+def asymmetries(transfers, names):
+    """Yield, for each region and for all, what the asymmetry of transfer between networks follows."""
+    rows = transfers[(transfers.attack == measures.MAIN) & transfers.main_radius & (transfers.roi != "all")]
+    rows = rows[rows.source.isin(names) & rows.target.isin(names)].set_index(PAIR)
+    places = [(rows.index.get_level_values(name)).map(names.index) for name in ("source", "target")]
+    there = rows[places[0] < places[1]]
+    back = rows.loc[[(roi, target, source) for roi, source, target in there.index]]
+    for roi in ["all", *dict.fromkeys(there.index.get_level_values("roi"))]:
+        chosen = (there.index.get_level_values("roi") == roi) | (roi == "all")
+        values = there.of_source[chosen], back.of_source[chosen], there.sensitivity_ratio[chosen]
+        slope, r_squared, n = measures.transfer_asymmetry(*(column.to_numpy() for column in values))
+        row = {"roi": roi, "slope": slope, "r_squared": r_squared, "n_pairs": n}
+        yield row | {"n_left_out": int(chosen.sum()) - n, "radius": rows.radius.iloc[0]}
 
 
 def describe(transfers, networks, main_radius):

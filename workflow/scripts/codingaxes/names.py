@@ -7,3 +7,5 @@ NOISE = "none"  # as a source: no model, the perturbation is white noise
 
 # Directions of an attack, and the sign of the change that it wants.
 SIGNS = {"increase": 1.0, "decrease": -1.0}
+LARGEST = "largest"  # in summaries: of each image the one of the two directions that changes it more
+BOTH = "both"  # in summaries: both directions together

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from codingaxes.estimates import bootstrap
-from codingaxes.names import BRAIN, GROUP, NOISE, SIGNS
+from codingaxes.names import BRAIN, GROUP, LARGEST, NOISE, SIGNS
 
 MAIN = "l2"  # the main attacks, and their norm: all that the study concludes is about these
 QUARTILES = {"low": 0.25, "median": 0.5, "high": 0.75}
@@ -38,19 +38,67 @@ def attacked_change(change, direction):
 
     Source
     ------
-    The study, whose talk has s = r(x) - r(x + δ) of the strongest δ: here for attacks in both directions.
+    The study attacks in both directions.
     """
     return (change * direction.map(SIGNS).astype(float)).where(direction != NOISE, change.abs())
 
 
-def sensitivity(change, subjects, images, rng, draws):
-    """Summarise how far perturbations move a prediction: the median over images and directions.
+def largest_changes(attacks, unit):
+    """Select of each image the attack, up or down, that changes the response more: the sensitivity s.
 
-    The sensitivity to a model's own attack is the median of its `attacked_change`: a median, because a few
-    images may be far more sensitive than the rest. Where changes are compared with transfer (the tables
-    changes and numbers, there `mean_change`) the same changes are averaged by their mean, because a ratio of
-    changes is a ratio of means. Perturbations that were not made for the model, the region
-    and the image (controls, attacks on other models) count by the size of their change, |r(x + δ) - r(x)|.
+    s = r(x) - r(x + δ) at the δ of ||δ|| <= ε for which |r(x) - r(x + δ)| is largest. It is positive where
+    that δ decreases the response. Attacks up and down are the largest increase and the largest decrease, so
+    that the larger of the two is the largest change.
+
+    Parameters
+    ----------
+    attacks : DataFrame
+        A model's own attacks, with the columns direction and change, r(x + δ) - r(x).
+    unit : list of str
+        Columns that tell apart what is attacked: reader, region, radius, image.
+
+    Returns
+    -------
+    DataFrame
+        One row of `attacks` for each unit, with s. Where both directions change alike it is the first.
+
+    Source
+    ------
+    The talk of the study.
+    """
+    attacks = attacks.dropna(subset=["change"])
+    places = attacks.change.abs().groupby([attacks[name] for name in unit], sort=False).idxmax()
+    return attacks.loc[places].assign(s=lambda rows: -rows.change)
+
+
+def in_own_units(change, sd):
+    """Express changes in standard deviations of the model's own predictions over natural images.
+
+    A model whose predictions vary little between images is then more sensitive than its changes in SD of the
+    measured response say: readouts of noisy data shrink predictions.
+
+    Parameters
+    ----------
+    change, sd : Series
+        Change in SD of the measured response, and the column sd of the table natural_responses.
+
+    Returns
+    -------
+    Series
+        Missing where the predictions do not vary, or nothing is known of them.
+    """
+    return change / sd.where(sd > 0)
+
+
+def sensitivity(change, subjects, images, rng, draws):
+    """Summarise how far perturbations move a prediction: the median over images.
+
+    The sensitivity of a model is the median over images of |s|, see `largest_changes`: a median, because a
+    few images may be far more sensitive than the rest. Attacks up and down are reported beside it, by the
+    median of their `attacked_change`. Where changes are compared with transfer (the tables transfers, changes
+    and numbers, there `mean_change`) attacks up and down are averaged together, by their mean, because a
+    ratio of changes is a ratio of means. Perturbations that were not made for the model, the region and the
+    image (controls, attacks on other models) count by the size of their change, |r(x + δ) - r(x)|.
 
     Parameters
     ----------
@@ -64,11 +112,11 @@ def sensitivity(change, subjects, images, rng, draws):
     Returns
     -------
     median, low, high : floats
-        In SD, with the 95% interval of `bootstrap.hierarchical_bootstrap`.
+        In the unit of `change`, with the 95% interval of `bootstrap.hierarchical_bootstrap`.
 
     Source
     ------
-    The study, for one image and direction; see `attacked_change`.
+    The study, for one image; see `largest_changes`.
     """
     return bootstrap.hierarchical_bootstrap(change, subjects, images, rng, draws)
 
@@ -85,7 +133,7 @@ def counted_change(change, direction, kind):
 
 
 def own_sensitivity(sensitivities):
-    """Select the sensitivity of each model's group response to its own attack of the main radius.
+    """Select the sensitivity of each model's group response: its own attacks of the main radius, the largest.
 
     Parameters
     ----------
@@ -97,7 +145,8 @@ def own_sensitivity(sensitivities):
     DataFrame, indexed by roi and network
         One row per region, without all regions together.
     """
-    rows = sensitivities[(sensitivities.kind == "attack") & (sensitivities.subject == GROUP)]
+    rows = sensitivities[(sensitivities.kind == "attack") & (sensitivities.direction == LARGEST)]
+    rows = rows[rows.subject == GROUP]
     return rows[rows.main_radius & (rows.roi != "all")].set_index(["roi", "network"])
 
 
@@ -123,6 +172,60 @@ def relative_transfer(change, reference):
         the intervals of this ratio.
     """
     return bootstrap.ratio(change, reference)
+
+
+def sensitivity_ratio(own_target, own_source):
+    """Divide the mean change of a target under its own attack by that of the source under its own.
+
+    The share of the source's change that arrives (`relative_transfer` to the source) is the share of the
+    target's own attack times this ratio: change / own_source = change / own_target x own_target / own_source.
+    A sensitive target so seems to be moved by whatever is shown to it. Read the share of the source's change
+    beside this ratio only.
+
+    Parameters
+    ----------
+    own_target, own_source : arrays of one shape
+        Means, or sums, over the same images and directions of `attacked_change`.
+
+    Returns
+    -------
+    array
+        NaN where the source's change is 0.
+    """
+    return bootstrap.ratio(own_target, own_source)
+
+
+def transfer_asymmetry(there, back, ratio):
+    """Ask how much of the asymmetry of transfer is a ratio of sensitivities.
+
+    Over pairs of models i and j the logarithm of (share of the source's change, i to j, over that of j to i)
+    is regressed on twice the logarithm of (own change of j over own change of i). If both move each other by
+    the same share of the target's own attack, the two are equal: slope 1, R² 1. Which of a pair is i is
+    arbitrary and changes the sign of both, so the line goes through 0, and R² compares with 0, not with a
+    mean.
+
+    Parameters
+    ----------
+    there, back : arrays (n,)
+        `relative_transfer` to the source, from i to j and from j to i.
+    ratio : array (n,)
+        `sensitivity_ratio` of j over i.
+
+    Returns
+    -------
+    slope, r_squared : floats
+        NaN where no pair counts, or all ratios are 1.
+    n : int
+        Pairs that count: transfer is positive both ways.
+    """
+    counted = (there > 0) & (back > 0) & (ratio > 0)
+    y, x = np.log(there[counted] / back[counted]), 2 * np.log(ratio[counted])
+    if not (x**2).sum() > 0:
+        return np.nan, np.nan, int(counted.sum())
+    slope = (x * y).sum() / (x**2).sum()
+    total = (y**2).sum()
+    r_squared = 1 - ((y - slope * x) ** 2).sum() / total if total > 0 else np.nan
+    return float(slope), float(r_squared), int(counted.sum())
 
 
 def main_radius(attacks):
