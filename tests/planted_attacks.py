@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from planted import IMAGES, MODELS, REGIONS, SUBJECTS, plant_each
+from planted import IMAGES, MODELS, REGIONS, SUBJECTS, plant, plant_each
 
 from codingaxes.names import NOISE, SIGNS
 
@@ -41,9 +41,10 @@ def drawn(attack="random", radius=0.5, draws=2, models=MODELS):
 
 
 def matched(wanted, change):
-    """Make rows of noise of the size of each source's perturbation; its sign must not matter."""
+    """Make rows of noise of the mean size of each source's perturbations; its sign must not matter."""
     rows = attacked("random_effect", radius=0.0, wanted=wanted)
-    return rows.assign(draw=1, change_source=np.nan, change_target=-change)
+    rows = rows[rows.direction == "increase"]
+    return rows.assign(direction=NOISE, draw=1, change_source=np.nan, change_target=-change)
 
 
 def unreached():
@@ -68,10 +69,44 @@ def plant_transfer(folder, rows=None, file="transfer", turn=1):
     return plant_each(folder, "transfer", rows, "target", file)[::turn]
 
 
+def plant_cosines(folder, models=MODELS):
+    """Write the cosine of the gradients of every two models: 0.1 times the number of the image, less 0.3."""
+    rows = []
+    for (i, one), (j, other), roi, image in product(enumerate(models), enumerate(models), REGIONS, IMAGES):
+        row = {"network_i": one, "network_j": other, "response": "group", "roi": roi, "k": 1}
+        cosine = 0.1 * IMAGES.index(image) - 0.3 if roi == "FFA" else 0.5
+        rows += [row | {"image_id": image, "cosine": cosine}] if i < j else []
+        rows += [row | {"response": "voxels", "image_id": image, "cosine": 0.99}] if i < j else []
+    return plant(folder, "similarity", rows)
+
+
+def control_rows(control="phase_scrambled", share=0.1, models=MODELS):
+    """Make rows of controls: they change the source and every target by a share of the source's change.
+
+    Half of the images follow the direction of the source's attack, the others go against it.
+    """
+    rows = attacked(models=models)
+    sign = rows.image_id.map(IMAGES.index) % 2 * 2 - 1
+    rows = rows.assign(control=control, made_for=rows.roi, change=share * sign * rows.change_source)
+    if control == "other_region":
+        rows["made_for"] = rows.roi.map(dict(zip(REGIONS, reversed(REGIONS), strict=True)))
+    return rows.drop(columns=["attack", "wanted", "change_source", "change_target", "change_subjects"])
+
+
+def plant_natural(folder, subjects=SUBJECTS, models=MODELS):
+    """Write how predictions to natural images are spread: in FFA by 0.5 SD, in PPA by 2 SD."""
+    rows = [
+        {"network": model, "roi": roi, "subject": subject, "sd": 2.0 if roi == "PPA" else 0.5}
+        for model, roi, subject in product(models, REGIONS, ("group", *subjects))
+    ]
+    return plant_each(folder, "natural_responses", rows, "network")
+
+
 def plant_sensitivity(folder, subjects=SUBJECTS, models=MODELS, turn=1):
     """Write own changes: of the group 1 (attack) and 0.5 (another image), of a subject by its number.
 
-    Attacks on the first image have not converged.
+    Attacks on the first image have not converged. On the last four of the eight images, attacks that decrease
+    a response are 1.2 times as strong.
     """
     rows = []
     for model, subject, roi, kind in product(
@@ -81,6 +116,8 @@ def plant_sensitivity(folder, subjects=SUBJECTS, models=MODELS, turn=1):
         scale *= 1 if subject == "group" else 1 + subjects.index(subject)
         for direction, image in product(SIGNS, IMAGES):
             row = {"network": model, "subject": subject, "roi": roi, "kind": kind, "made_for": roi}
-            row |= {"direction": direction, "image_id": image, "change": SIGNS[direction] * scale}
+            strength = 1.2 if direction == "decrease" and image in IMAGES[4:] and kind == "attack" else 1.0
+            change = SIGNS[direction] * scale * strength
+            row |= {"direction": direction, "image_id": image, "change": change}
             rows.append(row | {"converged": kind != "attack" or image != IMAGES[0]})
     return plant_each(folder, "sensitivity", rows, "network")[::turn]

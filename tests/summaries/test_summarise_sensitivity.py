@@ -4,47 +4,82 @@ import numpy as np
 import pandas as pd
 import pytest
 from planted import IMAGES, NETWORKS, SUBJECTS, run
-from planted_attacks import SHARE, attacked, own_change, plant_sensitivity, plant_transfer
+from planted_attacks import SHARE, attacked, own_change, plant_natural, plant_sensitivity, plant_transfer
 
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
-from codingaxes.tables.sensitivity import SENSITIVITY
+from codingaxes.tables.sensitivity import NATURAL_RESPONSES, SENSITIVITY
 
 
-def summarise(folder, subjects=SUBJECTS, turn=1):
-    """Give the table sensitivities by network, subject, region and kind."""
-    inputs = {"transfer": plant_transfer(folder, turn=turn)}
-    inputs["sensitivity"] = plant_sensitivity(folder, subjects, turn=turn)
+def summarise(folder, subjects=SUBJECTS, turn=1, rows=None, sensitivity=None):
+    """Give the table sensitivities by network, subject, region, kind and direction."""
+    inputs = {"transfer": plant_transfer(folder, rows, turn=turn), "natural": plant_natural(folder)}
+    inputs["sensitivity"] = sensitivity or plant_sensitivity(folder, subjects, turn=turn)
     table = run("summarise_sensitivity", folder, "sensitivities", **inputs)
-    return table.set_index(["network", "subject", "roi", "kind"]).sort_index()
+    return table.set_index(["network", "subject", "roi", "kind", "direction"]).sort_index()
 
 
-def test_medians_are_over_images_and_directions_of_each_reader(tmp_path):
-    table = summarise(tmp_path).loc["b_tough"]
-    assert table.loc["group", "FFA", "attack"]["median"] == 1.0
-    assert table.loc["subj03", "PPA", "other_image"]["median"] == 15.0  # controls count by size
-    pooled = table.loc["subjects", "FFA", "attack"]
-    assert (pooled["median"], pooled.ci_low, pooled.ci_high) == (2.0, 1.0, 3.0)
-    single = table.loc["subj02", "FFA", "attack"]
-    assert (single["median"], single.ci_low, single.ci_high) == (2.0, 2.0, 2.0)
-    assert table.loc["group", "all", "attack"]["median"] == (1.0 + 10.0) / 2
-
-
-def test_an_attack_that_moves_a_model_the_wrong_way_has_a_negative_sensitivity(tmp_path):
-    paths = plant_sensitivity(tmp_path)
+def edited(folder, change):
+    """Plant changes of models that `change` makes of the usual ones; the paths."""
+    paths = plant_sensitivity(folder)
     for path in paths:
         rows = store.read(path, SENSITIVITY)
-        store.write(path, SENSITIVITY, rows.assign(change=-rows.change))
-    inputs = {"transfer": plant_transfer(tmp_path), "sensitivity": paths}
-    medians = run("summarise_sensitivity", tmp_path, "sensitivities", **inputs).groupby("kind")["median"]
-    assert medians.max()["attack"] < 0 < medians.min()["other_image"]
+        store.write(path, SENSITIVITY, rows.assign(change=change(rows)))
+    return paths
+
+
+def test_medians_are_over_images_of_each_reader(tmp_path):
+    table = summarise(tmp_path).loc["b_tough"]
+    assert table.loc["group", "FFA", "attack", "increase"]["median"] == 1.0
+    assert table.loc["subj03", "PPA", "other_image", "both"]["median"] == 15.0  # controls count by size
+    pooled = table.loc["subjects", "FFA", "attack", "increase"]
+    assert (pooled["median"], pooled.ci_low, pooled.ci_high) == (2.0, 1.0, 3.0)
+    single = table.loc["subj02", "FFA", "attack", "increase"]
+    assert (single["median"], single.ci_low, single.ci_high) == (2.0, 2.0, 2.0)
+    assert table.loc["group", "all", "attack", "increase"]["median"] == (1.0 + 10.0) / 2
+
+
+def test_the_sensitivity_is_of_each_image_the_larger_of_the_changes_up_and_down(tmp_path):
+    rows = summarise(tmp_path).loc["b_tough", "group", "FFA", "attack"]
+    assert rows["median"].to_dict() == pytest.approx({"increase": 1.0, "decrease": 1.1, "largest": 1.1})
+    assert rows.decreases["largest"] == 0.5 and rows.decreases[["increase", "decrease"]].isna().all()
+    assert (rows.n_changes == len(IMAGES)).all()
+
+
+def test_a_change_is_also_given_in_units_of_the_models_own_predictions(tmp_path):
+    table = summarise(tmp_path).loc["b_tough"]
+    for roi, sd in (("FFA", 0.5), ("PPA", 2.0)):
+        rows = table.xs(roi, level="roi")
+        own, measured = rows[["median_own", "own_low", "own_high"]], rows[["median", "ci_low", "ci_high"]]
+        np.testing.assert_allclose(own, measured / sd)
+    # regions are put into their own units before they are pooled: 1 / 0.5 and 10 / 2
+    assert table.loc["group", "all", "attack", "increase"].median_own == (2.0 + 5.0) / 2
+
+
+def test_where_predictions_do_not_vary_there_is_no_change_in_their_unit(tmp_path):
+    natural = plant_natural(tmp_path)
+    for path in natural:
+        rows = store.read(path, NATURAL_RESPONSES)
+        store.write(path, NATURAL_RESPONSES, rows.assign(sd=rows.sd.where(rows.roi != "PPA", 0.0)))
+    inputs = {"transfer": plant_transfer(tmp_path), "sensitivity": plant_sensitivity(tmp_path)}
+    table = run("summarise_sensitivity", tmp_path, "sensitivities", natural=natural, **inputs)
+    missing = table[["median_own", "own_low", "own_high"]].isna()
+    assert missing[table.roi == "PPA"].all(axis=None) and not missing[table.roi == "FFA"].any(axis=None)
+    assert table["median"].notna().all()
+
+
+def test_an_attack_that_moves_a_model_the_wrong_way_is_negative_in_its_direction_but_still_a_change(tmp_path):
+    table = summarise(tmp_path, sensitivity=edited(tmp_path, lambda rows: -rows.change))["median"]
+    by_direction = table.xs("attack", level="kind").groupby("direction")
+    assert by_direction.max()["increase"] < 0 and by_direction.max()["decrease"] < 0
+    assert by_direction.min()["largest"] > 0 and table.xs("other_image", level="kind").min() > 0
 
 
 def test_a_row_says_how_many_values_it_is_of_and_how_many_attacks_have_not_converged(tmp_path):
     table = summarise(tmp_path).loc["b_tough"]
     for subject, roi, factor in (("group", "FFA", 1), ("subjects", "PPA", 3), ("subjects", "all", 6)):
-        row = table.loc[subject, roi, "attack"]
-        assert row.n_changes == 2 * len(IMAGES) * factor and row.n_images == len(IMAGES)
+        row = table.loc[subject, roi, "attack", "largest"]
+        assert row.n_changes == len(IMAGES) * factor and row.n_images == len(IMAGES)
         assert row.n_subjects == (3 if subject == "subjects" else 1)
         assert row.unconverged == pytest.approx(1 / len(IMAGES))
     assert (table.xs("other_image", level="kind").unconverged == 0).all()
@@ -53,20 +88,25 @@ def test_a_row_says_how_many_values_it_is_of_and_how_many_attacks_have_not_conve
 def test_transferred_are_the_attacks_of_other_networks_and_not_of_the_brain(tmp_path):
     table = summarise(tmp_path)
     for target, sources in (("b_tough", ["a_plain", "c_tough"]), (BRAIN, NETWORKS)):
-        row = table.loc[target, "group", "FFA", "transferred"]
+        row = table.loc[target, "group", "FFA", "transferred", "both"]
         changes = [SHARE * own_change(source, image, "FFA") for source in sources for image in IMAGES]
         assert row["median"] == pytest.approx(np.median(changes))
         assert row.n_changes == 2 * len(changes) and row.norm == "l2" and row.radius == 0.5
-        second = table.loc[target, "subj02", "FFA", "transferred"]  # moves three times as far
+        second = table.loc[target, "subj02", "FFA", "transferred", "both"]  # moves three times as far
         assert second["median"] == pytest.approx(3 * row["median"])
-        assert table.loc[target, "subjects", "FFA", "transferred"].n_changes == 3 * row.n_changes
+        pooled = table.loc[target, "subjects", "FFA", "transferred", "both"]
+        assert pooled.n_changes == 3 * row.n_changes
 
 
 def test_the_main_radius_is_the_largest_in_l2(tmp_path):
-    rows = pd.concat([attacked(), attacked(radius=0.2)])
-    inputs = {"transfer": plant_transfer(tmp_path, rows), "sensitivity": plant_sensitivity(tmp_path)}
-    table = run("summarise_sensitivity", tmp_path, "sensitivities", **inputs)
+    table = summarise(tmp_path, rows=pd.concat([attacked(), attacked(radius=0.2)]))
     assert (table.main_radius == (table.radius == 0.5)).all() and set(table.radius) == {0.2, 0.5}
+
+
+def test_single_subjects_have_rows_of_the_main_radius_alone_as_their_own_attacks_do(tmp_path):
+    table = summarise(tmp_path, rows=pd.concat([attacked(), attacked(radius=0.2)])).reset_index()
+    assert table.main_radius[table.subject != "group"].all()
+    assert set(table.radius[table.subject == "group"]) == {0.2, 0.5}
 
 
 def test_where_subjects_have_no_changes_there_are_rows_of_the_group_alone(tmp_path):
@@ -75,8 +115,7 @@ def test_where_subjects_have_no_changes_there_are_rows_of_the_group_alone(tmp_pa
         changes if radius == 0.5 else np.zeros(0)
         for changes, radius in zip(rows.change_subjects, rows.radius, strict=True)
     ]
-    inputs = {"transfer": plant_transfer(tmp_path, rows), "sensitivity": plant_sensitivity(tmp_path)}
-    table = run("summarise_sensitivity", tmp_path, "sensitivities", **inputs)
+    table = summarise(tmp_path, rows=rows).reset_index()
     readers = table[table.kind == "transferred"].groupby("radius").subject.agg(set)
     assert readers[0.2] == {"group"} and readers[0.5] == {"group", "subjects", *SUBJECTS}
 

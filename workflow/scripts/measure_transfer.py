@@ -95,8 +95,9 @@ class Shown:
 
     def add(self, output, rows, delta):
         """Add perturbations, and a reading of each for the region that it was made for."""
-        self.places.append(self.probes.places(rows))
-        self.delta.append(delta)
+        if len(rows):
+            self.places.append(self.probes.places(rows))
+            self.delta.append(delta)
         rows = rows.assign(row=np.arange(self.count, self.count + len(rows)))
         self.count += len(rows)
         self.read(output, rows)
