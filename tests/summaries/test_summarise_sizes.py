@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 from planted import IMAGES, MODELS, REGIONS, plant, plant_each, run
 
+from codingaxes.names import SIGNS
+
 WANTED = (0.25, 0.5)
+# Change by a model's large attack on the first image, on the next twice that, and so on; the last moves little.
+LARGE = dict(zip(MODELS, (2.0, 1.0, 0.5, 0.01), strict=True))
 
 
 def plant_inputs(folder, missed=()):
@@ -18,8 +22,11 @@ def plant_inputs(folder, missed=()):
             row = {"network": model, "roi": roi, "direction": direction, "image_id": image}
             reached = model not in missed or image == IMAGES[0]
             row |= {"attack": "l2_effect", "radius": 0.0, "wanted": wanted, "reached": reached}
+            sign, before = SIGNS[direction], rng.normal()
+            row |= {"response_before": before, "response_after": before + sign * wanted * reached}
             attacks.append(row | {"size": wanted * rng.uniform(0.7, 1.4)})
             large = {"attack": "l2_large", "radius": 9.0, "wanted": 0.0, "size": 9.0}
+            large["response_after"] = before + sign * LARGE[model] * (1 + IMAGES.index(image))
             attacks += [row | large] if wanted == WANTED[0] else []
     for source, target, roi, (attack, wanted) in product(
         MODELS, MODELS, (*REGIONS, "all"), (("l2_effect", 0.25), ("l2_effect", 0.5), ("l2", 0.0))
@@ -56,6 +63,16 @@ def test_a_change_that_was_not_reached_counts_as_larger_and_never_as_its_size(tm
     assert np.isinf(rows[["size_low", "size", "size_high"]]).all(axis=None)
     assert rows.reached.to_numpy() == pytest.approx(1 / len(IMAGES))
     assert np.isfinite(sizes.drop(index="c_tough")).all(axis=None)
+
+
+def test_the_largest_change_is_that_of_any_attack_whether_or_not_it_was_wanted(tmp_path):
+    sizes, _ = summarise(tmp_path)
+    for model in MODELS[:3]:  # by large attacks: 1 to 8 times that on the first image
+        rows = sizes.loc[model]
+        np.testing.assert_allclose(rows.largest, 4.5 * LARGE[model])
+        np.testing.assert_allclose(rows.largest_low, 2.75 * LARGE[model])
+        np.testing.assert_allclose(rows.largest_high, 6.25 * LARGE[model])
+    np.testing.assert_allclose(sizes.loc[MODELS[3]].largest, 0.5)  # by those with the larger wanted change
 
 
 def test_noise_is_relative_to_the_wanted_change_and_averaged_over_sources(tmp_path):

@@ -5,20 +5,31 @@ import pandas as pd
 import pytest
 import summarise_transfer
 from planted import IMAGES, MODELS, NETWORKS, REGIONS, plant_networks, rows_of, run
-from planted_attacks import SHARE, attacked, drawn, own_change, plant_transfer, unreached
+from planted_attacks import (
+    SHARE,
+    attacked,
+    drawn,
+    noisy,
+    own_change,
+    plant_cosines,
+    plant_transfer,
+    unreached,
+)
 
 from codingaxes.estimates import measures
 from codingaxes.names import BRAIN, NOISE
 
 
 def summarise(folder, rows=None, variants=None, turn=1):
-    """Run the script on rows of the main attacks and of variants; the tables transfers and changes."""
+    """Run the script on rows of the main attacks and of variants; its four tables."""
     plant_networks(folder)
     inputs = {"perturbations": plant_transfer(folder, rows, turn=turn), "variants": []}
     if variants is not None:
         inputs["variants"] = plant_transfer(folder, variants, "variants", turn)
     inputs["networks"] = str(folder / "networks.parquet")
-    return run("summarise_transfer", folder, "transfers", "changes", **inputs)
+    inputs["similarity"] = plant_cosines(folder)
+    names = ("transfers", "changes", "transfer_asymmetry", "fixed_effect")
+    return run("summarise_transfer", folder, *names, **inputs)
 
 
 def transfers(folder, variants=None):
@@ -104,7 +115,8 @@ def test_where_no_attack_reached_its_effect_there_is_a_row_that_says_so():
     rows = rows[rows.target == "b_tough"]
     rows = rows.assign(change=rows.change_target.abs(), own=rows.change_source.abs())
     rows.loc[rows.source == "c_tough", "reached"] = False
-    rows = summarise_transfer.attacks(rows)
+    white = rows[rows.attack == "random_effect"]
+    rows = summarise_transfer.attacks(rows[rows.attack == "l2_effect"], white)
     table = summarise_transfer.summarise(rows, np.random.default_rng(0), 20).set_index(["roi", "source"])
     row = table.loc["all", "c_tough"]
     assert row.reached == 0 and row.n_images == 0
@@ -164,3 +176,97 @@ def test_the_ratios_of_the_table_are_the_measure_relative_transfer_of_its_change
     for (source, target), row in table.iterrows():
         assert row.of_source == pytest.approx(measures.relative_transfer(row.change, own[source]))
         assert row.of_target == pytest.approx(measures.relative_transfer(row.change, own[target]))
+
+
+def test_the_share_of_the_source_is_that_of_the_target_times_the_ratio_of_sensitivities(tmp_path):
+    rows = pd.concat([noisy(attacked(), seed=3), drawn()])
+    table = summarise(tmp_path, rows)[0].query("attack == 'l2'")
+    np.testing.assert_allclose(table.of_source, table.of_target * table.sensitivity_ratio, rtol=1e-12)
+    np.testing.assert_allclose(table.sensitivity_ratio, table.own_target / table.own_source, rtol=1e-12)
+    np.testing.assert_allclose(table.change, table.of_target * table.own_target, rtol=1e-12)
+    itself = table[table.source == table.target]
+    np.testing.assert_allclose(itself[["sensitivity_ratio", "sensitivity_ratio_low"]], 1.0)
+
+
+def test_the_cosine_of_gradients_is_the_same_both_ways_and_its_mean_over_images_and_regions(tmp_path):
+    table = transfers(tmp_path).loc["l2"].xs(0.0, level="wanted")
+    mean = np.mean([0.1 * place - 0.3 for place in range(len(IMAGES))])
+    for roi, expected in (("FFA", mean), ("PPA", 0.5), ("all", (mean + 0.5) / 2)):
+        for pair in (("a_plain", "b_tough"), ("b_tough", "a_plain"), (BRAIN, "c_tough")):
+            row = table.loc[(roi, *pair)]
+            assert row.cosine == pytest.approx(expected)
+            assert row.cosine_low <= row.cosine <= row.cosine_high
+        assert np.isnan(table.loc[roi, "a_plain", "a_plain"].cosine)
+    assert (
+        table.cosine_low["FFA", "a_plain", "b_tough"] < mean < table.cosine_high["FFA", "a_plain", "b_tough"]
+    )
+
+
+def test_where_every_target_moves_by_one_share_of_its_own_attack_the_asymmetry_is_that_of_sensitivity(
+    tmp_path,
+):
+    rows = attacked()
+    own = rows[rows.source == rows.target].set_index(["target", "roi", "direction", "image_id"])
+    by_own = own.change_target.rename("by_own")
+    rows = rows.join(by_own, on=["target", "roi", "direction", "image_id"])
+    other = rows.source != rows.target
+    rows["change_target"] = rows.change_target.where(~other, 0.2 * rows.by_own)
+    table = summarise(tmp_path, pd.concat([rows.drop(columns="by_own"), drawn()]))[2].set_index("roi")
+    np.testing.assert_allclose(table[["slope", "r_squared"]], 1.0)
+    assert table.n_pairs.to_dict() == {"all": 6, "FFA": 3, "PPA": 3}  # networks only, each pair once
+    assert (table.n_left_out == 0).all() and (table.radius == 0.5).all()
+
+
+def test_where_every_target_moves_by_one_share_of_the_source_no_asymmetry_is_left_to_explain(tmp_path):
+    table = summarise(tmp_path)[2]
+    np.testing.assert_allclose(table.slope, 0.0, atol=1e-12)
+
+
+def test_a_fixed_effect_is_averaged_over_pairs_and_names_the_target_that_moves_least(tmp_path):
+    rows = noisy(attacked("l2_effect", radius=0.0, wanted=1.0), seed=5)
+    table = summarise(tmp_path, variants=rows)
+    pairs = table[0].query("attack == 'l2_effect' and roi == 'PPA' and source != target")
+    pairs = pairs[pairs.source != BRAIN]
+    effects = table[3].set_index(["roi", "family_source", "family_target", "architectures"])
+    assert (effects.wanted == 1.0).all()
+    for target, chosen in (
+        ("standard", pairs.family_target == "standard"),
+        (BRAIN, pairs.family_target == BRAIN),
+        ("all", pairs.target != ""),
+    ):
+        part = pairs[chosen & (pairs.family_source == "robust")]
+        row = effects.loc["PPA", "robust", target, "any"]
+        assert row.change == pytest.approx(part.change.mean()) and row.n_pairs == len(part)
+        assert row.of_target == pytest.approx(part.of_target.mean())
+        assert row.change_low < row.change < row.change_high
+        smallest = part.loc[part.change.idxmin()]
+        assert (row.least_source, row.least_target) == (smallest.source, smallest.target)
+        assert (row.least_change, row.least_low) == (smallest.change, smallest.change_low)
+        assert row.least_of_target == part.of_target.min()
+    every = effects.loc["all", "robust", "all", "any"]  # pairs of both regions
+    assert every.n_pairs == 2 * 6 and every.reached == 1 and every.n_left_out == 0
+
+
+def test_a_pair_is_moved_where_its_whole_interval_lies_above_white_noise(tmp_path):
+    quiet, loud = (summarise(tmp_path, variants=with_noise(noise))[3].moved for noise in (0.0, 1e6))
+    assert (quiet == 1).all() and (loud == 0).all()
+
+
+def with_noise(change):
+    """Make attacks with a wanted effect, and noise of their sizes that changes every target by `change`."""
+    rows = unreached()
+    return rows.assign(change_target=rows.change_target.mask(rows.attack == "random_effect", change))
+
+
+def test_where_a_family_reached_no_effect_its_row_says_so(tmp_path):
+    rows = unreached()
+    failed = (rows.source == "a_plain") & (rows.attack == "l2_effect")
+    table = summarise(tmp_path, variants=rows.assign(reached=rows.reached & ~failed))[3]
+    table = table[table.family_source == "standard"]
+    assert len(table) and (table.reached == 0).all() and (table.n_left_out == table.n_pairs).all()
+    assert table[["change", "change_low", "of_target", "least_change", "moved"]].isna().all(axis=None)
+    assert (table.least_target == "").all()
+
+
+def test_a_study_without_a_wanted_effect_has_an_empty_table_of_fixed_effects(tmp_path):
+    assert summarise(tmp_path)[3].empty

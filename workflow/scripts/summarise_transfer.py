@@ -176,7 +176,7 @@ def fixed_effect(rows, means, networks, run):
     cells = counted.groupby([*PAIR, "image_id"])[["change", "one", "both", "target_own"]].sum()
     cells = {name: cells[name].unstack("image_id").reindex(columns=images).fillna(0.0) for name in cells}
     for roi in ["all", *dict.fromkeys(rows.roi)]:
-        part = means[(means.roi == roi) | ((roi == "all") & (means.roi != "all"))]
+        part = means[means.roi == roi] if roi != "all" else means[means.roi != "all"]
         for kind, pairs in kinds_of_targets(part, networks):
             index = pd.MultiIndex.from_frame(pairs[PAIR])
             values = {name: cell.reindex(index).fillna(0.0).to_numpy() for name, cell in cells.items()}
