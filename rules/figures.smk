@@ -12,6 +12,7 @@ FIGURES = [
     "attack_effects",
     "sensitivity",
     "transfer_matrix",
+    "transfer_strips",
     "fixed_effect",
     "attack_algorithms",
     "similarity_matrix",
@@ -149,11 +150,12 @@ use rule plot_predicted_vs_measured as plot_sensitivity with:
         code=code_of("plot_sensitivity.py"),
 
 
-# Change of every model by every model's attacks.
+# Change of every model by every model's attacks, in SD and as a share of its own, and by their controls.
 use rule plot_predicted_vs_measured as plot_transfer_matrix with:
     input:
         networks="results/networks/networks.parquet",
         transfers="results/summaries/transfers.parquet",
+        transfer_controls="results/summaries/transfer_controls.parquet",
     output:
         **figure_files("transfer_matrix"),
     log:
@@ -166,12 +168,30 @@ use rule plot_predicted_vs_measured as plot_transfer_matrix with:
         code=code_of("plot_transfer_matrix.py"),
 
 
-# Size that each model needs for a wanted change, and how such perturbations transfer.
-use rule plot_predicted_vs_measured as plot_fixed_effect with:
+# For every source a strip of the changes of all targets by its attacks, and of their controls.
+use rule plot_predicted_vs_measured as plot_transfer_strips with:
     input:
         networks="results/networks/networks.parquet",
         transfers="results/summaries/transfers.parquet",
+        transfer_controls="results/summaries/transfer_controls.parquet",
+    output:
+        **figure_files("transfer_strips"),
+    log:
+        "logs/plot_transfer_strips.log",
+    benchmark:
+        "results/benchmarks/plot_transfer_strips.tsv"
+    params:
+        regions=REGION_ORDER,
+        script="plot_transfer_strips.py",
+        code=code_of("plot_transfer_strips.py"),
+
+
+# Sizes that each model needs for wanted changes, and how such perturbations transfer.
+use rule plot_predicted_vs_measured as plot_fixed_effect with:
+    input:
+        networks="results/networks/networks.parquet",
         sizes="results/summaries/sizes.parquet",
+        fixed_effect="results/summaries/fixed_effect.parquet",
     output:
         **figure_files("fixed_effect"),
     log:

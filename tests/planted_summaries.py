@@ -29,6 +29,7 @@ from codingaxes.tables import (
 CONFIG = Path(__file__).parents[1] / "config"
 BRAIN = "simulated_brain"
 REGIONS, RADII, WANTED = ("FFA", "PPA"), (0.3, 0.9), 0.5
+EFFECTS = (WANTED, 3 * WANTED, 6 * WANTED)
 SUBJECTS = ("subj01", "subj02")
 SIZE, PROBE = 8, "nsd_00001"
 ZOO = (  # name, family, architecture, training radius
@@ -37,6 +38,8 @@ ZOO = (  # name, family, architecture, training radius
     ("c_tough", "robust", "odd", 0.9),
 )
 KINDS = ("attack", "transferred", "other_image", "other_region", "phase_scrambled", "random")
+DIRECTIONS = {"attack": ("largest", "increase", "decrease"), "random": ("none",)}
+CONTROLS = ("phase_scrambled", "other_image", "other_region")
 ALGORITHMS = ("l2", "l2_pgd", "l2_apgd")
 INPUTS = {  # figure: tables that it reads, beside networks
     "predicted_vs_measured": ("scores", "predictions"),
@@ -45,8 +48,9 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "sensitivity_vs_representation": ("network_measures", "network_correlations"),
     "attack_effects": ("changes",),
     "sensitivity": ("sensitivities",),
-    "transfer_matrix": ("transfers",),
-    "fixed_effect": ("transfers", "sizes"),
+    "transfer_matrix": ("transfers", "transfer_controls"),
+    "transfer_strips": ("transfers", "transfer_controls"),
+    "fixed_effect": ("sizes", "fixed_effect"),
     "attack_algorithms": ("algorithms",),
     "similarity_matrix": ("similarity_means",),
     "similarity_clusters": ("similarity_means", "similarity_clusters"),
@@ -178,12 +182,16 @@ def plant_attacks(folder, zoo, models, families, regions, rng):
     own = {name: sensitivity_of(families[name]) for name in models}
     write(folder, "sensitivities", list(sensitivity_rows(own, regions, rng)))
     write(folder, "transfers", list(transfer_rows(own, families, regions, rng)))
+    write(folder, "transfer_controls", list(control_rows(own, families, regions, rng)))
+    write(folder, "fixed_effect", list(effect_rows(families, regions, rng)))
     changes, sizes = [], []
     for roi, name in product(regions, models):
         size = WANTED / own[name] * rng.uniform(0.7, 1.4)
         ends = {"size": size, "size_low": 0.8 * size, "size_high": 1.3 * size, "reached": 1.0}
         row = {"network": name, "roi": roi, "wanted": WANTED, "noise_of_wanted": 0.01 * rng.uniform(1, 2)}
-        sizes += [{**row, **ends}, {**row, **ends, "wanted": WANTED / 2}]
+        for times, wanted in enumerate(EFFECTS, start=1):
+            grown = {column: times * ends[column] for column in ("size", "size_low", "size_high")}
+            sizes.append({**row, **ends, **grown, "wanted": wanted})
         for radius, (kind, share) in product(RADII, (("own", 1), ("transferred", 0.1), ("noise", 0.01))):
             change = own[name] * radius * share * rng.uniform(0.8, 1.2)
             row = {"network": name, "roi": roi, "radius": radius, "perturbation": kind, "change": change}
@@ -200,11 +208,14 @@ def sensitivity_rows(own, regions, rng):
     for (name, size), roi, (norm, radius), subject, kind in product(
         own.items(), (*regions, "all"), radii, readers, KINDS
     ):
-        median = size * sizes[kind] * radius * rng.uniform(0.8, 1.2)
-        row = {"network": name, "subject": subject, "roi": roi, "norm": norm, "radius": radius, "kind": kind}
-        row |= {"main_radius": radius == RADII[-1], "median": median, **interval(median)}
-        n = len(SUBJECTS) if subject == "subjects" else 1
-        yield {**row, "n_subjects": n, "unconverged": 0.25 if kind == "attack" else 0.0}
+        for direction in DIRECTIONS.get(kind, ("both",)):
+            median = size * sizes[kind] * radius * rng.uniform(0.8, 1.2)
+            row = {"network": name, "subject": subject, "roi": roi, "norm": norm, "radius": radius}
+            row |= {"main_radius": radius == RADII[-1], "median": median, **interval(median)}
+            row |= {"median_own": 1.5 * median, **interval(1.5 * median, "own_low", "own_high")}
+            row |= {"kind": kind, "direction": direction}
+            n = len(SUBJECTS) if subject == "subjects" else 1
+            yield {**row, "n_subjects": n, "unconverged": 0.25 if kind == "attack" else 0.0}
 
 
 def transfer_rows(own, families, regions, rng):
@@ -216,7 +227,9 @@ def transfer_rows(own, families, regions, rng):
         for attack, radius, wanted in cases:
             ratio = 1.0 if source == target else rng.uniform(-0.01, 0.3) / (1 + own[source])
             row |= {"attack": attack, "radius": radius, "wanted": wanted, "change": ratio * own[source]}
-            row |= interval(ratio, "of_source_low", "of_source_high") | {"of_source": ratio, "of_target": 0.5}
+            share = 1.0 if source == target else rng.uniform(-0.05, 0.5)
+            row |= interval(ratio, "of_source_low", "of_source_high") | {"of_source": ratio}
+            row |= {"of_target": share}
             yield {**row, "main_radius": attack == "l2" and radius == RADII[-1], "reached": 1.0}
     for roi, target, radius in product((*regions, "all"), own, RADII):
         row = {
@@ -230,6 +243,37 @@ def transfer_rows(own, families, regions, rng):
         row |= {"family_source": "none", "family_target": families[target], "architectures": "any"}
         row |= {"reached": 1.0, "change": 0.01, "of_source": np.nan, "of_target": rng.uniform(0, 0.1)}
         yield {**row, "main_radius": radius == RADII[-1]}
+
+
+def control_rows(own, families, regions, rng):
+    """Make what controls of every source, and of all, do to every target, and to all; and white noise."""
+    families = families | {"all": "all"}
+    for roi, control in product((*regions, "all"), ("attack", *CONTROLS)):
+        for source, target in product((*own, "all"), (*own, "all")):
+            row = {"control": control, "roi": roi, "source": source, "target": target, "radius": RADII[-1]}
+            row |= {"family_source": families[source], "family_target": families[target]}
+            change, share = rng.uniform(0.001, 0.05), rng.uniform(0, 0.1)
+            yield {**row, "signed": -0.3 * change, "absolute": change, "absolute_of_target": share}
+    for roi, target in product((*regions, "all"), (*own, "all")):
+        row = {"control": "random", "roi": roi, "source": "none", "target": target, "radius": RADII[-1]}
+        row |= {"family_source": "none", "family_target": families[target], "signed": np.nan}
+        yield {**row, "absolute": rng.uniform(0.001, 0.01), "absolute_of_target": rng.uniform(0, 0.01)}
+
+
+def effect_rows(families, regions, rng):
+    """Make what fixed effects do to others, by kind of pair: every kind that there may be."""
+    names = list(dict.fromkeys(families.values()))
+    networks = [name for name in names if name != BRAIN]
+    kinds = [(name, name, split) for name in networks for split in ("same", "different")]
+    kinds += [(one, other, "any") for one in networks for other in (*names, "all") if one != other]
+    for wanted, roi, kind in product(EFFECTS, (*regions, "all"), kinds):
+        row = {"wanted": wanted, "roi": roi}
+        row |= dict(zip(("family_source", "family_target", "architectures"), kind, strict=True))
+        change, share = wanted * rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.5)
+        row |= {"change": change, **interval(change, "change_low", "change_high")}
+        row |= {"of_target": share, **interval(share, "of_target_low", "of_target_high")}
+        row |= {"least_change": 0.3 * change, "least_of_target": 0.3 * share, "noise": 0.01 * wanted}
+        yield {**row, "least_source": "b_tough", "least_target": "a_plain", "reached": 1.0}
 
 
 def plant_algorithms(folder, families, rng):

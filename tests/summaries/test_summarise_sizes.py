@@ -10,7 +10,7 @@ from planted import IMAGES, MODELS, REGIONS, plant, plant_each, run
 from codingaxes.names import SIGNS
 
 WANTED = (0.25, 0.5)
-# Change by a model's large attack on the first image, on the next twice that, and so on; the last moves little.
+# Change by a model's large attack on the first image, on the next twice that, and so on.
 LARGE = dict(zip(MODELS, (2.0, 1.0, 0.5, 0.01), strict=True))
 
 

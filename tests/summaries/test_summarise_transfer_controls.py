@@ -62,7 +62,15 @@ def test_all_sources_are_the_networks_other_than_the_target(table):
         assert row.absolute == pytest.approx(single[sources].mean()) and row.family_source == "all"
 
 
+def test_all_targets_are_the_models_other_than_the_source(table):
+    row = table.loc["phase_scrambled", "FFA", "a_plain", "all"]
+    single = table.loc["phase_scrambled", "FFA", "a_plain"].absolute
+    others = [model for model in MODELS if model != "a_plain"]
+    assert row.absolute == pytest.approx(single[others].mean()) and row.family_target == "all"
+    assert np.isnan(row.absolute_of_target)
+
+
 def test_all_regions_are_averaged_together(table):
     single = [table.loc["other_region", roi, "a_plain", "b_tough"].signed for roi in REGIONS]
     assert table.loc["other_region", "all", "a_plain", "b_tough"].signed == pytest.approx(np.mean(single))
-    assert set(table.index.get_level_values("target")) == set(MODELS)
+    assert set(table.index.get_level_values("target")) == {*MODELS, "all"}

@@ -2,7 +2,7 @@
 
 from codingaxes import job
 from codingaxes.figures import marks, style, words
-from codingaxes.names import BRAIN, GROUP
+from codingaxes.names import BRAIN, GROUP, LARGEST
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
@@ -12,6 +12,7 @@ PREDICTS = "r_over_ceiling"
 COLUMNS = ["network", "roi", "r", "r_low", "r_high", "ceiling", "n_test"]
 COLUMNS += ["sensitivity", "radius", "unconverged", "n_probes"]
 OWN = [("main_radius", "=", True), ("roi", "!=", "all"), ("kind", "=", "attack"), ("subject", "=", GROUP)]
+OWN += [("direction", "=", LARGEST)]
 
 
 def main(run):

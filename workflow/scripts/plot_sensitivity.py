@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from codingaxes import job
 from codingaxes.figures import marks, style, words
-from codingaxes.names import GROUP
+from codingaxes.names import GROUP, LARGEST
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
@@ -12,9 +14,9 @@ from codingaxes.tables.networks import NETWORKS
 
 @dataclass(frozen=True)
 class Mark:
-    """Say how one kind of perturbation is drawn: in which column, where beside the name, and as what."""
+    """Say how one kind of perturbation is drawn: in which columns, where beside the name, and as what."""
 
-    panel: str
+    panels: tuple
     shift: float
     marker: str
     filled: bool
@@ -22,38 +24,49 @@ class Mark:
 
 
 MARKS = {
-    "attack": Mark("attacks", -0.3, "o", True, "own attack, mean readout of the group"),
-    "subjects": Mark("attacks", -0.05, "o", False, "attack on each subject's own readout"),
-    "subject": Mark("attacks", 0.1, ".", True, "the same, one subject"),
-    "transferred": Mark("attacks", 0.29, "D", True, "attacks made on other networks"),
-    "other_image": Mark("controls", -0.3, "s", False, "own attack made for another image"),
-    "other_region": Mark("controls", -0.1, "^", False, "own attack made for another region"),
-    "phase_scrambled": Mark("controls", 0.1, "x", True, "own attack, phases scrambled"),
-    "random": Mark("controls", 0.3, "_", True, "white noise"),
+    "attack": Mark(("attacks", "own"), -0.36, "o", True, "own attack, the larger of up and down"),
+    "increase": Mark(("attacks", "own"), -0.2, "2", True, "own attack up (increase)"),
+    "decrease": Mark(("attacks", "own"), -0.2, "1", True, "own attack down (decrease)"),
+    "subjects": Mark(("attacks",), 0.0, "o", False, "the larger, each subject's own readout"),
+    "subject": Mark(("attacks",), 0.14, ".", True, "the same, one subject"),
+    "transferred": Mark(("attacks",), 0.32, "D", True, "attacks made on other networks"),
+    "other_image": Mark(("controls",), -0.3, "s", False, "own attack made for another image"),
+    "other_region": Mark(("controls",), -0.1, "^", False, "own attack made for another region"),
+    "phase_scrambled": Mark(("controls",), 0.1, "x", True, "own attack, phases scrambled"),
+    "random": Mark(("controls",), 0.3, "_", True, "white noise"),
 }
-TITLES = {"attacks": "Attacks", "controls": "Controls of the same size"}
+MEASURED, OWN = "measured response", "own predictions"
+PANELS = {  # column: its title, and the unit of the changes
+    "attacks": ("Attacks, in SD of\nthe measured response", MEASURED),
+    "own": ("Attacks, in SD of the\nmodel's own predictions", OWN),
+    "controls": ("Controls of the same size,\nin SD of the measured response", MEASURED),
+}
+IN_OWN = {"median_own": "median", "own_low": "ci_low", "own_high": "ci_high"}
 LINEAR = 0.001  # SD; below it the scale is linear, because a median can be 0
 
 
 def main(run):
-    """Draw one row for each region; left attacks, right controls, all of the main radius."""
+    """Draw one row for each region: attacks in two units, and controls, all of the main radius."""
     networks = store.read(run.input["networks"], NETWORKS)
     looks = style.look(networks)
     chosen = [("main_radius", "=", True), ("roi", "!=", "all")]
     values = store.read(run.input["sensitivities"], SENSITIVITIES, filters=chosen)
-    values = values.assign(mark=[mark_of(row.kind, row.subject) for row in values.itertuples()])
+    values = values.assign(mark=[mark_of(row) for row in values.itertuples()])
     names, regions = style.models(looks, values.network), values.roi.unique()
-    values = style.in_order(values, roi=regions, network=names, mark=MARKS)
-    figure, axes = style.grid(len(regions), 2, 2.2 + 1.45 * len(regions), sharex=True, sharey=True)
+    order = {"unit": (MEASURED, OWN), "roi": regions, "network": names, "mark": MARKS}
+    values = style.in_order(in_two_units(values), **order)
+    ratios = {"width_ratios": [1.25, 0.9, 1.1]}
+    shape = len(regions), 3, 2.4 + 1.45 * len(regions)
+    figure, axes = style.grid(*shape, sharex=True, sharey=True, gridspec_kw=ratios)
     ends = values[["median", "ci_low", "ci_high"]]
     low, high = limits_of(ends.min().min(), ends.max().max())
     style.plain_symlog(axes[0, 0], LINEAR)
     for roi, row in zip(regions, axes, strict=True):
-        for panel, axis in zip(TITLES, row, strict=True):
+        for panel, axis in zip(PANELS, row, strict=True):
             draw(axis, values[values.roi == roi], panel, names, looks)
         row[0].set_ylabel(f"{roi}\nmedian change (SD)")
-    for panel, top, bottom in zip(TITLES, axes[0], axes[-1], strict=True):
-        top.set_title(TITLES[panel])
+    for (title, _), top, bottom in zip(PANELS.values(), axes[0], axes[-1], strict=True):
+        top.set_title(title)
         marks.row_of_names(bottom, names, looks)
     marks.letters(axes[0])
     axes[0, 0].set_ylim(low, high)
@@ -63,16 +76,25 @@ def main(run):
     style.save(run, figure, values)
 
 
+def in_two_units(values):
+    """Repeat attacks on the group's readout in units of the model's own predictions."""
+    values = values.assign(unit=MEASURED)
+    own = values[values.mark.isin([name for name, mark in MARKS.items() if "own" in mark.panels])]
+    own = own.drop(columns=["median", "ci_low", "ci_high"]).rename(columns=IN_OWN).assign(unit=OWN)
+    return pd.concat([values.drop(columns=list(IN_OWN)), own], ignore_index=True)
+
+
 def limits_of(low, high):
     """Choose ends of the axis of medians: beyond all that is drawn; 0 only where something is nearly 0."""
     return 0.7 * low if low > LINEAR else -0.2 * LINEAR, max(1.5 * high, 2 * LINEAR)
 
 
-def mark_of(kind, subject):
-    """Give the key of `MARKS` of a row: of single subjects and of all of them, only own attacks are drawn."""
-    if subject == GROUP:
-        return kind
-    return {True: "subjects", False: "subject"}[subject == "subjects"] if kind == "attack" else ""
+def mark_of(row):
+    """Give the key of `MARKS` of a row: of single subjects and all of them, only the larger own attacks."""
+    if row.subject == GROUP:
+        return row.direction if row.kind == "attack" and row.direction != LARGEST else row.kind
+    drawn = row.kind == "attack" and row.direction == LARGEST
+    return {True: "subjects", False: "subject"}[row.subject == "subjects"] if drawn else ""
 
 
 def draw(axis, values, panel, names, looks):
@@ -80,22 +102,25 @@ def draw(axis, values, panel, names, looks):
     marks.family_lines(axis, names, looks)
     for place in range(1, len(names)):
         axis.axvline(place - 0.5, color=style.PALE, linewidth=0.5, zorder=0)
+    values = values[values.unit == PANELS[panel][1]]
     for kind, mark in MARKS.items():
         rows = values[values.mark == kind]
-        if mark.panel == panel:
-            draw_marks(axis, rows, mark, names, looks)
+        if panel in mark.panels:
+            draw_marks(axis, rows, kind, mark, names, looks)
         elif kind == "attack":
             ends = [rows.network.map(marks.places(names, shift)) for shift in (-0.45, 0.45)]
             color = rows.network.map(looks.color)
             axis.hlines(rows["median"], *ends, color=color, alpha=0.55, linewidth=1.2, zorder=1)
 
 
-def draw_marks(axis, rows, mark, names, looks):
-    """Draw medians with their intervals; single subjects are small dots without."""
+def draw_marks(axis, rows, kind, mark, names, looks):
+    """Draw medians with their intervals; single subjects, and attacks up and down, without."""
     colors = dict.fromkeys(names, style.GREY) if mark.marker == "_" else looks.color.to_dict()
     if mark.marker != ".":
         shape = {"markers": mark.marker, "filled": mark.filled, "area": 9.0 if mark.marker == "D" else 13.0}
         look = {"names": names, "looks": looks, "colors": colors, "shift": mark.shift}
+        if kind in ("increase", "decrease"):
+            rows, shape = rows.assign(ci_low=float("nan")), shape | {"area": 18.0}
         marks.named_points(axis, rows, "median", "ci_low", "ci_high", **look, **shape)
     else:
         rows = rows.assign(place=rows.network.map(marks.places(names, mark.shift)))
@@ -105,11 +130,11 @@ def draw_marks(axis, rows, mark, names, looks):
 def handles_of(drawn):
     """List attacks in the first column of the key, controls in the second; only what is drawn."""
     keys = {
-        panel: [key_of(mark) for kind, mark in MARKS.items() if mark.panel == panel and kind in drawn]
-        for panel in TITLES
+        panel: [key_of(mark) for kind, mark in MARKS.items() if panel in mark.panels and kind in drawn]
+        for panel in ("attacks", "controls")
     }
-    keys["attacks"].append(marks.line("95% bootstrap interval"))
-    keys["controls"].append(marks.line("own attack, as in A", alpha=0.55))
+    keys["controls"] += [marks.line("the larger own attack, as in A", alpha=0.55)]
+    keys["controls"] += [marks.line("95% bootstrap interval")]
     longest = max(map(len, keys.values()))
     for handles in keys.values():
         handles += [marks.line(" ", linestyle="") for _ in range(longest - len(handles))]

@@ -63,16 +63,20 @@ def sums(rows):
 
 
 def with_totals(cells, networks):
-    """Add the sums over all sources, which are networks other than the target, and over all regions."""
+    """Add sums over all sources (networks other than the target), all targets (other models), all regions."""
     rows = cells.reset_index()
-    others = rows[rows.source.isin(networks.index) & (rows.source != rows.target)]
-    rows = pd.concat([rows, others.assign(source="all")])
+    others = rows[rows.source != rows.target]
+    sources = others[others.source.isin(networks.index)].assign(source="all")
+    rows = pd.concat([rows, sources, others.assign(target="all")])
     rows = pd.concat([rows, rows.assign(roi="all")])
     return rows.groupby([*CELL, "image_id"]).sum()
 
 
 def with_own(cells):
-    """Add, for as many values as each cell has, the mean change of the target by its own attack."""
+    """Add, for as many values as each cell has, the mean change of the target by its own attack.
+
+    All targets together have none.
+    """
     rows = cells.reset_index()
     own = rows[(rows.control == "attack") & (rows.source == rows.target)].set_index(
         ["roi", "target", "image_id"]

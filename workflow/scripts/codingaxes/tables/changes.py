@@ -228,9 +228,9 @@ TRANSFER_CONTROLS_SUMMARY = Table(
             "",
             "model that was attacked; all: every network but the target; none: of white noise",
         ),
-        "target": Column("string", "", "model that the perturbation is shown to"),
+        "target": Column("string", "", "model that it is shown to; all: every model but the source"),
         "family_source": Column("string", "", "family of the source, simulated_brain, all, or none"),
-        "family_target": Column("string", "", "family of the target, or simulated_brain"),
+        "family_target": Column("string", "", "family of the target, simulated_brain, or all"),
         "radius": RADIUS,
         "signed": Column(
             "float64",
