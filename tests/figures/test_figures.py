@@ -26,7 +26,7 @@ MARKS = {  # figures of marks: the axis that values are on, and their columns
     "sensitivity_vs_representation": ("x", ["value"]),
     "attack_effects": ("y", ["change"]),
     "sensitivity": ("y", ["median"]),
-    "fixed_effect": ("y", ["value"]),
+    "transfer_strips": ("x", ["change"]),
     "attack_algorithms": ("x", ["estimate"]),
     "similarity_levels": ("x", ["similarity"]),
     "axes": ("y", ["value"]),
@@ -35,11 +35,10 @@ MARKS = {  # figures of marks: the axis that values are on, and their columns
 SELECTED = {  # the rows that are marks, where others are lines, cells or text
     "axes": "measure != 'share_of_power'",
     "attack_algorithms": "measure != 'rank agreement'",
-    "fixed_effect": "measure == 'size_needed'",
+    "transfer_strips": "kind != 'random'",
 }
 MATRICES = {
-    "transfer_matrix": "relative",
-    "fixed_effect": "value",
+    "transfer_matrix": "value",
     "similarity_matrix": "similarity",
     "similarity_clusters": "similarity",
 }
@@ -134,8 +133,6 @@ def test_the_marks_of_a_figure_lie_at_the_values_of_its_csv(pages, figure):
 @pytest.mark.parametrize("figure", MATRICES)
 def test_the_cells_of_a_matrix_hold_the_values_of_its_csv(pages, figure):
     page, values = pages[figure]
-    if figure == "fixed_effect":
-        values = values.query("measure == 'change_of_source'")
     meshes = [
         mesh
         for axis, mesh in collections(page, QuadMesh)
@@ -220,8 +217,10 @@ def test_every_figure_states_its_number_of_images_and_what_its_intervals_are(pag
 @pytest.mark.parametrize(
     ("figure", "table", "column"),
     [
-        ("transfer_matrix", "transfers", "of_source"),
-        ("fixed_effect", "transfers", "of_source"),
+        ("transfer_matrix", "transfers", "of_target"),
+        ("transfer_matrix", "transfer_controls", "absolute"),
+        ("transfer_strips", "transfers", "change"),
+        ("fixed_effect", "fixed_effect", "change"),
         ("similarity_matrix", "similarity_means", "similarity"),
         ("agreement", "agreement", "value"),
         ("sensitivity", "sensitivities", "median"),
@@ -242,9 +241,8 @@ def test_a_missing_value_leaves_a_gap_and_the_rest_is_drawn(study, tmp_path, pag
 
 
 def test_attacks_of_other_radii_and_algorithms_do_not_enter_the_figures_of_the_main_radius(pages):
-    for figure in ("sensitivity", "transfer_matrix", "example_perturbations"):
+    for figure in ("sensitivity", "transfer_matrix", "transfer_strips", "example_perturbations"):
         assert set(pages[figure][1].radius) == {RADII[-1]}
-    assert set(pages["transfer_matrix"][1].attack) == {"l2", "random"}
 
 
 def test_regions_come_in_the_order_of_the_study(study, tmp_path):

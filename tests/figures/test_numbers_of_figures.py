@@ -7,13 +7,14 @@ import numpy as np
 import planted_summaries as planted
 import plot_attack_algorithms
 import plot_example_perturbations
+import plot_fixed_effect
 import plot_similarity_clusters
 import plot_similarity_levels
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from PIL import Image
-from planted_summaries import BRAIN, INPUTS, RADII, REGIONS, SIZE, SUBJECTS, WANTED
+from planted_summaries import BRAIN, EFFECTS, INPUTS, RADII, REGIONS, SIZE, SUBJECTS
 
 from codingaxes.figures import marks, style
 
@@ -66,15 +67,34 @@ def test_every_figure_has_a_script_and_a_caption():
     assert set(INPUTS) <= captions
 
 
-def test_the_transfer_matrix_holds_shares_of_the_source_and_of_noise_those_of_the_target(folder):
-    values = planted.page_of(folder, "transfer_matrix")[1].set_index(["roi", "source", "target"])
-    table = planted.read(folder, "transfers")
-    table = table[table.main_radius | ((table.attack == "random") & (table.radius == RADII[-1]))]
-    table = table[table.roi != "all"].set_index(["roi", "source", "target"])
-    assert len(values) == len(table) == len(REGIONS) * 4 * 5
-    noise = table.index.get_level_values("source") == "none"
-    expected = np.where(noise, table.of_target, table.of_source)
-    assert values.relative[table.index].to_numpy() == pytest.approx(expected, rel=1e-6)
+def test_the_transfer_matrix_holds_changes_and_shares_of_the_targets_own_attack_and_controls_by_size(folder):
+    values = planted.page_of(folder, "transfer_matrix")[1]
+    assert len(values) == 2 * len(REGIONS) * (4 + 4) * 4
+    values = values.set_index(["measure", "roi", "source", "target"]).value
+    table = planted.read(folder, "transfers").query("attack == 'l2' and main_radius and roi != 'all'")
+    table = table.set_index(["roi", "source", "target"])
+    for measure in ("change", "of_target"):
+        assert values[measure][table.index].to_numpy() == pytest.approx(table[measure].to_numpy())
+    controls = planted.read(folder, "transfer_controls").query(
+        "source in ('all', 'none') and target != 'all'"
+    )
+    controls = controls[(controls.control != "attack") & (controls.roi != "all")]
+    for row in controls.itertuples():
+        place = row.roi, row.control, row.target
+        assert values[("change", *place)] == pytest.approx(row.absolute)
+        assert values[("of_target", *place)] == pytest.approx(row.absolute_of_target)
+
+
+def test_a_strip_holds_every_target_its_own_attack_and_the_mean_of_its_controls_over_targets(folder):
+    values = planted.page_of(folder, "transfer_strips")[1]
+    for (roi, source), rows in values[values.source != "none"].groupby(["roi", "source"]):
+        assert rows.kind.tolist() == ["target"] * 3 + ["own", *planted.CONTROLS]
+        assert rows.target[rows.kind == "own"].item() == source and roi in REGIONS
+    rows = values[values.kind.isin(planted.CONTROLS) | (values.kind == "random")]
+    table = planted.read(folder, "transfer_controls").query("target == 'all'")
+    table = table.set_index(["roi", "control", "source"]).absolute
+    expected = table.loc[list(rows[["roi", "kind", "source"]].itertuples(index=False, name=None))]
+    assert rows.change.to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_the_similarity_matrix_is_symmetric_and_of_the_largest_dimension(folder):
@@ -214,19 +234,24 @@ def test_an_undefined_rank_correlation_is_called_undefined(folder):
         assert any("ρ = undefined" in text.get_text() for text in texts)
 
 
-def test_sensitivity_shows_single_subjects_of_own_attacks_only(folder):
+def test_sensitivity_shows_single_subjects_of_the_larger_own_attacks_only_and_attacks_in_two_units(folder):
     values = planted.page_of(folder, "sensitivity")[1]
     table = planted.read(folder, "sensitivities").query("main_radius and roi != 'all'")
-    table = table[(table.subject == "group") | (table.kind == "attack")]
-    key = ["roi", "network", "subject", "kind"]
-    joined = values.merge(table, on=key, suffixes=("", "_planted"), validate="one_to_one")
-    assert len(joined) == len(values) == len(table)
+    attack = table.kind == "attack"
+    table = table[(table.subject == "group") | (attack & (table.direction == "largest"))]
+    key = ["roi", "network", "subject", "kind", "direction"]
+    units = values.groupby("unit")
+    measured = units.get_group("measured response").merge(table, on=key, suffixes=("", "_planted"))
+    assert len(measured) == len(table) == (values.unit == "measured response").sum()
     for column in ("median", "ci_low", "ci_high"):
-        assert joined[column].to_numpy() == pytest.approx(joined[f"{column}_planted"].to_numpy(), rel=1e-6)
+        assert measured[column].to_numpy() == pytest.approx(measured[f"{column}_planted"].to_numpy())
+    own = units.get_group("own predictions").merge(table, on=key, suffixes=("", "_planted"))
+    assert len(own) == 3 * 4 * len(REGIONS) and set(own.subject) == {"group"}
+    for column, planted_column in (("median", "median_own"), ("ci_low", "own_low"), ("ci_high", "own_high")):
+        assert own[column].to_numpy() == pytest.approx(own[planted_column].to_numpy())
     counts = values[(values.network == BRAIN) & (values.roi == "FFA")].mark.value_counts()
-    assert (
-        counts["subject"] == len(SUBJECTS) and counts["subjects"] == counts["attack"] == counts["random"] == 1
-    )
+    assert counts["subject"] == len(SUBJECTS) and counts["subjects"] == counts["random"] == 1
+    assert counts["attack"] == counts["increase"] == counts["decrease"] == 2  # in two units
 
 
 def test_sensitivity_is_drawn_of_one_subject_and_with_a_median_of_zero(folder):
@@ -242,14 +267,15 @@ def test_sensitivity_is_drawn_of_one_subject_and_with_a_median_of_zero(folder):
 
 def test_a_size_larger_than_any_tried_is_drawn_open_at_the_edge(folder):
     def unreached(rows):
-        late = (rows.network == "c_tough") & (rows.wanted == WANTED)
+        late = (rows.network == "c_tough") & (rows.wanted == max(EFFECTS))
         rows = rows.assign(reached=rows.reached.mask(late, 0.4))
         return rows.assign(**{name: rows[name].mask(late, np.inf) for name in ("size", "size_high")})
 
     planted.edit(folder, "sizes", unreached)
     values = planted.page_of(folder, "fixed_effect")[1]
-    values = values[values.measure == "size_needed"].set_index(["roi", "source"])
-    assert np.isinf(values.value["FFA", "c_tough"]) and np.isfinite(values.low["FFA", "c_tough"])
+    values = values[values.measure == "size_needed"].set_index(["roi", "network", "wanted"])
+    place = ("FFA", "c_tough", max(EFFECTS))
+    assert np.isinf(values.value[place]) and np.isfinite(values.low[place])
     figure = planted.page_of(folder, "fixed_effect")[0]
     top = figure.axes[0]
     white = [
@@ -257,22 +283,28 @@ def test_a_size_larger_than_any_tried_is_drawn_open_at_the_edge(folder):
         for collection in top.collections
         if len(collection.get_facecolor()) and tuple(collection.get_facecolor()[0]) == (1, 1, 1, 1)
     ]
-    assert [collection.get_offsets().data.tolist() for collection in white] == [[[2.0, top.get_ylim()[1]]]]
+    (at,) = [collection.get_offsets().data.tolist() for collection in white]
+    assert at == [[pytest.approx(2.0 + plot_fixed_effect.SHIFT), top.get_ylim()[1]]]
     texts = [text.get_text() for text in figure.findobj(Text)]
-    assert any("40 to 100% robust" in text and "they count as larger" in text for text in texts)
+    assert any("40 to 100% robust" in text and "count as larger" in text for text in texts)
 
 
-def test_transfer_of_a_fixed_effect_is_relative_to_the_source_and_noise_to_what_was_wanted(folder):
-    values = planted.page_of(folder, "fixed_effect")[1].query("measure == 'change_of_source'")
-    values = values.set_index(["roi", "source", "target"])
-    assert set(values.wanted) == {WANTED}
-    table = planted.read(folder, "transfers").query("attack == 'l2_effect' and roi != 'all'")
-    table = table.set_index(["roi", "source", "target"])
-    assert values.value[table.index].to_numpy() == pytest.approx(table.of_source.to_numpy(), rel=1e-6)
-    sizes = planted.read(folder, "sizes").query("wanted == @WANTED")
-    noise = [values.value[row.roi, "none", row.network] for row in sizes.itertuples()]
-    assert noise == pytest.approx(sizes.noise_of_wanted.tolist(), rel=1e-6)
-    assert len(values) == len(table) + len(sizes)
+def test_fixed_effects_are_drawn_of_each_wanted_change_by_kind_of_pair_and_of_the_pair_moved_least(folder):
+    page, values = planted.page_of(folder, "fixed_effect")
+    table = planted.read(folder, "fixed_effect").query("roi == 'all'")
+    key = ["wanted", "family_source", "family_target", "architectures"]
+    for measure, least in (("change", "least_change"), ("of_target", "least_of_target")):
+        rows = values[values.measure == measure].set_index(key)
+        expected = table.set_index(key).loc[rows.index]
+        assert len(rows) == len(table)
+        for column, of_table in (("value", measure), ("low", f"{measure}_low"), ("least", least)):
+            assert rows[column].to_numpy() == pytest.approx(expected[of_table].to_numpy())
+    titles = [axis.get_title() for axis in page.axes]
+    assert [title for title in titles if "wanted" in title] == [
+        f"{wanted:g} SD wanted" for wanted in EFFECTS
+    ] * 2
+    columns = values.groupby("measure").size()
+    assert columns["size_needed"] == 4 * len(REGIONS) * len(EFFECTS)
 
 
 def test_the_note_on_algorithms_states_the_agreement_of_ranks_and_does_without(folder):

@@ -45,13 +45,11 @@ def main(run):
     for measure, row in zip(LABELS, axes[1:], strict=True):
         rows = pairs[pairs.measure == measure]
         ends = rows[["value", "low", "high", "least", "noise"]].to_numpy(float)
-        most = 1.2 * (max(effects) if measure == CHANGE else 1.0)
+        limits = ends_of(ends, 1.2 * (max(effects) if measure == CHANGE else 1.0))
         for place, (wanted, axis) in enumerate(zip(effects, row, strict=False)):
             draw_pairs(axis, rows[rows.wanted == wanted], kinds, place == 0)
             axis.axvline(wanted if measure == CHANGE else 1.0, **ITSELF)
-            axis.set(
-                xlabel=LABELS[measure], xlim=ends_of(ends, most), title=f"{words.number(wanted)} SD wanted"
-            )
+            axis.set(xlabel=LABELS[measure], xlim=limits, title=f"{words.number(wanted)} SD wanted")
     for axis in [*axes[0, len(regions) :], *axes[1:, len(effects) :].ravel()]:
         axis.set_axis_off()
     axes[0, 0].set_ylabel("Size needed (l2 norm)")

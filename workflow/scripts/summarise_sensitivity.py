@@ -88,10 +88,14 @@ def counted(changes):
 
 
 def with_totals(changes):
-    """Repeat the rows of subjects for all subjects together, and those of regions for all together."""
+    """Repeat the rows of subjects for all subjects together, and those of regions for all together.
+
+    Of single subjects only own attacks are summarised by themselves.
+    """
     changes = changes.assign(reader=changes.subject)
-    single = changes[changes.subject != GROUP]
-    changes = pd.concat([changes, single.assign(subject=POOLED)], ignore_index=True)
+    single = changes.subject != GROUP
+    kept = changes[~single | (changes.kind == "attack")]
+    changes = pd.concat([kept, changes[single].assign(subject=POOLED)], ignore_index=True)
     return pd.concat([changes, changes.assign(roi="all")], ignore_index=True)
 
 

@@ -33,7 +33,8 @@ SENSITIVITIES = Table(
         "subject": Column(
             "string",
             "",
-            "a subject, group (the mean over subjects), or subjects: each one's own, resampled too",
+            "a subject (own attacks only), group (the mean over subjects), or subjects: each one's own, "
+            "resampled too",
         ),
         "roi": Column("string", "", "region, or all"),
         "norm": NORM,
