@@ -21,8 +21,10 @@ TABLES = {
     "draw_random_controls.noise": "perturbations",
     "attack_images.variants": "perturbations",
     "attack_images.subjects": "subject_attacks",
+    "measure_sensitivity.natural": "natural_responses",
     "measure_transfer.perturbations": "transfer",
     "measure_transfer.variants": "transfer",
+    "measure_transfer.controls": "transfer_control_changes",
     "explain_similarity.regression": "similarity_regression",
 }
 INTRODUCTION = """# Tables

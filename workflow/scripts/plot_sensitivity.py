@@ -38,8 +38,8 @@ MARKS = {
 MEASURED, OWN = "measured response", "own predictions"
 PANELS = {  # column: its title, and the unit of the changes
     "attacks": ("Attacks, in SD of\nthe measured response", MEASURED),
-    "own": ("Attacks, in SD of the\nmodel's own predictions", OWN),
-    "controls": ("Controls of the same size,\nin SD of the measured response", MEASURED),
+    "own": ("Attacks, in SD of\nown predictions", OWN),
+    "controls": ("Controls of the same\nsize, unit as in A", MEASURED),
 }
 IN_OWN = {"median_own": "median", "own_low": "ci_low", "own_high": "ci_high"}
 LINEAR = 0.001  # SD; below it the scale is linear, because a median can be 0

@@ -86,7 +86,8 @@ def attacks(rows, white):
         return rows.assign(noise=np.nan)
     # noise of the size of a wanted effect is that of a source, all other noise belongs to no model
     key = [*PLACE, "source"] if (rows.wanted > 0).any() else PLACE
-    return rows.join(white.groupby(key).change.mean().rename("noise"), on=key, validate="many_to_one")
+    sizes = white.change.abs().groupby([white[name] for name in key]).mean().rename("noise")
+    return rows.join(sizes, on=key, validate="many_to_one")
 
 
 def noise(rows, attacked):
