@@ -20,8 +20,8 @@ from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS, SUBJECT_ATTACKS
 from codingaxes.tables.nsd import STIMULI, VOXELS
 from codingaxes.tables.readouts import TARGETS
-from codingaxes.tables.sensitivity import SENSITIVITY
-from codingaxes.tables.transfer import TRANSFER
+from codingaxes.tables.sensitivity import NATURAL_RESPONSES, SENSITIVITY
+from codingaxes.tables.transfer import TRANSFER, TRANSFER_CONTROLS
 
 ROOT = Path(__file__).parents[1]
 PARTS = ["Snakefile", "rules", "workflow", "config", "profiles", "envs", "docs", "tests/data"]
@@ -206,6 +206,16 @@ def noise(study):
 def sensitivity(study, model):
     """Read what a model's own attacks and their controls do to it."""
     return read(study, f"results/attacks/sensitivity/{model}.parquet", SENSITIVITY)
+
+
+def natural(study, model):
+    """Read how a model's responses to all stimuli are spread."""
+    return read(study, f"results/attacks/natural/{model}.parquet", NATURAL_RESPONSES)
+
+
+def transfer_controls(study, models=MODELS):
+    """Read what controls of main attacks do to other models, from the jobs of some models."""
+    return read(study, [f"results/transfer/controls/{model}.parquet" for model in models], TRANSFER_CONTROLS)
 
 
 def transfer(study, kind="perturbations", models=MODELS):

@@ -35,7 +35,7 @@ from studies import (
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS, SUBJECT_ATTACKS
-from codingaxes.tables.changes import TRANSFERS
+from codingaxes.tables.changes import FIXED_EFFECT, TRANSFERS
 
 KEY = ["attack", "roi", "direction", "image_id", "radius", "wanted"]
 OUTPUTS = {"perturbations": PERTURBATIONS, "variants": PERTURBATIONS, "subjects": SUBJECT_ATTACKS}
@@ -152,8 +152,9 @@ def test_what_is_not_asked_for_is_left_out_and_the_study_is_whole(study_copy):
     transfers = read(study_copy, "results/summaries/transfers.parquet", TRANSFERS)
     assert set(transfers.attack) == {"l2", "random"}
     names = {file.stem for file in figures.iterdir()}
-    assert len(names) == 13 and not {"fixed_effect", "attack_algorithms"} & names
+    assert len(names) == 14 and not {"fixed_effect", "attack_algorithms"} & names
     assert not {"algorithms.parquet", "sizes.parquet"} & {file.name for file in summaries.iterdir()}
+    assert read(study_copy, "results/summaries/fixed_effect.parquet", FIXED_EFFECT).empty
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from studies import (
     RADII,
     ROBUST,
     WANTED,
+    natural,
     perturbations,
     read,
     sensitivity,
@@ -29,7 +30,7 @@ NOISES = {"linf": "random_linf", "l2_large": "random_large", "l2_effect": "rando
 def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
     figures = study / "results/figures"
     names = {file.stem for file in figures.iterdir()}
-    assert len(names) == 15
+    assert len(names) == 16
     for name in names:
         assert (figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (figures / f"{name}.png").stat().st_size > 10_000
@@ -45,25 +46,30 @@ def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
 def test_summaries_of_sensitivity_are_medians_over_the_rows_that_they_name(study):
     table = read(study, "results/summaries/sensitivities.parquet", SENSITIVITIES)
     assert set(table.network) == set(MODELS)
-    table = table.set_index(["network", "subject", "roi", "norm", "radius", "kind"])
+    table = table.set_index(["network", "subject", "roi", "norm", "radius", "kind", "direction"])
     rows = sensitivity(study, ROBUST).query(f"norm == 'l2' and radius == {RADII[1]}")
     subject, group, subjects = (
         rows[rows.subject == "subj02"],
         rows[rows.subject == GROUP],
         rows[rows.subject != GROUP],
     )
+    attack = subject.query("roi == 'FFA' and kind == 'attack'")
+    scrambled, other = "phase_scrambled", "other_image"
     cells = {
-        ("subj02", "FFA", "attack"): subject.query("roi == 'FFA' and kind == 'attack'").change,
-        ("subj02", "all", "random"): subject.query("kind == 'random'").change,
-        ("group", "PPA", "phase_scrambled"): group.query("roi == 'PPA' and kind == 'phase_scrambled'").change,
-        ("subjects", "EBA", "other_image"): subjects.query("roi == 'EBA' and kind == 'other_image'").change,
+        ("subj02", "FFA", "attack", "increase"): attack.query("direction == 'increase'").change,
+        ("subj02", "FFA", "attack", "largest"): attack.change.abs().groupby(attack.image_id).max(),
+        ("group", "all", "random", "none"): group.query("kind == 'random'").change,
+        ("group", "PPA", scrambled, "both"): group.query(f"roi == 'PPA' and kind == '{scrambled}'").change,
+        ("subjects", "EBA", other, "both"): subjects.query(f"roi == 'EBA' and kind == '{other}'").change,
     }
     others = transfer(study).query(f"attack == 'l2' and target == '{ROBUST}' and radius == {RADII[1]}")
     others = others[others.source.isin(set(NETWORKS) - {ROBUST}) & (others.roi == "EBA")]
-    cells["group", "EBA", "transferred"] = others.change_target
-    cells["subj01", "EBA", "transferred"] = others.change_subjects.map(lambda changes: changes[0])
-    for (who, roi, kind), changes in cells.items():
-        row = table.loc[ROBUST, who, roi, "l2", RADII[1], kind]
+    cells["group", "EBA", "transferred", "both"] = others.change_target
+    sd = natural(study, ROBUST).set_index(["roi", "subject"]).sd
+    for (who, roi, kind, direction), changes in cells.items():
+        row = table.loc[ROBUST, who, roi, "l2", RADII[1], kind, direction]
+        if (roi, who) in sd:
+            assert row.median_own == pytest.approx(row["median"] / sd[roi, who])
         assert row["median"] == pytest.approx(changes.abs().median()) and row.n_changes == len(changes) > 0
         assert row.ci_low <= row["median"] <= row.ci_high and row.n_images == 4
         assert row.n_subjects == (2 if who == "subjects" else 1)
@@ -94,8 +100,8 @@ def test_summaries_of_transfer_are_ratios_of_means_over_attacks_that_count(study
     assert row.of_target == pytest.approx(in_target[both].sum() / by_own[both].sum())
     assert row["size"] == pytest.approx(rows["size"][counts].mean())
     assert row.reached == pytest.approx(rows.reached.mean())
-    white = white[white.reached | (attack != "l2_effect")]
-    assert row.noise == pytest.approx(white.change_target.abs().mean())
+    white = white.change_target.abs().groupby(white.image_id).mean()
+    assert row.noise == pytest.approx(white[rows.image_id[counts]].mean())
     itself = table.loc[attack, roi, radius, wanted, source, source]
     assert itself.of_source == pytest.approx(1, abs=1e-4) and itself.of_target == pytest.approx(1)
 

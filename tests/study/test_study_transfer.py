@@ -9,6 +9,7 @@ import torch
 from studies import (
     MODELS,
     NETWORKS,
+    RADII,
     REGIONS,
     ROBUST,
     SUBJECTS,
@@ -16,17 +17,22 @@ from studies import (
     deltas,
     images_of,
     model_of,
+    natural,
     noise,
     perturbations,
+    read,
     recorded,
+    sensitivity,
     transfer,
+    transfer_controls,
     variants,
 )
 
 from codingaxes import job
-from codingaxes.attacks import budgets
+from codingaxes.attacks import budgets, controls
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
+from codingaxes.tables.nsd import STIMULI
 
 READERS = [GROUP, *SUBJECTS]
 PLACE = ["roi", "direction", "image_id"]
@@ -48,7 +54,8 @@ def test_every_model_is_shown_every_perturbation_and_its_own_give_its_own_change
         for key in keys_of(KINDS[kind](study, source), [*KEY, "draw"]):
             expected.add((source, target, *key))
             if key[0] == "l2_effect":
-                expected.add((source, target, "random_effect", *key[1:-1], 1))
+                roi, _, *place = key[1:-1]
+                expected.add((source, target, "random_effect", roi, NOISE, *place, 1))
     for target, roi in itertools.product(MODELS, REGIONS):
         for attack, _, *key in keys_of(white, [*KEY, "draw"]):
             expected.add((NOISE, target, attack, roi, *key))
@@ -75,12 +82,15 @@ def test_what_one_model_does_to_another_is_what_the_other_answers(study, kind):
             np.testing.assert_allclose(change_by(model, roi, who, images, delta), change, atol=1e-5)
 
 
-def test_noise_of_the_size_of_a_wanted_effect_is_that_of_its_perturbation(study):
+def test_noise_of_the_size_of_a_wanted_effect_has_the_mean_size_of_the_perturbations_that_reached_it(study):
     rows = transfer(study, "variants")
-    key = ["source", "target", *PLACE, "wanted"]
+    key = ["source", "target", "roi", "image_id", "wanted"]
     white = rows[rows.attack == "random_effect"].set_index(key).sort_index()
-    attack = rows[rows.attack == "l2_effect"].set_index(key).sort_index()
-    pd.testing.assert_frame_equal(white[["size", "reached"]], attack[["size", "reached"]])
+    attack = rows[rows.attack == "l2_effect"]
+    reached = attack.reached.groupby([attack[name] for name in key]).transform("any")
+    counted = attack[attack.reached | ~reached].groupby(key)["size"].mean()
+    np.testing.assert_allclose(white["size"], counted[white.index], rtol=1e-6)
+    assert (white.reached == attack.groupby(key).reached.any()[white.index]).all()
     # the white noise itself: of an image it is the same for all models, but for its size
     seed = recorded(study, "measure_transfer", ROBUST)["params"]["seed"]
     rows = white.xs((NETWORKS[0], ROBUST), level=("source", "target")).iloc[::5].reset_index()
@@ -94,3 +104,60 @@ def test_noise_of_the_size_of_a_wanted_effect_is_that_of_its_perturbation(study)
         for who, change in zip(READERS, [row.change_target, *row.change_subjects], strict=True):
             expected = change_by(model, row.roi, who, images[here], delta[here])
             assert change == pytest.approx(float(expected[0]), abs=1e-5)
+
+
+def test_every_target_is_shown_the_controls_of_every_main_attack_of_the_main_radius(study):
+    rows = transfer_controls(study)
+    n_attacks = 3 * 2 * 4  # regions, directions, images
+    expected = {"other_image": n_attacks, "other_region": 2 * n_attacks, "phase_scrambled": n_attacks}
+    counts = rows.groupby(["source", "target", "control"]).size()
+    assert len(counts) == len(MODELS) ** 2 * len(expected)
+    for control, number in expected.items():
+        assert (counts.xs(control, level="control") == number).all()
+    assert (rows.radius == max(RADII)).all() and (rows["size"] <= rows.radius * (1 + 1e-5)).all()
+    assert ((rows.made_for == rows.roi) == (rows.control != "other_region")).all()
+
+
+def test_controls_that_a_model_is_shown_of_its_own_attacks_are_those_of_the_table_of_sensitivity(study):
+    key = ["control", "roi", "made_for", "direction", "draw", "image_id"]
+    for name in (ROBUST, MODELS[-1]):
+        rows = transfer_controls(study).query("source == target and source == @name").set_index(key)
+        own = sensitivity(study, name).query(f"subject == '{GROUP}' and radius == {max(RADII)}")
+        own = own.rename(columns={"kind": "control"}).set_index(key).change
+        np.testing.assert_allclose(rows.change, own[rows.index], atol=1e-5)
+
+
+def test_what_a_control_does_to_another_model_is_what_the_other_answers(study):
+    source, target = ROBUST, "densenet_standard"
+    model, rows = model_of(study, target), transfer_controls(study)
+    key = ["control", "roi", "made_for", "image_id"]
+    rows = rows.query("source == @source and target == @target and direction == 'increase'").set_index(key)
+    attacks = perturbations(study, source)
+    attacks = attacks[(attacks.radius == max(RADII)) & (attacks.direction == "increase")]
+    record = job.Run(**recorded(study, "attack_images", source))
+    for roi, part in attacks.groupby("roi"):
+        images, delta = images_of(study, part.image_id), deltas(part)
+        seeds = [record.seed("phases", 1, image_id) for image_id in part.image_id]
+        shown = {"phase_scrambled": controls.phase_scrambled(delta, images, seeds), "other_region": delta}
+        for control, control_delta in shown.items():
+            for region in REGIONS if control == "other_region" else [roi]:
+                if region == roi and control == "other_region":
+                    continue
+                stored = rows.change[[(control, region, roi, image_id) for image_id in part.image_id]]
+                change = change_by(model, region, GROUP, images, control_delta)
+                np.testing.assert_allclose(change, stored, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [ROBUST, MODELS[-1]])
+def test_natural_responses_describe_those_of_every_readout_to_all_stimuli(study, name):
+    table, model = natural(study, name), model_of(study, name)
+    image_ids = read(study, "results/nsd/stimuli.parquet", STIMULI).image_id
+    assert len(table) == len(REGIONS) * len(READERS) and (table.n_images == len(image_ids)).all()
+    images = images_of(study, image_ids)
+    for row in table.itertuples():
+        with torch.no_grad():
+            responses = model.scalar(row.roi, row.subject)(images).double().numpy()
+        assert row.mean == pytest.approx(responses.mean(), abs=1e-5)
+        assert row.sd == pytest.approx(responses.std(), rel=1e-4)
+        for column, share in (("q01", 0.01), ("q50", 0.5), ("q99", 0.99)):
+            assert getattr(row, column) == pytest.approx(np.quantile(responses, share), abs=1e-5)
