@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap, measures
+from codingaxes.estimates import asymmetry, bootstrap, measures
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.changes import CHANGES, FIXED_EFFECT, TRANSFER_ASYMMETRY, TRANSFERS
@@ -69,8 +69,8 @@ def main(run):
     store.write(run.output["changes"], CHANGES, changes(transfer, list(networks.index), run))
     effects = pd.DataFrame(effects, columns=list(FIXED_EFFECT.columns))
     store.write(run.output["fixed_effect"], FIXED_EFFECT, effects)
-    asymmetry = pd.DataFrame(asymmetries(table, list(networks.index)))
-    store.write(run.output["transfer_asymmetry"], TRANSFER_ASYMMETRY, asymmetry)
+    rows = pd.DataFrame(asymmetries(table, list(networks.index)))
+    store.write(run.output["transfer_asymmetry"], TRANSFER_ASYMMETRY, rows)
 
 
 def attacks(rows, white):
@@ -234,7 +234,7 @@ def asymmetries(transfers, names):
     for roi in ["all", *dict.fromkeys(there.index.get_level_values("roi"))]:
         chosen = (there.index.get_level_values("roi") == roi) | (roi == "all")
         values = there.of_source[chosen], back.of_source[chosen], there.sensitivity_ratio[chosen]
-        slope, r_squared, n = measures.transfer_asymmetry(*(column.to_numpy() for column in values))
+        slope, r_squared, n = asymmetry.transfer_asymmetry(*(column.to_numpy() for column in values))
         row = {"roi": roi, "slope": slope, "r_squared": r_squared, "n_pairs": n}
         yield row | {"n_left_out": int(chosen.sum()) - n, "radius": rows.radius.iloc[0]}
 

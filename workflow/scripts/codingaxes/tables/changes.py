@@ -121,7 +121,7 @@ TRANSFERS = Table(
         "sensitivity_ratio": Column(
             "float64",
             "ratio",
-            "own_target over own_source, where both count; see `measures.sensitivity_ratio`",
+            "own_target over own_source, where both count; see `asymmetry.sensitivity_ratio`",
             missing=True,
         ),
         "sensitivity_ratio_low": LOW,
@@ -153,7 +153,7 @@ TRANSFER_ASYMMETRY = Table(
             "float64",
             "ratio",
             "of log(of_source i to j / of_source j to i) on 2 log(own change of j / of i); 1 if transfer is "
-            "symmetric as a share of the target's own attack; see `measures.transfer_asymmetry`",
+            "symmetric as a share of the target's own attack; see `asymmetry.transfer_asymmetry`",
             missing=True,
         ),
         "r_squared": Column("float64", "at most 1", "of that line through 0", missing=True),
