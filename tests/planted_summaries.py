@@ -183,7 +183,7 @@ def plant_attacks(folder, zoo, models, families, regions, rng):
     write(folder, "sensitivities", list(sensitivity_rows(own, regions, rng)))
     write(folder, "transfers", list(transfer_rows(own, families, regions, rng)))
     write(folder, "transfer_controls", list(control_rows(own, families, regions, rng)))
-    write(folder, "fixed_effect", list(effect_rows(families, regions, rng)))
+    write(folder, "fixed_effect", list(effect_rows([families[name] for name in models], regions, rng)))
     changes, sizes = [], []
     for roi, name in product(regions, models):
         size = WANTED / own[name] * rng.uniform(0.7, 1.4)
@@ -262,7 +262,7 @@ def control_rows(own, families, regions, rng):
 
 def effect_rows(families, regions, rng):
     """Make what fixed effects do to others, by kind of pair: every kind that there may be."""
-    names = list(dict.fromkeys(families.values()))
+    names = list(dict.fromkeys(families))
     networks = [name for name in names if name != BRAIN]
     kinds = [(name, name, split) for name in networks for split in ("same", "different")]
     kinds += [(one, other, "any") for one in networks for other in (*names, "all") if one != other]

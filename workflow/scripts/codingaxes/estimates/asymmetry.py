@@ -11,10 +11,10 @@ from codingaxes.estimates import bootstrap
 def sensitivity_ratio(own_target, own_source):
     """Divide the mean change of a target under its own attack by that of the source under its own.
 
-    The share of the source's change that arrives (`measures.relative_transfer` to the source) is the share of the
-    target's own attack times this ratio: change / own_source = change / own_target x own_target / own_source.
-    A sensitive target so seems to be moved by whatever is shown to it. Read the share of the source's change
-    beside this ratio only.
+    The share of the source's change that arrives (`measures.relative_transfer` to the source) is the share of
+    the target's own attack times this ratio: change / own_source = change / own_target x own_target /
+    own_source. A sensitive target so seems to be moved by whatever is shown to it. Read the share of the
+    source's change beside this ratio only.
 
     Parameters
     ----------
