@@ -34,6 +34,7 @@ def main(run):
     sizes = style.in_order(needed(sizes), roi=regions, network=names, wanted=effects)
     pairs = pd.concat([measured(pairs, measure) for measure in LABELS], ignore_index=True)
     kinds = kinds_of(pairs, networks)
+    pairs = pairs[words.kinds(pairs, KIND).isin(kinds)]
     columns = max(len(regions), len(effects))
     height = 4.6 + 2 * 0.17 * len(kinds)
     figure, axes = style.grid(3, columns, height, gridspec_kw={"height_ratios": [1.5, 1.2, 1.2]})
@@ -73,10 +74,15 @@ def measured(effects, measure):
 
 
 def kinds_of(pairs, networks):
-    """List the kinds of pairs that there are, from the top: within and between families, then all targets."""
+    """List the kinds of pairs that there are, from the top: within and between families, then all targets.
+
+    Of more than two families there is no room for all pairs between them.
+    """
     rows = list(dict.fromkeys(words.kinds(pairs, KIND)))
     whole = [kind for kind in rows if kind[1] == "all"]
     families = list(dict.fromkeys(networks.family))
+    if len(families) > 2:
+        rows = [kind for kind in rows if kind[1] in (kind[0], BRAIN, "all")]
     return words.pair_order([kind for kind in rows if kind not in whole], families) + whole
 
 
