@@ -1,5 +1,9 @@
 """Tests of devices: which one is taken, batches that fit into memory, and cheaper precisions."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from planted_responses import kinked, rand
@@ -29,6 +33,27 @@ def test_batches_are_halved_when_memory_is_out_and_results_stay_the_same(caplog)
 
     with pytest.raises(torch.OutOfMemoryError, match="no room at all"):
         fitting(hopeless, x)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is the C library of Linux")
+def test_freed_memory_stays_with_the_process():
+    code = """
+import resource
+from codingaxes import devices
+for keep in (False, True):
+    if keep:
+        devices.keep_memory()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        block = bytearray(8_000_000)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    scripts = Path(devices.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True, check=True
+    )
+    without, kept = map(int, done.stdout.split())
+    assert kept < without / 3, "pages were asked of the system again and again"
 
 
 def test_cheaper_precisions_give_float32_responses_that_are_rounded_more():

@@ -6,7 +6,7 @@ The search is that for a given size (`steps.ascent`), with a radius that follows
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import AGAIN, annealed, unit, wide
+from codingaxes.attacks.steps import annealed, unit, wide
 from codingaxes.attacks.strongest import (
     Attack,
     Objective,
@@ -116,7 +116,7 @@ class _Rounds:
         gradient = wide(search.objective.sign, slope) * slope
         radius = search.wanted / budgets.bound(slope, 1.0, search.norm).clamp_min(1e-30)
         # one of the first round's gradients is that at the images
-        search.settle(*search.descend(unit(gradient), search.limited(radius), steps - 1, 1.0))
+        search.settle(*search.descend(unit(gradient), search.limited(radius), steps - 1))
 
     def go_on(self, limit, tolerance):
         """Make further rounds until images are done or the limit is reached."""
@@ -127,7 +127,7 @@ class _Rounds:
             reached = search.reached[rows]
             part = search.only(rows)
             mean = unit(part.delta)
-            part.settle(*part.descend(mean, part.limited(before), steps, AGAIN))
+            part.settle(*part.descend(mean, part.limited(before), steps))
             part.settle_strongest()
             search.put(rows, part)
             now = budgets.size(part.delta, search.norm)
@@ -186,7 +186,7 @@ class _Search:
         self.change = torch.where(better, change, self.change)
         self.reached = self.reached | hit
 
-    def descend(self, mean, radius, steps, weight):
+    def descend(self, mean, radius, steps):
         """Search from a direction and a size, with some gradients; the last direction and size."""
         objective = self.objective
         for step in range(steps):
@@ -195,7 +195,7 @@ class _Search:
             radius = self.follow(delta, change, gradient, radius)
             if objective.exact:  # otherwise only what full precision shows counts, in settling
                 self.note(delta, change)
-            mean = annealed(mean, gradient, step, steps, weight)
+            mean = annealed(mean, gradient, step, steps)
         return mean, radius
 
     def follow(self, delta, change, gradient, radius):

@@ -10,9 +10,6 @@ import torch
 from codingaxes.attacks import budgets
 
 DECAY = 1.5  # power by which the weight of the newest gradient falls; chosen on a ResNet-18, 1 to 2 are close
-# Weight of the newest gradient at the begin of a further round. Chosen on a standard ResNet of the zoo among
-# 0.5, 0.7, 0.85 and 1 (docs/attacks.md): lower ones stay at the nearest maximum, 1 forgets where it was.
-AGAIN = 0.85
 
 
 class Ball:
@@ -42,7 +39,7 @@ class Ball:
         return Ball(self.images[rows], self.radius[rows] if each else self.radius, self.norm)
 
 
-def ascent(ball, steps, start=None, weight=1.0):
+def ascent(ball, steps, start=None):
     """Climb by a fixed-point iteration with annealed weights (ours).
 
     Where a response is highest in the ball, the perturbation is the one that a linear response with the
@@ -50,8 +47,7 @@ def ascent(ball, steps, start=None, weight=1.0):
     networks have kinks: a step along the part of a gradient that belongs to one side of a kink ends on the
     other side, where that part has turned around (on ResNet-18 deviations of successive gradients from
     their mean are correlated by -0.45). So the direction is a running mean of gradients, and the weight of
-    the newest falls from `weight` to 0 over the steps: large steps find the region, then the kinks average
-    out.
+    the newest falls from 1 to 0 over the steps: large steps find the region, then the kinks average out.
 
     Source: conditional gradient (Frank-Wolfe) attacks, whose weights fall as 1 / step (Chen, Zhou, Yi & Gu,
     AAAI 2020), with weights that reach zero at the last step, which is known in advance (Defazio, Cutkosky,
@@ -61,12 +57,12 @@ def ascent(ball, steps, start=None, weight=1.0):
     mean = unit(gradient if start is None else start)
     for step in range(steps):
         _, gradient = yield ball.stretch(mean)
-        mean = annealed(mean, gradient, step, steps, weight)
+        mean = annealed(mean, gradient, step, steps)
 
 
-def annealed(mean, gradient, step, steps, weight=1.0):
+def annealed(mean, gradient, step, steps):
     """Update the running mean of unit gradients by one more; steps are numbered from 0."""
-    weight = weight * (1 - step / steps) ** DECAY
+    weight = (1 - step / steps) ** DECAY
     norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-30)
     return unit((1 - weight) * mean + wide(weight / norm, gradient) * gradient)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import AGAIN, ALGORITHMS, Ball, ascent, wide
+from codingaxes.attacks.steps import ALGORITHMS, Ball, ascent, wide
 from codingaxes.names import SIGNS
 
 
@@ -196,7 +196,7 @@ class _Search:
         spent = steps // 2
         while len(open_) and spent + steps <= limit:
             objective, ball, best = self.objective.only(open_), self.ball.only(open_), self.best[open_]
-            proposals = ascent(ball, steps, best, AGAIN)
+            proposals = ascent(ball, steps, best)
             change, delta, _ = _climb(objective, self.gradient[open_], proposals, steps)
             before = self.change[open_]
             better = change > before
