@@ -20,7 +20,7 @@ TIMM = {
 
 
 def seeded(build):
-    """Build a network from one state of torch's generator, with statistics of batches that are not 0 and 1."""
+    """Build a network from one state of torch's generator, and show it one batch in training."""
     torch.manual_seed(0)
     body = build()
     body.train()(torch.rand(8, 3, 64, 64))
