@@ -87,6 +87,8 @@ def test_every_setting_that_makes_a_network_counts_and_retrain_asks_for_no_shipp
     said = refused(rows, folder, with_zoo(**{key: value}))
     assert f"{key_of_recipe} is {value} here, and {CONFIG['zoo'][key]} in" in said and "1 more of 2" in said
     configuration.check_zoo(rows, with_zoo(**{key: value, "retrain": True}), folder)
+    epochs = CONFIG["zoo"]["epochs"] | {"resnet": 99}
+    assert "epochs is 99 here" in refused(rows, folder, with_zoo(epochs=epochs))
 
 
 def test_other_weights_a_missing_file_and_a_row_that_is_not_shipped_are_refused(rows, folder):
