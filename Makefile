@@ -6,7 +6,8 @@
 #   make lint       everything that a change must pass besides the tests
 #   make format     put the code into the one format
 #   make docs       write the pages and pictures in docs/ that are made from the code
-#   make clean      remove results, logs and the miniature's data; .venv stays
+#   make zoo        train the miniature's networks again, in place of those in resources/zoo
+#   make clean      remove results, logs and the miniature's data; .venv and shipped networks stay
 #
 # Settings, for instance `make run CORES=4`, `make PYTHON=/path/to/python3.12`:
 PYTHON ?= python3
@@ -20,7 +21,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast lint format docs clean
+.PHONY: run test test-fast lint format docs zoo clean
 
 run: .venv/.installed
 	snakemake --cores $(CORES)
@@ -59,9 +60,17 @@ docs: .venv/.installed
 	python docs/make_tables.py
 	python docs/draw_steps.py
 
-# Only what is made here: what was downloaded (resources/nsd, resources/weights) stays.
+# Networks that an interrupted `make zoo` has finished are not trained again.
+zoo: .venv/.installed
+	snakemake --cores $(CORES) --config 'zoo={retrain: true}' -- zoo
+	rm -f resources/zoo/*
+	for name in $$(tail -n +2 config/zoo.tsv | cut -f 1); do \
+		cp results/networks/trained/$$name.safetensors results/networks/trained/$$name.json resources/zoo/; done
+
+# Only what is made in a run: what is shipped (resources/zoo) or was downloaded (resources/nsd,
+# resources/weights) stays.
 clean:
-	rm -rf logs resources/miniature resources/zoo resources/simulated_brain.npz
+	rm -rf logs resources/miniature resources/simulated_brain.npz
 	if [ -d results ]; then find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +; fi
 
 # An environment that is broken or half made is made anew; a sound one is only brought to the lock.

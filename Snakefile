@@ -48,6 +48,12 @@ rule figures:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
 
 
+rule zoo:
+    """Every network of the zoo, trained again; see `make zoo`."""
+    input:
+        expand("results/networks/trained/{network}.{suffix}", network=ZOO, suffix=["safetensors", "json"]),
+
+
 rule networks:
     """What every network of the table is and can do, measured on one image."""
     input:

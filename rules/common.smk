@@ -22,21 +22,25 @@ try:
     ROWS = configuration.read_networks(
         config["networks"], configuration.read_schema(SCHEMAS, "networks"), code=workflow.basedir
     )
+    configuration.check_zoo(ROWS, config, "resources/zoo")
+    BRAIN_NETWORK = configuration.brain_of(ROWS, config)
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
 SOURCE = config["nsd"]["source"]
 SESSIONS = {subject: n for subject, n in config["nsd"]["sessions"].items() if n > 0}
 SUBJECTS = config["own"]["subjects"] if SOURCE == "own" else list(SESSIONS)
-NETWORKS = list(ROWS)
-TRAINED = [name for name in NETWORKS if ROWS[name]["source"] == "zoo"]
+NETWORKS = [name for name in ROWS if name != BRAIN_NETWORK]
+ZOO = [name for name in ROWS if ROWS[name]["source"] == "zoo"]
 HAS_BRAIN = SOURCE == "miniature"
 MODELS = NETWORKS + [BRAIN] * HAS_BRAIN
 # In the order in which jobs about pairs come: a model's job has the pairs with those before it.
 PAIR_ORDER = [BRAIN] * HAS_BRAIN + NETWORKS
 
 GPU = int(config["device"] == "cuda")
-MODEL_MEMORY = "4GB" if TRAINED == NETWORKS else "16GB"  # the largest pretrained network has 4 GB of weights
+MODEL_MEMORY = (
+    "4GB" if set(NETWORKS) <= set(ZOO) else "16GB"
+)  # the largest pretrained network has 4 GB of weights
 OPTIONAL = {"transformers", "open_clip", "cornet"} & {row["source"] for row in ROWS.values()}
 TORCH = "../envs/hubs.yaml" if OPTIONAL else "../envs/torch.yaml"
 
@@ -71,13 +75,13 @@ def function_of_model(wildcards):
 
 
 def weights_of(wildcards):
-    """Name the weights of a network: trained here, or fetched."""
+    """Name the weights of a network: shipped, trained here, or fetched."""
     return model_files(wildcards.network)["weights"]
 
 
 def weights_folder(name):
     """Name the folder of a network's weights: shipped, trained here, or fetched."""
-    if name not in TRAINED:
+    if name not in ZOO:
         return "resources/weights"
     return "results/networks/trained" if config["zoo"]["retrain"] else "resources/zoo"
 

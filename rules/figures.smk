@@ -22,7 +22,7 @@ FIGURES = [
     "example_perturbations",
     "agreement",
 ]
-if not any(row["source"] == "zoo" or "top1" in row for row in ROWS.values()):
+if not any(row["source"] == "zoo" or "top1" in row for row in map(ROWS.get, NETWORKS)):
     FIGURES.remove("predictivity_vs_accuracy")
 if not config["attacks"]["algorithms"]:
     FIGURES.remove("attack_algorithms")

@@ -1,16 +1,17 @@
-"""Networks: a zoo trained on the spot on fresh scenes, or pretrained ones whose weights are fetched.
+"""Networks: a zoo that is shipped, and trained again on demand; or pretrained ones whose weights are fetched.
 
 reads   config/zoo.tsv or config/networks.tsv
-makes   resources/zoo/scenes.npz                      scenes to train and test on, never the stimuli
-        resources/zoo/{network}.safetensors           weights that were trained here
+        resources/zoo/{network}.safetensors, .json    shipped weights, each with the record of its training
+makes   results/networks/scenes.npz                   if zoo.retrain: scenes to train and test on, never the stimuli
+        results/networks/trained/{network}.*          if zoo.retrain: weights and records, as those that are shipped
         resources/weights/{network}.safetensors       weights that were fetched, and verified; beside them whence
-        results/networks/accuracies/{network}.parquet what was measured then
+        results/networks/accuracies/{network}.parquet what the fetched files say of them
         results/networks/networks.parquet and .csv    one row per network: training and accuracies
         results/networks/checks/{network}.parquet     on demand: what a network is and can do
         results/networks/checks.csv                   the same of all networks
 """
 
-FETCHED = [name for name in NETWORKS if name not in TRAINED]
+FETCHED = [name for name in NETWORKS if name not in ZOO]
 
 
 def training_of(wildcards):
@@ -79,7 +80,7 @@ rule train_network:
     benchmark:
         "results/benchmarks/train_network/{network}.tsv"
     wildcard_constraints:
-        network="|".join(TRAINED) or "none",
+        network="|".join(ZOO) or "none",
     priority: 10
     conda:
         "../envs/torch.yaml"
@@ -184,7 +185,8 @@ rule collect_checks:
 rule collect_networks:
     """One table of all networks: how they were trained, and how well they do their own task."""
     input:
-        accuracies=expand("results/networks/accuracies/{network}.parquet", network=NETWORKS),
+        records=[f"{weights_folder(network)}/{network}.json" for network in NETWORKS if network in ZOO],
+        accuracies=expand("results/networks/accuracies/{network}.parquet", network=FETCHED),
     output:
         networks="results/networks/networks.parquet",
         csv=report(
@@ -201,7 +203,7 @@ rule collect_networks:
         mem="1GB",
         runtime="10m",
     params:
-        rows=list(ROWS.values()),
+        rows=[ROWS[network] for network in NETWORKS],
         code=code_of("collect_networks.py"),
     script:
         "../workflow/scripts/collect_networks.py"

@@ -1,6 +1,7 @@
 """NSD: from files in NSD's own layout to stimuli, voxels and responses.
 
 reads   resources/miniature (made here), resources/nsd (downloaded), or the folder nsd.folder in place
+        the weights of simulation.network, if the brain that is simulated is a network
 makes   results/nsd/stimuli.parquet               one row per image that every subject saw three times
         results/nsd/images/                       those images at the study's size
         results/nsd/voxels/{subject}.parquet      one row per voxel of the regions
@@ -61,6 +62,8 @@ if SOURCE == "miniature":
 
     rule simulate_nsd:
         """Simulate a brain and write its responses to procedural scenes in NSD's own files."""
+        input:
+            weights=model_files(BRAIN_NETWORK)["weights"] if BRAIN_NETWORK else [],
         output:
             design=NSD.design,
             stimuli=directory(NSD.stimuli),
@@ -93,6 +96,7 @@ if SOURCE == "miniature":
             seed=config["seed"],
             image_size=config["image_size"],
             simulation=config["simulation"],
+            network=configuration.function_of(ROWS[BRAIN_NETWORK]) if BRAIN_NETWORK else None,
             space=config["nsd"]["space"],
             betas=config["nsd"]["betas"],
             format=config["nsd"]["format"],

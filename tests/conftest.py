@@ -10,7 +10,7 @@ from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
 from codingaxes.miniature import growth
-from codingaxes.miniature.brain import SimulatedBrain
+from codingaxes.miniature.brain import SimulatedBrain, TemplateEnergies
 
 STUDY = Path(__file__).parent / "study"
 
@@ -40,7 +40,8 @@ def brain(shared):
     file = shared / "brain.npz"
     with FileLock(shared / "brain.lock"):
         if not file.exists():
-            growth.grow(64, 2025, ["subj01", "subj02", "subj03", "subj04"], 24).save(file)
+            features = TemplateEnergies(64, growth.make_templates(64, 2025))
+            growth.grow(features, 2025, ["subj01", "subj02", "subj03", "subj04"], 24).save(file)
     return SimulatedBrain.load(file)
 
 

@@ -24,7 +24,7 @@ def layout_in(folder, suffix="nii.gz"):
 def of_subjects(brain, subjects):
     """A brain of some subjects only."""
     voxels = {name: brain.subjects[name] for name in subjects}
-    return SimulatedBrain(brain.energies, brain.mean, brain.sd, voxels)
+    return SimulatedBrain(brain.features, brain.mean, brain.sd, voxels)
 
 
 def write(

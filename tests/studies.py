@@ -38,9 +38,9 @@ IMAGE_SIZE = 64
 RADII, LINF, LARGE, WANTED, DRAWS = [0.29, 0.86], 0.00784, [2.9, 8.6], 0.5, 2
 
 
-def copy_to(folder):
-    """Copy the workflow, without results, to `folder`."""
-    for part in PARTS:
+def copy_to(folder, parts=()):
+    """Copy the workflow, without results, to `folder`, and some further parts of the repository."""
+    for part in (*PARTS, *parts):
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -176,7 +176,7 @@ def model_of(study, name):
     schema = configuration.read_schema(study / "config/schemas", "networks")
     row = configuration.read_networks("tests/data/networks.tsv", schema, here=study)[name]
     files = [
-        f"resources/zoo/{name}.safetensors",
+        f"results/networks/trained/{name}.safetensors",
         f"results/readouts/readouts/{name}.parquet",
         f"results/readouts/bases/{name}.parquet",
     ]

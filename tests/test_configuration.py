@@ -238,6 +238,37 @@ def test_ones_own_code_lies_beside_the_snakefile_and_weights_where_snakemake_wor
         file.with_suffix(".gone").rename(file)
 
 
+@pytest.mark.parametrize(
+    ("overlay", "expected"),
+    [
+        (
+            "simulation: {brain: network, network: x}",
+            "simulation.network: 'x' is no network of the zoo in config",
+        ),
+        ("simulation: {brain: network}", "simulation.network: '' is no network of the zoo"),
+        ("simulation: {brain: network, network: fetched}", "'fetched' is no network of the zoo"),
+        ("simulation: {network: one}", "simulation.network: one is named, but simulation.brain is templates"),
+        (
+            "simulation: {brain: network, network: one}\nnsd: {source: nsd}",
+            "simulation.brain: network is about a brain that is simulated, and nsd.source is nsd",
+        ),
+    ],
+)
+def test_a_brain_that_cannot_be_a_network_is_refused_by_key_and_value(overlay, expected):
+    rows = {"one": {"source": "zoo"}, "two": {"source": "zoo"}, "fetched": {"source": "timm"}}
+    with pytest.raises(configuration.ConfigurationError) as error:
+        configuration.brain_of(rows, check(overlay))
+    assert expected in str(error.value)
+
+
+def test_the_brain_is_a_network_of_the_zoo_that_leaves_others_to_compare():
+    config = check("simulation: {brain: network, network: one}")
+    rows = {"one": {"source": "zoo"}, "two": {"source": "zoo"}}
+    assert configuration.brain_of(rows, config) == "one" and configuration.brain_of(rows, check("{}")) == ""
+    with pytest.raises(configuration.ConfigurationError, match=r"no network is left in config/zoo\.tsv"):
+        configuration.brain_of({"one": {"source": "zoo"}}, config)
+
+
 def test_a_function_depends_on_what_makes_it_and_not_on_how_it_is_cited(tmp_path):
     row = table_with(tmp_path, {})["new"]
     usual = configuration.function_of(row)

@@ -11,7 +11,7 @@ LIBRARY = SCRIPTS / "codingaxes"
 MODULES = sorted(file for file in LIBRARY.rglob("*.py") if file.name != "__init__.py")
 FILES = sorted(SCRIPTS.rglob("*.py"))
 # Heavy packages that only some jobs of a module need.
-HEAVY = {"sklearn"}
+HEAVY = {"sklearn", "timm", "torchvision", "huggingface_hub"}
 MODULE_LINES, FUNCTION_LINES = 400, 50  # of a function without its docstring
 
 

@@ -144,11 +144,28 @@ def test_paths_of_one_s_own_files_begin_at_the_folder_of_the_snakefile():
     assert (builders.WORKFLOW / "Snakefile").is_file()
 
 
+def test_a_network_of_the_zoo_is_built_without_the_libraries_of_others():
+    code = (
+        "import sys\n"
+        "from codingaxes.encoding import stored\n"
+        "from codingaxes.miniature import zoo\n"
+        "from codingaxes.networks import builders\n"
+        "builders.build(zoo.row('resnet'))\n"
+        "print({'timm', 'torchvision', 'huggingface_hub', 'sklearn'} & set(sys.modules))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(builders.WORKFLOW / "workflow/scripts")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
 @pytest.mark.slow
 def test_no_library_may_look_for_weights_on_a_hub(tmp_path):
     code = (
         "from codingaxes.networks import builders\n"
         "import huggingface_hub, timm\n"
+        "builders.build({'name': 'mine', 'source': 'timm', 'identifier': 'test_resnet'})\n"
         "assert huggingface_hub.is_offline_mode()\n"
         "timm.create_model('resnet18.a1_in1k', pretrained=True)"
     )

@@ -144,7 +144,7 @@ def test_a_network_made_again_on_one_core_has_the_same_weights_attacks_and_axes(
         f"results/axes/eigenvectors/{name}.parquet": EIGENVECTORS,
         f"results/axes/jacobians/{name}.parquet": JACOBIANS,
     }
-    weights = f"resources/zoo/{name}.safetensors"
+    weights = f"results/networks/trained/{name}.safetensors"
     for path in (weights, *tables):
         (study_copy / path).unlink()
     done = run(study_copy, "--cores", "1", "--", weights, *tables)

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from codingaxes import job
+from codingaxes.miniature import recipes
 from codingaxes.tables import store
 from codingaxes.tables.networks import ACCURACIES, NETWORKS
 
@@ -11,7 +12,10 @@ OF_ZOO = "balanced, mean over categories, fresh scenes, 0.5 by chance"
 
 def main(run):
     """Write Parquet for later steps, and CSV for readers."""
-    measured = store.read(run.input["accuracies"], ACCURACIES).set_index("network")
+    records = {record.network: record.accuracies for record in map(recipes.read, run.input["records"])}
+    measured = pd.DataFrame.from_dict(records, orient="index")
+    if fetched := run.input["accuracies"]:
+        measured = pd.concat([measured, store.read(fetched, ACCURACIES).set_index("network")])
     networks = pd.DataFrame([describe(row, measured.loc[row["name"]]) for row in run.params["rows"]])
     store.write(run.output["networks"], NETWORKS, networks)
     networks.to_csv(run.output["csv"], index=False, float_format="%.4g")

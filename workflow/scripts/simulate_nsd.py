@@ -6,6 +6,8 @@ import numpy as np
 
 from codingaxes import job
 from codingaxes.miniature import growth, nsd_files
+from codingaxes.miniature.brain import NetworkFeatures, TemplateEnergies
+from codingaxes.networks.network import load_network
 from codingaxes.nsd.layout import Layout, position, root_of
 
 
@@ -14,7 +16,8 @@ def main(run):
     settings, sessions = run.params["simulation"], run.params["sessions"]
     seed, size = run.params["seed"], run.params["image_size"]
     job.log.info(f"growing the simulated brain of {len(sessions)} subjects")
-    brain = growth.grow(size, seed, list(sessions), settings["voxels"])
+    features = features_of_brain(run)
+    brain = growth.grow(features, seed, list(sessions), settings["voxels"])
     Path(run.output["brain"]).parent.mkdir(parents=True, exist_ok=True)
     brain.save(run.output["brain"])
     design = nsd_files.make_design(
@@ -42,6 +45,15 @@ def main(run):
         track=lambda subjects: run.track(subjects, unit="subject"),
     )
     nsd_files.add_places(run.output["brain"], places)
+
+
+def features_of_brain(run):
+    """Make the features that voxels read: template energies, or the last candidate layer of a network."""
+    seed, size, row = run.params["seed"], run.params["image_size"], run.params["network"]
+    if row is None:
+        return TemplateEnergies(size, growth.make_templates(size, seed))
+    job.log.info(f"the brain is the network {row['name']}, layer {row['layers'][-1]}")
+    return NetworkFeatures(size, load_network(row, run.input["weights"], image_size=size), row)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """Train one network of the zoo and measure how well it does its own task (rule train_network)."""
 
-import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from codingaxes import job, provenance
-from codingaxes.miniature import training, zoo
+from codingaxes.miniature import recipes, training
 from codingaxes.networks.network import save_network
 from codingaxes.networks.weights import sha256
 
@@ -24,7 +22,8 @@ def main(run):
         row["training_radius"],
         run.seed(row["seed"]),
         training.Settings(
-            epochs=settings["epochs"][row["architecture"]], **{name: settings[name] for name in zoo.TRAINING}
+            epochs=settings["epochs"][row["architecture"]],
+            **{name: settings[name] for name in recipes.TRAINING},
         ),
         track=lambda epochs: run.track(epochs, unit="epoch"),
     )
@@ -34,16 +33,16 @@ def main(run):
     save_network(network, weights, half=True)
     accuracies = measure(network, scenes, settings, run)
     job.log.info(f"balanced accuracy {accuracies['accuracy']:.3f}, {accuracies['adversarial_accuracy']:.3f}")
-    record = zoo.Record(
+    record = recipes.Record(
         network=run.wildcards["network"],
-        recipe=zoo.recipe(row, settings, run.params["image_size"]),
+        recipe=recipes.recipe(row, settings, run.params["image_size"]),
         accuracies=accuracies,
         sha256=sha256(weights),
         commit=provenance.commit_of(__file__),
-        versions=provenance.versions("python", "torch", "timm", "numpy"),
+        versions=provenance.versions("python", "torch", "numpy"),
         processor_seconds=round(seconds, 1),
     )
-    Path(run.output["record"]).write_text(json.dumps(asdict(record), indent=2) + "\n")
+    recipes.write(record, run.output["record"])
 
 
 def measure(network, scenes, settings, run):

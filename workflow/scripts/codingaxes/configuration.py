@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from codingaxes.miniature import recipes
 from codingaxes.names import BRAIN, GROUP, NOISE
 
 FUNCTION = ("name", "source", "identifier", "input_size", "mean", "std", "interpolation", "layers")
@@ -273,6 +274,84 @@ def files_of_row(row, here=".", code="."):
         path = row["identifier"].partition(":")[0]
         files.append(path if Path(here).resolve() == Path(code).resolve() else str(Path(code, path)))
     return files + [part for part in row.get("weights", "").split() if "://" not in part]
+
+
+def check_zoo(rows, config, folder):
+    """Hold the shipped networks to the table of networks and to the settings of the zoo.
+
+    Parameters
+    ----------
+    rows : dict, name -> row
+        From `read_networks`; those of another source than zoo do not count.
+    config : dict
+    folder : path-like
+        Of the shipped weights and records.
+
+    Raises
+    ------
+    ConfigurationError
+        If `zoo.retrain` is false, and a network of the zoo is not shipped, or was trained in another way than
+        the settings say, or its weights are not those of its record; names the first and counts the others.
+    """
+    if config["zoo"]["retrain"]:
+        return
+    zoo = [row for row in rows.values() if row["source"] == "zoo"]
+    problems = {row["name"]: recipes.problem(row, config["zoo"], config["image_size"], folder) for row in zoo}
+    problems = {name: problem for name, problem in problems.items() if problem}
+    if problems:
+        name = next(iter(problems))
+        others = f" So it is with {len(problems) - 1} more of {len(zoo)}." if len(problems) > 1 else ""
+        raise ConfigurationError(
+            f"zoo: network {name} is not shipped as the settings describe it: {problems[name]}.{others} Take "
+            "the change back; or train the networks of this study in its run, some minutes of processor time "
+            "each: --config 'zoo={retrain: true}'. To replace the shipped networks: make zoo"
+        )
+
+
+def brain_of(rows, config):
+    """Look up the network that is the simulated brain, and that is left out of the study.
+
+    Parameters
+    ----------
+    rows : dict, name -> row
+        From `read_networks`.
+    config : dict
+
+    Returns
+    -------
+    str
+        Its name; empty if `simulation.brain` is templates.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such network in the table, it is none of the zoo, none is left besides it, nothing is
+        simulated, or a network is named and not asked for.
+    """
+    kind, name = config["simulation"]["brain"], config["simulation"]["network"]
+    if kind == "templates":
+        if name:
+            raise ConfigurationError(
+                f"simulation.network: {name} is named, but simulation.brain is templates; set it to network"
+            )
+        return ""
+    if config["nsd"]["source"] != "miniature":
+        raise ConfigurationError(
+            f"simulation.brain: network is about a brain that is simulated, and nsd.source is "
+            f"{config['nsd']['source']}; set simulation.brain: templates, or nsd.source: miniature"
+        )
+    zoo = [other for other, row in rows.items() if row["source"] == "zoo"]
+    if name not in zoo:
+        raise ConfigurationError(
+            f"simulation.network: {name!r} is no network of the zoo in {config['networks']}, as the brain "
+            f"has to be; there are {', '.join(zoo) or 'none'}"
+        )
+    if len(rows) == 1:
+        raise ConfigurationError(
+            f"simulation.network: {name} is left out of the study, and no network is left in "
+            f"{config['networks']}; add a row"
+        )
+    return name
 
 
 def function_of(row):

@@ -1,24 +1,28 @@
 """Compute the responses of a simulated FFA, EBA and PPA to images; they are differentiable in the image.
 
 The miniature NSD is measured on this brain. Later steps ask how well a network's coding axes agree with the
-brain's, since its gradient is known. `growth` makes a brain from a seed.
+brain's, since its gradient is known. `growth` makes a brain from a seed. Its features are template energies,
+or a layer of a network: a world in which it is known which networks resemble the brain.
 
-An image becomes three opponent channels (light, red-green, blue-yellow). They are blurred and sampled at a
-quarter of the resolution, so that only low spatial frequencies are left, and divided by their local contrast.
-At every position they are matched to templates of the six categories in several poses and sizes. Matches are
-rectified, squared, pooled over positions and divided by the mean over all templates (the normalisation model:
-Carandini & Heeger, Nature Reviews Neuroscience 2012).
+For template energies, an image becomes three opponent channels (light, red-green, blue-yellow). They are
+blurred and sampled at a quarter of the resolution, so that only low spatial frequencies are left, and divided
+by their local contrast. At every position they are matched to templates of the six categories in several
+poses and sizes. Matches are rectified, squared, pooled over positions and divided by the mean over all
+templates (the normalisation model: Carandini & Heeger, Nature Reviews Neuroscience 2012).
 
-A voxel is a weighted sum of these template energies. Its weights are partly those that tell its region's
+A voxel is a weighted sum of the features. Its weights are partly those that tell its region's
 categories from all others, partly its subject's and its own.
 """
 
+import json
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from codingaxes.networks.network import Network
 
 OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
 BLUR = 1.5  # pixels; with the sampling it leaves frequencies up to about 8 cycles an image
@@ -45,10 +49,7 @@ class TemplateEnergies(nn.Module):
 
     def forward(self, images):
         """Compute the energies; raises ValueError for images of another shape than (n, 3, size, size)."""
-        if images.shape[1:] != (3, self.size, self.size):
-            raise ValueError(
-                f"the simulated brain sees (n, 3, {self.size}, {self.size}), not {tuple(images.shape)}"
-            )
+        _hold_to_size(images, self.size)
         maps = early_vision(images)
         energies = []
         for i in range(self.n_kernels):
@@ -58,6 +59,65 @@ class TemplateEnergies(nn.Module):
             energies.append(match.square().square().mean(dim=(2, 3)).add(1e-8).pow(0.25))
         energies = torch.cat(energies, dim=1)
         return energies / (0.1 + energies.mean(dim=1, keepdim=True))
+
+    def arrays(self):
+        """Give everything that defines the energies, as arrays by name."""
+        kernels = {f"kernel/{i}": getattr(self, f"kernel_{i}").numpy() for i in range(self.n_kernels)}
+        return {"size": self.size} | kernels
+
+    @classmethod
+    def from_arrays(cls, content):
+        """Make the energies from what `arrays` gave."""
+        kernels = [torch.from_numpy(content[f"kernel/{i}"]) for i in range(len(_inside(content, "kernel/")))]
+        return cls(int(content["size"]), kernels)
+
+
+class NetworkFeatures(nn.Module):
+    """Turn images (n, 3, h, w) in [0, 1] into the last candidate layer of a network of the zoo (n, d).
+
+    Parameters
+    ----------
+    size : int
+        Pixels on a side of the images.
+    network : networks.network.Network
+        In evaluation mode, parameters frozen.
+    row : dict
+        Of the table of networks: what makes the network's function.
+    """
+
+    def __init__(self, size, network, row):
+        super().__init__()
+        self.size, self.network, self.row = size, network, row
+
+    def forward(self, images):
+        """Compute the features; raises ValueError for images of another shape than (n, 3, size, size)."""
+        _hold_to_size(images, self.size)
+        layer = self.network.layers[-1]
+        return self.network.features(images, [layer])[layer]
+
+    def arrays(self):
+        """Give the row, as JSON, and the weights of the network, as arrays by name."""
+        weights = {f"weight/{name}": value.numpy() for name, value in self.network.body.state_dict().items()}
+        return {"size": self.size, "row": json.dumps(self.row)} | weights
+
+    @classmethod
+    def from_arrays(cls, content):
+        """Make the features from what `arrays` gave."""
+        row = json.loads(str(content["row"]))
+        network = Network(row)
+        weights = {name: torch.from_numpy(value) for name, value in _inside(content, "weight/").items()}
+        network.body.load_state_dict(weights)
+        return cls(int(content["size"]), network.eval().requires_grad_(False), row)
+
+
+def _inside(content, prefix):
+    """Select the entries whose names begin with a prefix, by the rest of the name."""
+    return {name.removeprefix(prefix): content[name] for name in content if name.startswith(prefix)}
+
+
+def _hold_to_size(images, size):
+    if images.shape[1:] != (3, size, size):
+        raise ValueError(f"the simulated brain sees (n, 3, {size}, {size}), not {tuple(images.shape)}")
 
 
 def early_vision(images):
@@ -84,7 +144,7 @@ class Voxels:
     """Hold what each voxel of one subject computes, and how noisy its trials are."""
 
     roi: np.ndarray  # (v,) region names
-    weights: np.ndarray  # (v, templates) on standardised energies, % signal change
+    weights: np.ndarray  # (v, d) on standardised features, % signal change
     baseline: np.ndarray  # (v,) % signal change
     gain: np.ndarray  # (v,) SD of the noiseless response over scenes, % signal change
     noise: np.ndarray  # (v,) SD of a single trial about its image's mean, % signal change
@@ -100,15 +160,15 @@ class SimulatedBrain(nn.Module):
 
     Parameters
     ----------
-    energies : TemplateEnergies
-    mean, sd : arrays (templates,)
-        By which energies are standardised.
+    features : TemplateEnergies or NetworkFeatures
+    mean, sd : arrays (d,)
+        By which features are standardised.
     subjects : dict, name -> Voxels
     """
 
-    def __init__(self, energies, mean, sd, subjects):
+    def __init__(self, features, mean, sd, subjects):
         super().__init__()
-        self.energies, self.subjects = energies, subjects
+        self.features, self.subjects = features, subjects
         for name, value in {"mean": mean, "sd": sd}.items():
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float32))
         for name, voxels in subjects.items():
@@ -118,7 +178,7 @@ class SimulatedBrain(nn.Module):
 
     def forward(self, images):
         """Compute the responses (n, v) of all voxels, subjects in order."""
-        standard = (self.energies(images) - self.mean) / self.sd
+        standard = (self.features(images) - self.mean) / self.sd
         return torch.cat(
             [
                 standard @ getattr(self, f"weights_{name}").T + getattr(self, f"baseline_{name}")
@@ -129,9 +189,9 @@ class SimulatedBrain(nn.Module):
 
     def save(self, path):
         """Write everything that defines the brain to one npz file."""
-        content = {"size": self.energies.size, "mean": self.mean.numpy(), "sd": self.sd.numpy()}
-        for i in range(self.energies.n_kernels):
-            content[f"kernel/{i}"] = getattr(self.energies, f"kernel_{i}").numpy()
+        content = {"mean": self.mean.numpy(), "sd": self.sd.numpy()}
+        content |= {f"features/{name}": value for name, value in self.features.arrays().items()}
+        content["kind"] = next(name for name, kind in FEATURES.items() if isinstance(self.features, kind))
         for name, voxels in self.subjects.items():
             content |= {f"{name}/{part.name}": getattr(voxels, part.name) for part in fields(Voxels)}
         np.savez(path, **content)
@@ -140,15 +200,15 @@ class SimulatedBrain(nn.Module):
     def load(cls, path):
         """Read what `save` wrote. No code is executed: the file holds arrays only."""
         with np.load(path, allow_pickle=False) as content:
-            kernels = [
-                torch.from_numpy(content[name]) for name in content.files if name.startswith("kernel/")
-            ]
+            features = FEATURES[str(content["kind"])].from_arrays(_inside(content, "features/"))
             names = [name.split("/")[0] for name in content.files if name.endswith("/roi")]
             subjects = {
                 name: Voxels(*(content[f"{name}/{part.name}"] for part in fields(Voxels))) for name in names
             }
-            energies = TemplateEnergies(int(content["size"]), kernels)
-            return cls(energies, content["mean"], content["sd"], subjects)
+            return cls(features, content["mean"], content["sd"], subjects)
+
+
+FEATURES = {"templates": TemplateEnergies, "network": NetworkFeatures}  # as the configuration names them
 
 
 @torch.no_grad()

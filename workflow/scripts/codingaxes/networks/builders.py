@@ -1,6 +1,7 @@
 """Build the network of a row with random weights, from the library that the row names.
 
-Nothing is ever downloaded here: weights are a file of their own.
+Nothing is ever downloaded here: weights are a file of their own. A library is imported when a row names it:
+importing timm or torchvision takes longer than torch alone.
 """
 
 import ast
@@ -10,18 +11,12 @@ import inspect
 import sys
 from pathlib import Path
 
-import timm
-import torchvision
-from huggingface_hub import constants
 from torch import nn
 
 from codingaxes.miniature import zoo
 from codingaxes.networks import optional, ports
 
 WORKFLOW = Path(__file__).parents[4]  # the folder of the Snakefile
-
-# No library may fetch weights on its own: HF_HUB_OFFLINE, for this process alone.
-constants.HF_HUB_OFFLINE = True
 
 
 def build(row):
@@ -54,6 +49,8 @@ def build(row):
         If there is no such source, identifier or keyword; names what is near.
     """
     source, identifier = row["source"], row["identifier"]
+    if source != "zoo":
+        _stay_offline()
     if source == "checkpoint":
         source, colon, identifier = identifier.partition(":")
         if not colon or source not in ("timm", "torchvision", "adapter"):
@@ -70,6 +67,13 @@ def build(row):
         return BUILDERS[source](name, keywords, row).eval()
     except (TypeError, AssertionError, RuntimeError) as error:
         raise _error(row, f"{name} could not be built with {keywords}: {error}") from error
+
+
+def _stay_offline():
+    """Let no library fetch weights on its own: HF_HUB_OFFLINE, for this process alone."""
+    from huggingface_hub import constants
+
+    constants.HF_HUB_OFFLINE = True
 
 
 def parse(identifier, row):
@@ -104,6 +108,8 @@ def timm_name(row):
 
 
 def _timm(name, keywords, row):
+    import timm
+
     model, _, tag = name.partition(".")
     if not timm.is_model(model) or ":" in name:
         raise _unknown(row, name, timm.list_models(), "timm.list_models()")
@@ -116,6 +122,8 @@ def _timm(name, keywords, row):
 
 
 def _torchvision(name, keywords, row):
+    import torchvision
+
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise _unknown(row, name, known, "torchvision.models.list_models()")

@@ -7,7 +7,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import timm
 import torch
 from torch import nn
 
@@ -29,6 +28,8 @@ class DreamSim(nn.Module):
     """
 
     def __init__(self):
+        import timm
+
         super().__init__()
         self.towers = nn.ModuleDict(
             {

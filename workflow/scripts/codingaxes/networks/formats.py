@@ -5,8 +5,6 @@ import re
 import sys
 from dataclasses import dataclass
 
-from timm.models import model_entrypoint
-
 from codingaxes.networks import builders, dreamsim, ports
 
 
@@ -47,6 +45,8 @@ def _only(prefix):
 
 def _timm_filter(state, body, row):
     """Apply timm's own filter to a file that timm did not write, or wrote for another size of images."""
+    from timm.models import model_entrypoint
+
     name = builders.timm_name(row)
     module = sys.modules[model_entrypoint(name.partition(".")[0]).__module__]
     names = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")

@@ -242,7 +242,8 @@ def load_network(row, weights, device="cpu", random_weights=False, image_size=No
     row = zoo.row(row) if isinstance(row, str) else row
     if not random_weights and not Path(weights).is_file():
         raise FileNotFoundError(
-            f"network {row['name']}: {weights} is not there; the rule train_network or fetch_weights makes it"
+            f"network {row['name']}: {weights} is not there; it is shipped, or the rule train_network or "
+            "fetch_weights makes it"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -8,7 +8,6 @@ import re
 from functools import partial
 
 import torch
-from timm.models.eva import Eva
 from torch import nn
 from torch.nn import functional
 
@@ -70,6 +69,8 @@ class NomicVision(nn.Module):
     """
 
     def __init__(self, depth=12, width=768, heads=12, img_size=224):
+        from timm.models.eva import Eva
+
         super().__init__()
         hidden = width * 8 // 3
         self.trunk = Eva(
@@ -150,6 +151,8 @@ def blip2_vision(depth=39, width=1408, heads=16, hidden=6144, img_size=224):
     ------
     J. Li, D. Li, S. Savarese and S. Hoi, BLIP-2 (ICML 2023); Q. Sun et al., EVA-CLIP (arXiv 2303.15389).
     """
+    from timm.models.eva import Eva
+
     return Eva(
         img_size=img_size,
         patch_size=14,

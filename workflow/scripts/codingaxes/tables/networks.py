@@ -4,7 +4,7 @@ from codingaxes.tables.columns import NETWORK, Column, Table
 
 ACCURACIES = Table(
     "accuracies",
-    "one row per network: what was measured when it was trained or fetched",
+    "one row per fetched network: what its weights say",
     ("network",),
     {
         "network": NETWORK,
@@ -32,7 +32,7 @@ NETWORKS = Table(
         "display_name": Column("string", "", "name in figures"),
         "family": Column("string", "", "standard, robust, self_supervised or language_aligned"),
         "architecture": Column("string", "", "class of the network"),
-        "source": Column("string", "", "whose code builds it; zoo: trained by this workflow"),
+        "source": Column("string", "", "whose code builds it; zoo: this workflow's, which trained it"),
         "training_radius": Column("float64", "l2 norm, pixels in [0, 1]", "of adversarial training; 0: none"),
         "parameters": Column("int32", "", "trained numbers"),
         "accuracy": Column("float64", "0 to 1", "on its own task, as accuracy_of says", missing=True),
