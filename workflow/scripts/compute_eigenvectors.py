@@ -10,7 +10,6 @@ from codingaxes.devices import choose_device
 from codingaxes.encoding import stored
 from codingaxes.images import read_images
 from codingaxes.names import GROUP
-from codingaxes.readouts import ridge
 from codingaxes.tables import store
 from codingaxes.tables.axes import EIGENVECTORS, INHERITED, JACOBIANS, REMAINDERS
 from codingaxes.tables.nsd import STIMULI, VOXELS
@@ -151,7 +150,7 @@ def readers_of(run, model):
         readers[layer] = (
             respond,
             penalties,
-            [ridge.gains(variance, penalty) for penalty in penalties.values()],
+            [inherited.gains(variance, penalty) for penalty in penalties.values()],
         )
     return readers
 

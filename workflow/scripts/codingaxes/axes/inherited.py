@@ -5,11 +5,43 @@ import torch
 from codingaxes.axes import derivatives
 
 
+def gains(variance, penalty):
+    """Compute how strongly a ridge readout of white targets reads each principal component of its features.
+
+    Let s_k be the variance of component k of the scaled features (divided by one number, so that their total
+    variance is 1), and κ = alpha / n with the penalty alpha and the n images that a readout is fitted on. A
+    readout of targets y has the weight w = Σ_k v_k sqrt(n s_k) u_kᵀy / (n (s_k + κ)), where u_k are the unit
+    scores of the images. If y is white noise of variance 1, the expected squared gradient of its prediction
+    by the pixels is
+
+        E ||Jᵀw||² = (1 / n) Σ_k s_k / (s_k + κ)² ||Jᵀv_k||² = T / n
+
+    with J the derivative of the scaled features by the pixels. T says how sensitive readouts of these
+    features are, whatever they read: it knows the features and the penalty, but no other part of the targets.
+
+    Parameters
+    ----------
+    variance : array (q,)
+        Of `readouts.ridge.principal_components`.
+    penalty : float
+        κ.
+
+    Returns
+    -------
+    array (q,)
+        s_k / (s_k + κ)² over the total variance, so that T = Σ_k gains_k ||Jᵀv_k||² with J of the features as
+        they are.
+    """
+    total = variance.sum()
+    share = variance / total
+    return share / (share + penalty) ** 2 / total
+
+
 def inherited_sensitivity(respond, images, gains, *, draws, seeds):
     """Estimate T = Σ_k gains_k ||Jᵀe_k||² for each image, for one or more sets of gains.
 
     The responses are the principal components of features, and their gains those of a ridge readout
-    (`readouts.ridge.gains`, which derives T). With random signs z, Σ_k sqrt(gains_k) z_k Jᵀe_k has T as its
+    (`gains`, which derives T). With random signs z, Σ_k sqrt(gains_k) z_k Jᵀe_k has T as its
     mean squared length. A draw costs a backward pass for each set of gains; sets share the signs, so that
     they compare better than each is known.
 

@@ -221,42 +221,11 @@ class Components:
 
 
 def principal_components(features):
-    """Compute the principal components of features (n, d), those above rounding; see `gains`."""
+    """Compute the principal components of features (n, d), those above rounding."""
     x = np.asarray(features, np.float64)
     x = x - x.mean(axis=0)
     left, squares = _left_vectors(x, x @ x.T if len(x) - 1 <= x.shape[1] else None)
     return Components(squares / len(x), (x.T @ left / np.sqrt(squares)).T)
-
-
-def gains(variance, penalty):
-    """Compute how strongly a ridge readout of white targets reads each principal component of its features.
-
-    Let s_k be the variance of component k of the scaled features (those of `fit`, of total variance 1), and
-    κ = alpha / n with the penalty alpha and the n images that a readout is fitted on. A readout of targets y
-    has the weight w = Σ_k v_k sqrt(n s_k) u_kᵀy / (n (s_k + κ)), where u_k are the unit scores of the images.
-    If y is white noise of variance 1, the expected squared gradient of its prediction by the pixels is
-
-        E ||Jᵀw||² = (1 / n) Σ_k s_k / (s_k + κ)² ||Jᵀv_k||² = T / n
-
-    with J the derivative of the scaled features by the pixels. T says how sensitive readouts of these
-    features are, whatever they read: it knows the features and the penalty, but no other part of the targets.
-
-    Parameters
-    ----------
-    variance : array (q,)
-        Of `principal_components`.
-    penalty : float
-        κ.
-
-    Returns
-    -------
-    array (q,)
-        s_k / (s_k + κ)² over the total variance, so that T = Σ_k gains_k ||Jᵀv_k||² with J of the features as
-        they are.
-    """
-    total = variance.sum()
-    share = variance / total
-    return share / (share + penalty) ** 2 / total
 
 
 def _errors(parts, alphas):
