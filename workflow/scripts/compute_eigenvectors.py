@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 
 from codingaxes import job
-from codingaxes.axes import eigenpairs, inherited, traces
+from codingaxes.axes import eigenpairs, inherited, spectra, traces
 from codingaxes.devices import choose_device
 from codingaxes.encoding import stored
 from codingaxes.images import read_images
@@ -223,10 +223,21 @@ def jacobian_rows(spectrum, shape, image_ids):
             "leading_share": ratio(values.sum(axis=1), trace),
             "first_share": ratio(values[:, 0], trace),
             "participation_ratio": ratio(trace**2, squares),
+            "spectral_participation_ratio": spectral_width(spectrum.vectors[:, 0].cpu().numpy()),
             "error": shape["error"].cpu().numpy().astype(float),
             "draws": shape["draws"].cpu().numpy(),
         }
     )
+
+
+def spectral_width(axes):
+    """Compute the participation ratio of the radial power spectrum of axes (n, pixels); missing for zeros."""
+    ratio, some = np.full(len(axes), np.nan), axes.any(axis=1)
+    if some.any():
+        side = round((axes.shape[1] / 3) ** 0.5)
+        power = spectra.power_spectrum(axes[some].reshape(-1, 3, side, side))
+        ratio[some] = spectra.participation_ratio(spectra.radial_profile(power)[1])
+    return ratio
 
 
 if __name__ == "__main__":

@@ -44,6 +44,12 @@ JACOBIANS = Table(
         "participation_ratio": Column(
             "float64", "axes", "squared trace over the sum of squared eigenvalues", missing=True
         ),
+        "spectral_participation_ratio": Column(
+            "float64",
+            "annuli of 1 cycle per image",
+            "of the radial power spectrum of the first axis; of the group: of the gradient",
+            missing=True,
+        ),
         "error": Column(
             "float64",
             "ratio",
