@@ -36,13 +36,13 @@ def test_trace_and_participation_ratio_are_within_two_percent_of_the_exact_ones(
 
 def test_the_stated_error_is_the_one_that_is_made():
     respond, values = planted(0.7)
-    images = torch.rand(100, 3, 10, 10, dtype=torch.float64)
-    moments = traces.moments(axes_of(respond, images, 3), tolerance=0.05, sketches=1, seeds=range(100))
+    images = torch.rand(60, 3, 10, 10, dtype=torch.float64)
+    moments = traces.moments(axes_of(respond, images, 3), tolerance=0.05, sketches=1, seeds=range(60))
     ratio = values.sum() ** 2 / values.square().sum()
     z = ((moments.total**2 / moments.squares / ratio - 1) / moments.error).square().mean().sqrt()
-    assert 0.5 < z < 1.2  # the two errors are added up as if they did not cancel
-    bias = (moments.total / values.sum() - 1).mean()
-    assert abs(bias) < 4 * 0.025 / 100**0.5
+    assert 0.3 < z < 1.2  # the two errors are added up as if they did not cancel
+    error = moments.total / values.sum() - 1
+    assert error.mean().abs() < 4 * error.std() / 60**0.5
     assert 8 <= moments.draws.min() and moments.draws.max() < 90
 
 

@@ -30,11 +30,10 @@ def moments(axes, *, tolerance, sketches, seeds):
         trace B = v mean(b_ii)        ||B||² = v mean(b_ii²) + v (v - 1) mean(b_ij², i not j)
 
     Both are without bias, and exact once m = v. The variance of the trace is 2 v (v - m) / m times the mean
-    of b_ij² over i not j; the relative one of ||B||² is taken as 2 (v - m) / m / (v - 1), which holds for one
-    large eigenvalue and is too much for many. Draws go on, for each image on its own, until the standard
-    error of the participation ratio (`total`² / `squares`) is at most `tolerance` of it. It is taken as twice
-    that of the trace, plus that of the squares, as if they did not cancel in the ratio, although they tend
-    to. A draw is one backward pass.
+    of b_ij² over i not j. ||B||² is taken to vary as the square of the trace does, so with twice its relative
+    error. Draws go on, for each image on its own, until the standard error of the participation ratio
+    (`total`² / `squares`) is at most `tolerance` of it. It is taken as twice that of the trace, plus that of
+    the squares, as if they did not cancel in the ratio, although they tend to. A draw is one backward pass.
 
     The remainder is a sketch of what the k leading axes leave: with Q the projector onto their complement,
     its rows are Q Jᵀu, times sqrt(v / sketches). For any pixel direction w, the sum of the squares of their
@@ -146,8 +145,8 @@ class _Draws:
         if m < FEWEST:
             return float("inf")
         left = (v - m) / m
-        _, squares, across = self.rest
-        if not self.squares:
+        trace, squares, across = self.rest
+        if not trace:
             return 0.0
-        spread = (2 * v * left * across) ** 0.5, (2 * left / (v - 1)) ** 0.5 * squares
-        return 2 * spread[0] / self.total + spread[1] / self.squares
+        spread = (2 * v * left * across) ** 0.5
+        return 2 * spread / self.total + 2 * spread / trace * squares / self.squares
