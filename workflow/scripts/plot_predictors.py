@@ -46,9 +46,9 @@ def main(run):
             style.plain_symlog(row[0], 1.0, "x")
     for name, axis in zip(sets, axes[0], strict=True):
         count = words.span(values[values.among == name].n_networks)
-        axis.set_title(f"{'All networks' if name == ALL else words.family(name)} [{count}]")
+        axis.set_title(f"{'All networks' if name == ALL else words.family(name).capitalize()} [{count}]")
     marks.letters(axes[:, 0])
-    handles = [marks.mark("D", "means over regions")]
+    handles = [marks.mark("D", "Means over regions")]
     handles += [marks.mark(style.SPARE_MARKERS[i], roi, color=style.GREY) for i, roi in enumerate(regions)]
     marks.legend_below(figure, handles, len(handles), describe(values))
     style.save(run, figure, values)
