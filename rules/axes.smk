@@ -3,7 +3,14 @@
 reads   results/nsd/stimuli.parquet and images, a network with its readouts or the simulated brain
 makes   results/axes/eigenvectors/{model}.parquet   one row per kind of response, region, probe image and rank
         results/axes/jacobians/{model}.parquet      one row per kind of response, region and probe image
+        results/axes/remainders/{model}.parquet     random sketches of what the axes leave
+        results/axes/inherited/{model}.parquet      sensitivity that readouts inherit from their features
 """
+
+
+def components_of_model(wildcards):
+    """Name the components of a network's features; the simulated brain has none."""
+    return [] if wildcards.model == BRAIN else f"results/readouts/components/{wildcards.model}.parquet"
 
 
 rule compute_eigenvectors:
@@ -13,9 +20,12 @@ rule compute_eigenvectors:
         stimuli="results/nsd/stimuli.parquet",
         images="results/nsd/images",
         voxels=expand("results/nsd/voxels/{subject}.parquet", subject=SUBJECTS),
+        components=components_of_model,
     output:
         eigenvectors="results/axes/eigenvectors/{model}.parquet",
         jacobians="results/axes/jacobians/{model}.parquet",
+        remainders="results/axes/remainders/{model}.parquet",
+        inherited="results/axes/inherited/{model}.parquet",
     log:
         "logs/compute_eigenvectors/{model}.log",
     benchmark:

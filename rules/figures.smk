@@ -21,6 +21,7 @@ FIGURES = [
     "axes",
     "example_perturbations",
     "agreement",
+    "predictors",
 ]
 if not any(row["source"] == "zoo" or "top1" in row for row in map(ROWS.get, NETWORKS)):
     FIGURES.remove("predictivity_vs_accuracy")
@@ -30,6 +31,7 @@ if not config["attacks"]["effects"]:
     FIGURES.remove("fixed_effect")
 if not HAS_BRAIN:
     FIGURES.remove("agreement")
+    FIGURES.remove("predictors")
 # Regions in the order of the study, which a table sorted by name has lost.
 REGION_ORDER = list(config["own" if SOURCE == "own" else "nsd"]["regions"])
 
@@ -319,3 +321,19 @@ use rule plot_predicted_vs_measured as plot_agreement with:
     params:
         script="plot_agreement.py",
         code=code_of("plot_agreement.py"),
+
+
+# Which property of networks tells how far their attacks drive the simulated brain.
+use rule plot_predicted_vs_measured as plot_predictors with:
+    input:
+        networks="results/networks/networks.parquet",
+        predictors="results/summaries/predictors.parquet",
+    output:
+        **figure_files("predictors"),
+    log:
+        "logs/plot_predictors.log",
+    benchmark:
+        "results/benchmarks/plot_predictors.tsv"
+    params:
+        script="plot_predictors.py",
+        code=code_of("plot_predictors.py"),

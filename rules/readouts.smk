@@ -5,6 +5,7 @@ makes   results/readouts/targets.parquet                      one row per region
         results/readouts/measurements.parquet                 one row per region mean and image
         results/readouts/readouts/{network}.parquet           one row per target: layer, penalty, weights
         results/readouts/bases/{network}.parquet              directions of feature space that weights refer to
+        results/readouts/components/{network}.parquet         principal components of the features that are read
         results/readouts/layer_scores/{network}.parquet       one row per region mean and candidate layer
         results/readouts/scores/{network}.parquet             one row per target: r with its interval and ceiling
         results/readouts/predictions/{network}.parquet        one row per region mean and test image
@@ -52,6 +53,7 @@ rule fit_readouts:
     output:
         readouts="results/readouts/readouts/{network}.parquet",
         bases="results/readouts/bases/{network}.parquet",
+        components="results/readouts/components/{network}.parquet",
         layer_scores="results/readouts/layer_scores/{network}.parquet",
         scores="results/readouts/scores/{network}.parquet",
         predictions="results/readouts/predictions/{network}.parquet",

@@ -1,6 +1,6 @@
 """Similarity: how the local coding axes of different models compare.
 
-reads   results/nsd/stimuli.parquet, results/axes/eigenvectors/{model}.parquet and jacobians,
+reads   results/nsd/stimuli.parquet, results/axes: eigenvectors, jacobians, remainders of each model,
         results/attacks/perturbations/{model}.parquet
 makes   results/similarity/similarity.parquet         one row per pair of models, kind, region, probe image and k
         results/similarity/similarity_means.parquet   one row per pair of models, kind, region and k
@@ -15,6 +15,7 @@ rule compare_subspaces:
         stimuli="results/nsd/stimuli.parquet",
         eigenvectors=expand("results/axes/eigenvectors/{model}.parquet", model=MODELS),
         jacobians=expand("results/axes/jacobians/{model}.parquet", model=MODELS),
+        remainders=expand("results/axes/remainders/{model}.parquet", model=MODELS),
         attacks=expand("results/attacks/perturbations/{model}.parquet", model=MODELS),
     output:
         similarity="results/similarity/similarity.parquet",

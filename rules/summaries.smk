@@ -16,6 +16,8 @@ makes   results/summaries/sensitivities.parquet, .csv   one row per model, reado
         results/summaries/similarity_clusters.parquet   one row per merger of models into clusters
         results/summaries/reliability.parquet            whether pairs keep their order on other images
         results/summaries/regression.parquet, .csv       what goes with similarity over pairs of networks
+        results/summaries/predictors.parquet, .csv      which property of networks tells how far attacks drive the brain
+        results/summaries/race_values.parquet           one row per region, property and network
         results/summaries/agreement.parquet             one row per network and region: agreement with the brain
         results/summaries/numbers.parquet, .csv, .txt   the numbers of the study
 """
@@ -185,9 +187,10 @@ rule summarise_networks:
 
 
 rule summarise_axes:
-    """Number of each model's axes, their spatial frequencies, and how much of its attacks they hold."""
+    """Number of each model's axes, their frequencies, the attacks that they hold; what readouts inherit."""
     input:
         jacobians=expand("results/axes/jacobians/{model}.parquet", model=MODELS),
+        inherited=expand("results/axes/inherited/{network}.parquet", network=NETWORKS),
         alignment="results/similarity/alignment.parquet",
         profiles="results/similarity/profiles.parquet",
     output:
@@ -289,6 +292,40 @@ rule summarise_agreement:
         code=code_of("summarise_agreement.py"),
     script:
         "../workflow/scripts/summarise_agreement.py"
+
+
+rule race_predictors:
+    """Race properties of networks, with the simulated brain as judge: which tells how well attacks drive it?"""
+    input:
+        networks="results/networks/networks.parquet",
+        network_measures="results/summaries/network_measures.parquet",
+        axes="results/summaries/axes.parquet",
+        similarity_means="results/similarity/similarity_means.parquet",
+        transfers="results/summaries/transfers.parquet",
+    output:
+        predictors="results/summaries/predictors.parquet",
+        csv=report(
+            "results/summaries/predictors.csv",
+            caption="../docs/captions/predictors_table.rst",
+            category="Numbers",
+        ),
+        race_values="results/summaries/race_values.parquet",
+    log:
+        "logs/race_predictors.log",
+    benchmark:
+        "results/benchmarks/race_predictors.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="10m",
+    params:
+        permutations=config["similarity"]["permutations"],
+        seed=config["seed"],
+        code=code_of("race_predictors.py"),
+    script:
+        "../workflow/scripts/race_predictors.py"
 
 
 rule summarise_numbers:

@@ -59,6 +59,7 @@ DEFAULTS = {
     "similarity": {"response": "voxels", "roi": "FFA", "cosine": np.nan},
     "similarity_means": {"response": "voxels", "roi": "FFA"},
     "jacobians": {"response": "voxels", "roi": "FFA"},
+    "inherited": {"layer": "late"},
     "profiles": {"response": "voxels", "roi": "FFA", "n_images": len(IMAGES)},
     "alignment": {"attack": "l2", "response": "voxels", "roi": "FFA", "direction": "increase"},
 }
@@ -102,7 +103,7 @@ def run(script, folder, *names, bootstrap=100, **inputs):
     """Run one script by hand; returns the tables `names` that it wrote, one or several."""
     output = {name: str(folder / f"{name}.parquet") for name in names}
     output |= {"csv": str(folder / f"{names[0]}.csv"), "text": str(folder / f"{names[0]}.txt")}
-    params = {"bootstrap": bootstrap, "seed": 5}
+    params = {"bootstrap": bootstrap, "permutations": 99, "seed": 5}
     job = Run(script, inputs, output, params, {}, str(folder / "log"))
     importlib.import_module(script).main(job)
     tables = [store.read(output[name], TABLES[name]) for name in names]

@@ -58,6 +58,7 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "axes": ("axes", "spectra"),
     "example_perturbations": ("stimuli", "perturbations", "sensitivity"),
     "agreement": ("agreement",),
+    "predictors": ("predictors",),
 }
 MODULES = (attacks, changes, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
 TABLES = {  # every declared table, by name
@@ -360,6 +361,11 @@ def plant_axes(folder, models, regions, rng):
         axes[-1] |= {"low": 0.8 * ratio, "high": 1.2 * ratio, "chance": np.nan}
         axes.append({**row, "measure": "attack_share", "k": 4, "radius": 0.9, "value": share})
         axes[-1] |= {"low": 0.8 * share, "high": 1.1 * share, "chance": 4 / 768}
+        for measure in ("spectral_participation_ratio", "inherited_sensitivity"):
+            if name != BRAIN or measure != "inherited_sensitivity":
+                value = rng.uniform(1, 40)
+                axes.append({**row, "measure": measure, "k": 0, "radius": 0.0, "value": value})
+                axes[-1] |= {"low": 0.8 * value, "high": 1.2 * value, "chance": np.nan}
         for measure, k, radius in (("cosine", 0, 0.0), ("similarity", 4, 0.0), ("relative_change", 0, 0.9)):
             value = rng.uniform(0.01, 0.1)
             row |= {"measure": measure, "k": k, "radius": radius, "value": value, **interval(value)}
@@ -373,6 +379,15 @@ def plant_axes(folder, models, regions, rng):
         for frequency, share in enumerate(shares[name])
     ]
     write(folder, "spectra", rows)
+    predictors = ("r", "r_over_ceiling", "accuracy", "adversarial_accuracy", "training_radius", "sensitivity")
+    predictors += ("noise", "spectral_participation_ratio", "inherited_sensitivity", "participation_ratio")
+    predictors += ("axis_similarity", "effective_dimensionality")
+    rows = [
+        {"roi": roi, "predictor": predictor, "among": among, "rank_correlation": rng.uniform(-1, 1)}
+        | {"r2_left_out": rng.uniform(-3, 1), "p": rng.uniform(), "n_networks": 3}
+        for roi, predictor, among in product((*regions, "all"), predictors, ("all", "robust"))
+    ]
+    write(folder, "predictors", rows)
 
 
 def plant_example(folder, models, regions, rng):

@@ -210,3 +210,17 @@ def test_bad_arguments_and_values_are_refused():
         krylov.top_eigenpairs(apply, start(1, 3), 3, tolerance=1e-6, max_steps=2)
     with pytest.raises(FloatingPointError, match="step 0"):
         krylov.top_eigenpairs(lambda v: v * float("nan"), start(1, 3), 1, tolerance=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_space_searched_and_what_is_outside_of_it_add_up_to_the_whole(method):
+    matrices, _ = jacobians_with([[2.0 ** -(i / 3) for i in range(50)], [1 / (1 + i) for i in range(50)]], 30)
+    spectrum = solve(method, matrices, 3, tolerance=1e-3, max_steps=9)
+    for matrix, basis, inside in zip(matrices, spectrum.basis, spectrum.inside, strict=True):
+        torch.testing.assert_close(basis @ basis.T, torch.eye(len(basis)).double(), atol=1e-10, rtol=0)
+        gram = matrix.T @ matrix
+        outside = torch.eye(50).double() - basis.T @ basis
+        rest = outside @ gram @ outside
+        assert rest.trace() > 0.01 * gram.trace()
+        torch.testing.assert_close(inside[0], gram.trace() - rest.trace())
+        torch.testing.assert_close(inside[1], gram.square().sum() - rest.square().sum())

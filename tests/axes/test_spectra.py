@@ -121,3 +121,17 @@ def test_many_axes_on_few_components_keep_their_spectrum(rng):
     low = [share_below(one, 1.5) for one in share]
     assert low[1] == pytest.approx(low[0], rel=0.015)
     assert low[0] > 0.6
+
+
+def test_a_participation_ratio_counts_the_annuli_that_share_the_power():
+    share = np.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0, 0]])
+    np.testing.assert_allclose(spectra.participation_ratio(share), [1, 4, 2])
+    np.testing.assert_allclose(spectra.participation_ratio(7 * share), [1, 4, 2])
+
+
+def test_a_grating_has_one_annulus_and_white_noise_seven_tenths_of_all(rng):
+    grating = np.sin(2 * np.pi * 5 * np.arange(64) / 64) * np.ones((1, 3, 64, 64))
+    for vector, low, high in ((grating, 1, 1.001), (rng.standard_normal((1, 3, 64, 64)), 0.6, 0.8)):
+        _, share = spectra.radial_profile(spectra.power_spectrum(vector))
+        annuli = 1 if high > 1 else share.shape[1]
+        assert low <= spectra.participation_ratio(share)[0] / annuli <= high

@@ -223,3 +223,23 @@ def test_split_halves_leave_out_one_of_an_odd_number_of_images_and_refuse_gaps(r
         subspaces.split_half_reliability(np.where(values > 1, np.nan, values), 50, rng)
     with pytest.raises(ValueError, match="4 images"):
         subspaces.split_half_reliability(values[:, :3], 50, rng)
+
+
+def test_what_axes_capture_is_the_trace_of_the_projected_jacobian(rng):
+    basis = subspaces.orthonormal(rng.standard_normal((4, 3, 40)))
+    jacobian = rng.standard_normal((4, 7, 40))
+    found = subspaces.captured(basis, jacobian)
+    for k in (1, 2, 3):
+        for image in range(4):
+            projector = basis[image, :k].T @ basis[image, :k]
+            expected = np.trace(projector @ jacobian[image].T @ jacobian[image])
+            assert found[image, k - 1] == pytest.approx(expected)
+
+
+def test_random_axes_capture_chance_and_own_axes_the_most(rng):
+    jacobian = rng.standard_normal((200, 7, 40))
+    jacobian /= np.linalg.norm(jacobian, axis=(1, 2), keepdims=True)
+    drawn = subspaces.captured(subspaces.orthonormal(rng.standard_normal((200, 3, 40))), jacobian)[:, -1]
+    assert drawn.mean() == pytest.approx(subspaces.chance(3, 40), abs=4 * drawn.std() / 200**0.5)
+    own = subspaces.captured(np.linalg.svd(jacobian, full_matrices=False)[2][:, :3], jacobian)[:, -1]
+    assert (own > drawn).all()

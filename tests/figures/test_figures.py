@@ -31,6 +31,7 @@ MARKS = {  # figures of marks: the axis that values are on, and their columns
     "similarity_levels": ("x", ["similarity"]),
     "axes": ("y", ["value"]),
     "agreement": ("y", ["value"]),
+    "predictors": ("x", ["rank_correlation", "r2_left_out"]),
 }
 SELECTED = {  # the rows that are marks, where others are lines, cells or text
     "axes": "measure != 'share_of_power'",

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 from sklearn.cross_decomposition import PLSRegression
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.model_selection import KFold
 
@@ -282,3 +283,14 @@ def test_a_unit_that_is_silent_in_training_does_not_explode_when_it_wakes_up(rng
     awake = np.zeros((1, 4))
     awake[0, 3] = 3.0
     assert abs(fit.predict(awake) - fit.intercept)[0, 0] < 3
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+def test_principal_components_are_those_of_scikit_learn(rng, shape):
+    features = rng.standard_normal(shape) * np.linspace(1, 3, shape[1])
+    found, expected = ridge.principal_components(features), PCA().fit(features)
+    rank = len(found.variance)
+    assert rank == min(shape[0] - 1, shape[1])
+    variance = expected.explained_variance_[:rank] * (len(features) - 1) / len(features)
+    np.testing.assert_allclose(found.variance, variance)
+    np.testing.assert_allclose(np.abs(found.vectors @ expected.components_[:rank].T), np.eye(rank), atol=1e-6)

@@ -8,7 +8,7 @@ from studies import MODELS, ROBUST, images_of, model_of, perturbations, read, re
 from codingaxes.encoding.model import KINDS
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
-from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS
+from codingaxes.tables.axes import EIGENVECTORS, INHERITED, JACOBIANS, REMAINDERS
 from codingaxes.tables.similarity import ALIGNMENT, PROFILES, SIMILARITY, SIMILARITY_MEANS
 
 
@@ -96,6 +96,46 @@ def test_sizes_of_jacobians_fit_their_axes(study, name):
     assert (sizes.participation_ratio >= 1 - 1e-6).all()
     assert (sizes.participation_ratio <= sizes.n_responses + 1e-6).all()
     np.testing.assert_allclose(sizes.xs("group").participation_ratio, 1)
+    assert (sizes.error <= 0.02).all() and sizes.spectral_participation_ratio.between(1, 46).all()
+    np.testing.assert_allclose(sizes.leading_share, eigenvalues["sum"] / sizes.trace)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_the_axes_leave_is_orthogonal_to_them_and_of_the_right_size(study, name):
+    axes, sizes = eigenvectors(study, name), jacobians(study, name)
+    rest = read(study, f"results/axes/remainders/{name}.parquet", REMAINDERS)
+    assert "group" not in set(rest.response)
+    key = ["response", "roi", "image_id"]
+    for place, rows in rest.groupby(key):
+        basis = store.matrix(axes.set_index(key).loc[[place]].vector).astype(float)
+        inside = store.matrix(rows.vector).astype(float) @ basis.T
+        assert np.abs(inside).max() < 5e-3
+    left = sizes.set_index(key).eval("trace * (1 - leading_share)")
+    sketched = rest.assign(squared=rest.length**2).groupby(key).squared.sum()
+    kinds = (sketched / left[sketched.index]).groupby("response").mean()
+    assert kinds[["voxels", "joint"]].between(0.5, 2).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_readouts_of_networks_inherit_sensitivity_and_the_brain_has_no_features(study, name):
+    inherited = read(study, f"results/axes/inherited/{name}.parquet", INHERITED)
+    if name == BRAIN:
+        assert inherited.empty
+    else:
+        group = jacobians(study, name).query("response == 'group'")
+        assert len(inherited) == len(group) and (inherited.inherited_sensitivity > 0).all()
+        assert (inherited.error < inherited.inherited_sensitivity).all()
+
+
+def test_own_axes_capture_the_most_and_gradients_as_much_as_they_are_similar(study):
+    pairs = read(study, "results/similarity/similarity.parquet", SIMILARITY).dropna(subset=["captured_ij"])
+    sizes = jacobians(study, ROBUST).set_index(["response", "roi", "image_id"]).leading_share
+    own = pairs[(pairs.network_i == ROBUST) & (pairs.k == 2) & pairs.own_i.notna()]
+    place = own.set_index(["response", "roi", "image_id"]).index
+    np.testing.assert_allclose(own.own_i, sizes[place])
+    group = pairs[pairs.response == "group"]
+    np.testing.assert_allclose(group.captured_ij, group.similarity, atol=1e-4)
+    np.testing.assert_allclose(group.captured_ji, group.similarity, atol=1e-4)
 
 
 def test_similarities_stand_in_their_range_and_are_averaged_over_images(study):

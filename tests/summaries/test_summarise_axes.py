@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from planted import IMAGES, MODELS, REGIONS, plant, plant_each, run
+from planted import BRAIN, IMAGES, MODELS, REGIONS, plant, plant_each, run
 
 from codingaxes.tables import store
 from codingaxes.tables.similarity import ALIGNMENT
@@ -15,14 +15,19 @@ from codingaxes.tables.similarity import ALIGNMENT
 def inputs(tmp_path):
     """Plant tables of voxels and, beside them, of the group, which must not count."""
     rng = np.random.default_rng(6)
-    profiles, alignment, jacobians = [], [], []
+    profiles, alignment, jacobians, inherited = [], [], [], []
     for model, roi, response in product(MODELS, REGIONS, ("group", "voxels")):
         name = {"network": model, "roi": roi, "response": response}
         shares = rng.dirichlet(np.ones(9))
         profiles += [name | {"frequency": float(f), "share": share} for f, share in enumerate(shares)]
         for image in IMAGES:
             ratio = rng.uniform(1, 9) if response == "voxels" else 99.0
-            jacobians.append(name | {"image_id": image, "participation_ratio": ratio})
+            width = 99.0 if response == "voxels" else rng.uniform(1, 40)
+            row = {"participation_ratio": ratio, "spectral_participation_ratio": width}
+            jacobians.append(name | {"image_id": image} | row)
+            if model != BRAIN and response == "group":
+                row = {"network": model, "roi": roi, "image_id": image}
+                inherited.append(row | {"inherited_sensitivity": rng.uniform(1, 9)})
             for direction, radius, k in product(("increase", "decrease"), (0.3, 0.9), (1, 4)):
                 row = name | {"direction": direction, "radius": radius, "image_id": image, "k": k}
                 alignment.append(row | {"share": rng.uniform(), "chance": k / 768})
@@ -30,16 +35,25 @@ def inputs(tmp_path):
         "profiles": plant(tmp_path, "profiles", profiles),
         "alignment": plant(tmp_path, "alignment", alignment),
         "jacobians": plant_each(tmp_path, "jacobians", jacobians, "network"),
+        "inherited": plant_each(tmp_path, "inherited", inherited, "network"),
     }
 
 
-def test_values_are_quartiles_over_images_of_voxels_axes_with_directions_averaged_first(tmp_path, inputs):
+def test_values_are_quartiles_over_images_with_directions_averaged_first(tmp_path, inputs):
     axes, _ = run("summarise_axes", tmp_path, "axes", "spectra", **inputs)
     voxels = "response == 'voxels'"
     attacks = pd.read_parquet(inputs["alignment"]).query(f"{voxels} and k == 4 and radius == 0.9")
-    jacobians = pd.concat([pd.read_parquet(path).query(voxels) for path in inputs["jacobians"]])
-    planted = {"attack_share": (attacks, "share"), "participation_ratio": (jacobians,) * 2}
-    planted["participation_ratio"] = (jacobians, "participation_ratio")
+    jacobians = pd.concat([pd.read_parquet(path) for path in inputs["jacobians"]])
+    inherited = pd.concat([pd.read_parquet(path) for path in inputs["inherited"]])
+    planted = {
+        "attack_share": (attacks, "share"),
+        "participation_ratio": (jacobians.query(voxels), "participation_ratio"),
+        "spectral_participation_ratio": (
+            jacobians.query("response == 'group'"),
+            "spectral_participation_ratio",
+        ),
+        "inherited_sensitivity": (inherited, "inherited_sensitivity"),
+    }
     for measure, (frame, column) in planted.items():
         images = frame.groupby(["roi", "network", "image_id"])[column].mean().groupby(["roi", "network"])
         rows = axes[axes.measure == measure].set_index(["roi", "network"]).sort_index()

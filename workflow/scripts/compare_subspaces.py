@@ -1,6 +1,7 @@
 """Compare the leading axes of every two models, image by image (rule compare_subspaces)."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from codingaxes.axes import spectra, subspaces
 from codingaxes.estimates import bootstrap, permutations
 from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS
-from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS
+from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS, REMAINDERS
 from codingaxes.tables.nsd import STIMULI
 from codingaxes.tables.similarity import ALIGNMENT, PROFILES, SIMILARITY, SIMILARITY_MEANS
 
@@ -25,13 +26,13 @@ def main(run):
     similarities, means, profiles, alignments, dropped = [], [], [], [], 0
     for response, roi in run.track(spaces_of(run), unit="response and region"):
         models = read_axes(run, response, roi, images)
-        for name, (basis, usable) in models.items():
+        for name, axes in models.items():
             about = {"network": name, "response": response, "roi": roi}
-            dropped += int((~usable.all(axis=1)).sum())
-            profiles.append(profile(masked(basis, usable, basis.shape[1]), run).assign(**about))
+            dropped += int((~axes.usable.all(axis=1)).sum())
+            profiles.append(profile(axes.leading(axes.basis.shape[1]), run).assign(**about))
             chosen = None if roi == "all" else [("roi", "=", roi)]
             rows = store.read(attacks[name], PERTURBATIONS, filters=chosen)
-            alignments.append(align(basis, usable, rows, images, run.params["k"]).assign(response=response))
+            alignments.append(align(axes, rows, images, run.params["k"]).assign(response=response))
         for pair, values, summary in compare_pairs(run, response, roi, models):
             similarities.append(pd.DataFrame({"image_id": images, **values}).assign(**pair))
             means.append(pair | summary)
@@ -54,30 +55,63 @@ def spaces_of(run):
     return list(dict.fromkeys(pd.concat(columns).itertuples(index=False, name=None)))
 
 
+@dataclass(frozen=True)
+class Axes:
+    """Hold the axes of one model, kind of responses and region, on all images."""
+
+    basis: np.ndarray  # (images, rank, pixels) float32, orthonormal rows
+    usable: np.ndarray  # (images, rank) bool
+    shares: np.ndarray  # (images, rank) float64, of the trace; NaN where an axis has not converged
+    rows: np.ndarray  # (images, rank + sketches, pixels) float32, see `read_axes`; NaN in the same images
+
+    def leading(self, k):
+        """Take the first k axes (images, k, pixels); NaN where one of them is not usable."""
+        whole = self.usable[:, :k].all(axis=1)
+        chosen = self.basis[:, :k]
+        return chosen if whole.all() else np.where(whole[:, None, None], chosen, np.float32(np.nan))
+
+
 def read_axes(run, response, roi, images):
-    """Read, for each model, orthonormal axes (images, rank, pixels) and which are usable (images, rank)."""
+    """Read the axes of each model, and rows that say how much of its trace lies in any subspace.
+
+    Those rows are the axes times the roots of their shares, and the sketches of the rest. The share of a
+    subspace in the trace of JᵀJ is the squared size of the rows inside it (`subspaces.captured`): exact for
+    what lies in the axes, and without bias for the rest.
+    """
     chosen, models = [("response", "=", response), ("roi", "=", roi)], {}
-    for file in run.input["eigenvectors"]:
-        rows = store.read(file, EIGENVECTORS, filters=chosen)
-        if rows.empty:
+    files = zip(*(run.input[name] for name in ("eigenvectors", "jacobians", "remainders")), strict=True)
+    for file, sizes, remainders in files:
+        stored = store.read(file, EIGENVECTORS, filters=chosen)
+        if stored.empty:
             continue
-        rank = rows["rank"].max()
-        rows = rows.set_index(["image_id", "rank"]).loc[[(i, r) for i in images for r in range(1, rank + 1)]]
-        vectors = store.matrix(rows.vector).astype(np.float64).reshape(len(images), rank, -1)
-        values = rows.eigenvalue.to_numpy().reshape(len(images), rank)
-        usable = rows.converged.to_numpy().reshape(len(images), rank) & (values > ROUNDING * values[:, :1])
+        rank = stored["rank"].max()
+        stored = stored.set_index(["image_id", "rank"])
+        stored = stored.loc[[(image, r) for image in images for r in range(1, rank + 1)]]
+        vectors = store.matrix(stored.vector).astype(np.float64).reshape(len(images), rank, -1)
+        values = stored.eigenvalue.to_numpy().reshape(len(images), rank)
+        converged = stored.converged.to_numpy().reshape(len(images), rank)
         some = vectors.any(axis=2).all(axis=1)
         basis = np.zeros_like(vectors)
         basis[some] = subspaces.orthonormal(vectors[some])
         basis *= np.sign((basis * vectors).sum(axis=2))[..., None]  # a gradient keeps its direction
-        models[rows.network.iloc[0]] = basis.astype(np.float32), usable & some[:, None]
+        usable = converged & (values > ROUNDING * values[:, :1]) & some[:, None]
+        trace = store.read(sizes, JACOBIANS, filters=chosen).set_index("image_id").trace[images].to_numpy()
+        known = (trace > 0) & converged.all(axis=1)
+        trace = np.where(known, trace, np.nan)[:, None]
+        rest = sketches(store.read(remainders, REMAINDERS, filters=chosen), images, vectors.shape[2])
+        rows = np.concatenate([basis * np.sqrt(values)[..., None], rest], axis=1) / np.sqrt(trace)[..., None]
+        name = stored.network.iloc[0]
+        models[name] = Axes(basis.astype(np.float32), usable, values / trace, rows.astype(np.float32))
     return models
 
 
-def masked(basis, usable, k):
-    """Take the first k axes (images, k, pixels); NaN where one of them is not usable."""
-    whole = usable[:, :k].all(axis=1)
-    return basis[:, :k] if whole.all() else np.where(whole[:, None, None], basis[:, :k], np.float32(np.nan))
+def sketches(remainders, images, size):
+    """Arrange the sketches of one model by image: (images, sketches, pixels)."""
+    if remainders.empty:
+        return np.zeros((len(images), 0, size))
+    remainders = remainders.sort_values("draw").set_index("image_id").loc[images]
+    vectors = store.matrix(remainders.vector).astype(np.float64) * remainders.length.to_numpy()[:, None]
+    return vectors.reshape(len(images), -1, size)
 
 
 def present(span):
@@ -87,12 +121,22 @@ def present(span):
 
 def compare_pairs(run, response, roi, models):
     """Yield, for every k and pair of models, its names, its values for each image, and its means."""
+    shares = {}  # of the second model's trace in the first's leading axes, (images, rank)
+    for one, other in itertools.permutations(models, 2):
+        shares[one, other] = subspaces.captured(models[one].basis, models[other].rows)
     for k in run.params["k"]:
-        spans = {name: masked(*axes, k) for name, axes in models.items() if axes[0].shape[1] >= k}
+        spans = {name: axes.leading(k) for name, axes in models.items() if axes.basis.shape[1] >= k}
         mixed = {name: cross_spectrum(span, run) for name, span in spans.items()}
+        own = {name: models[name].shares[:, :k].sum(axis=1) for name in spans}
+        missing = {name: ~models[name].usable[:, :k].all(axis=1) for name in spans}
         for one, other in itertools.combinations(spans, 2):
             pair = {"network_i": one, "network_j": other, "response": response, "roi": roi, "k": k}
-            values = compare(spans[one], spans[other])
+            values = compare(spans[one], spans[other]) | {
+                "captured_ij": np.where(missing[one], np.nan, shares[one, other][:, k - 1]),
+                "captured_ji": np.where(missing[other], np.nan, shares[other, one][:, k - 1]),
+                "own_i": own[one],
+                "own_j": own[other],
+            }
             yield pair, values, average(run, pair, values, mixed[one], mixed[other])
 
 
@@ -121,7 +165,7 @@ def compare(one, other):
 
 
 def average(run, pair, values, one, other):
-    """Average the similarity of one pair over images, with intervals, and compute the levels of chance."""
+    """Average the values of one pair over images, with intervals, and compute the levels of chance."""
     params, rng = run.params, np.random.default_rng(run.seed(*pair.values()))
     known = pd.DataFrame({name: values[name] for name in ("similarity", "across_images")}).dropna()
     means = {
@@ -129,11 +173,13 @@ def average(run, pair, values, one, other):
         "chance": values["chance"],
         "matched_chance": np.nan,
         "p_matched": np.nan,
+        "own_i": pd.Series(values["own_i"]).mean(),
+        "own_j": pd.Series(values["own_j"]).mean(),
     }
     for column, name in (("similarity", "similarity"), ("across_images", "across")):
-        row = known[column].to_numpy()[None]
-        numbers = bootstrap.bootstrap_mean_ratio(row, np.ones_like(row), rng, params["bootstrap"])
-        means |= zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True)
+        means |= interval(known[column], name, rng, params["bootstrap"])
+    for name in ("captured_ij", "captured_ji"):
+        means |= interval(pd.Series(values[name]).dropna(), name, rng, params["bootstrap"])
     if one is not None and other is not None:
         means["matched_chance"] = subspaces.matched_chance(one, other)
         if params["null_draws"]:
@@ -141,6 +187,13 @@ def average(run, pair, values, one, other):
             null_means = subspaces.null_of_mean(null, len(known), 100 * params["null_draws"], rng)
             means["p_matched"] = permutations.p_value(means["similarity"], null_means)
     return means
+
+
+def interval(column, name, rng, draws):
+    """Average a column over images, with its interval."""
+    row = column.to_numpy()[None]
+    numbers = bootstrap.bootstrap_mean_ratio(row, np.ones_like(row), rng, draws)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
 
 
 def profile(span, run):
@@ -155,16 +208,16 @@ def profile(span, run):
     return pd.DataFrame(columns)
 
 
-def align(basis, usable, attacks, images, dimensions):
+def align(axes, attacks, images, dimensions):
     """Compute how much of a model's own attacks lies in the span of its k leading axes."""
     place = attacks.image_id.map({image: i for i, image in enumerate(images)}).to_numpy()
     delta = store.matrix(attacks.delta).astype(np.float32)
     power = np.square(delta).sum(axis=1)
-    inside = np.square(np.einsum("nki,ni->nk", basis[place], delta)).astype(np.float64)
+    inside = np.square(np.einsum("nki,ni->nk", axes.basis[place], delta)).astype(np.float64)
     share = np.divide(inside, power[:, None], out=np.full(inside.shape, np.nan), where=power[:, None] > 0)
-    share[~usable[place]] = np.nan
+    share[~axes.usable[place]] = np.nan
     about = attacks[["attack", "network", "roi", "direction", "radius", "image_id"]]
-    size, rank = basis.shape[2], basis.shape[1]
+    rank, size = axes.basis.shape[1:]
     return pd.concat(
         [
             about.assign(k=k, share=share[:, :k].sum(axis=1), chance=subspaces.chance(k, size))

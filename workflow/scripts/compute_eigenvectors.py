@@ -5,13 +5,15 @@ import pandas as pd
 import torch
 
 from codingaxes import job
-from codingaxes.axes import eigenpairs
+from codingaxes.axes import eigenpairs, inherited, spectra, traces
 from codingaxes.devices import choose_device
 from codingaxes.encoding import stored
 from codingaxes.images import read_images
+from codingaxes.names import GROUP
 from codingaxes.tables import store
-from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS
+from codingaxes.tables.axes import EIGENVECTORS, INHERITED, JACOBIANS, REMAINDERS
 from codingaxes.tables.nsd import STIMULI, VOXELS
+from codingaxes.tables.readouts import COMPONENTS, READOUTS
 
 
 def main(run):
@@ -26,24 +28,32 @@ def main(run):
         for kind in run.params["responses"]
         for roi, respond in model.responses(kind, weights).items()
     }
-    parts = [(*key, start) for key in responds for start in range(0, len(probes), batch_size)]
-    axes, jacobians = run.shards(EIGENVECTORS), run.shards(JACOBIANS)
-    for kind, roi, start in run.track(axes.missing(parts), unit="batch"):
-        batch, respond = probes.iloc[start : start + batch_size], responds[kind, roi]
+    starts = range(0, len(probes), batch_size)
+    parts = [(*key, start) for key in responds for start in starts]
+    shards = {table.name: run.shards(table) for table in (JACOBIANS, REMAINDERS, EIGENVECTORS, INHERITED)}
+    for part in run.track(shards["eigenvectors"].missing(parts), unit="batch"):
+        batch = probes.iloc[part[-1] : part[-1] + batch_size]
         images = read_images(batch.file, run.params["image_size"]).to(device)
-        if kind == "group":
-            spectrum, shape = gradient(respond, images)
-        else:
-            spectrum, shape = leading_axes(run, respond, images, batch.image_id)
-        about = {"network": run.wildcards["model"], "response": kind, "roi": roi}
-        jacobians.save((kind, roi, start), jacobian_rows(spectrum, shape, batch.image_id).assign(**about))
-        # last, as it says that the part is there
-        axes.save((kind, roi, start), axis_rows(spectrum, batch.image_id).assign(**about))
-    axes.write(run.output["eigenvectors"], parts)
-    jacobians.write(run.output["jacobians"], parts)
+        about = {"network": run.wildcards["model"], "response": part[0], "roi": part[1]}
+        for name, rows in differentiate(run, part[0], responds[part[:2]], images, batch.image_id).items():
+            shards[name].save(part, rows.assign(**about))
+    readers = readers_of(run, model) if run.input["components"] else {}
+    whole = [(layer, start) for layer in readers for start in starts]
+    for layer, start in shards["inherited"].missing(whole):
+        batch = probes.iloc[start : start + batch_size]
+        images = read_images(batch.file, run.params["image_size"]).to(device)
+        rows = inherit(run, *readers[layer], images, batch.image_id)
+        shards["inherited"].save((layer, start), rows.assign(network=run.wildcards["model"], layer=layer))
+    left = [part for part in parts if part[0] != "group"]  # a gradient leaves nothing
+    for name, of_table in {"eigenvectors": parts, "jacobians": parts, "remainders": left}.items():
+        shards[name].write(run.output[name], of_table)
+    if readers:
+        shards["inherited"].write(run.output["inherited"], whole)
+    else:
+        store.write(run.output["inherited"], INHERITED, pd.DataFrame(columns=list(INHERITED.columns)))
     report(run)
-    axes.remove()
-    jacobians.remove()
+    for of_table in shards.values():
+        of_table.remove()
 
 
 def report(run):
@@ -68,18 +78,31 @@ def ceiling_weights(run):
     return {roi: np.sqrt(rows.noise_ceiling.to_numpy()) for roi, rows in voxels.groupby("roi", sort=False)}
 
 
+def differentiate(run, kind, respond, images, image_ids):
+    """Make rows of tables for one batch; those of axes come last, as they say that a part is there."""
+    if kind == "group":
+        spectrum, shape = gradient(respond, images)
+        rows = {}
+    else:
+        spectrum, shape, remainder = leading_axes(run, respond, images, image_ids)
+        rows = {"remainders": remainder_rows(remainder, image_ids)}
+    rows["jacobians"] = jacobian_rows(spectrum, shape, image_ids)
+    return rows | {"eigenvectors": axis_rows(spectrum, image_ids)}
+
+
 def gradient(respond, images):
     """Find the one axis of a single response, pointing to where it rises, and the shape of JᵀJ."""
     row = eigenpairs.rows(respond, images).double()
     norm = row.norm(dim=2)
     spectrum = eigenpairs.exact_eigenpairs(row, 1)
     spectrum.vectors.copy_(row / norm.clamp_min(1e-300)[..., None])
-    shape = {"route": "exact", "n_responses": 1, "trace": norm[:, 0] ** 2, "squares": norm[:, 0] ** 4}
-    return spectrum, shape
+    total, zero = norm[:, 0] ** 2, torch.zeros(len(images))
+    shape = {"route": "exact", "n_responses": 1, "trace": total, "squares": total**2}
+    return spectrum, shape | {"error": zero, "draws": zero.int()}
 
 
 def leading_axes(run, respond, images, image_ids):
-    """Find the leading axes of several responses, and the shape of JᵀJ: sums over all its eigenvalues."""
+    """Find the leading axes of several responses, the shape of JᵀJ, and a sketch of what they leave."""
     params, size = run.params, images[0].numel()
     seeds = [run.seed(image_id) for image_id in image_ids]
     start = torch.stack(
@@ -96,12 +119,58 @@ def leading_axes(run, respond, images, image_ids):
         tolerance=params["tolerance"],
         max_steps=params["max_steps"],
     )
-    if axes.predicted:
-        costs = ", ".join(f"{route} {seconds:.2f} s" for route, seconds in axes.predicted.items())
-        job.log.debug(f"{responses} responses: {axes.route} of predicted {costs}")
-    trace, squares = eigenpairs.moments(respond, images, axes.spectrum, params["trace_probes"], seeds)
-    shape = {"route": axes.route, "n_responses": responses, "trace": trace, "squares": squares}
-    return axes.spectrum, shape
+    if axes.costs:
+        costs = ", ".join(f"{route} {cost:.4g}" for route, cost in axes.costs.items())
+        unit = "passes" if params["route"] == "auto" else "seconds"
+        job.log.debug(f"{responses} responses: {axes.route} of {costs} {unit}")
+    moments = traces.moments(
+        axes, tolerance=params["trace_tolerance"], sketches=params["sketches"], seeds=seeds
+    )
+    shape = {"route": axes.route, "n_responses": responses, "trace": moments.total}
+    shape |= {"squares": moments.squares, "error": moments.error, "draws": moments.draws}
+    return axes.spectrum, shape, moments.remainder
+
+
+def readers_of(run, model):
+    """Give, for each layer that is read, the map from images to its components, and each region's gains.
+
+    Components are those of the training images' features. Gains rest on the penalty of the group's readout.
+    """
+    components = store.read(run.input["components"], COMPONENTS).sort_values("component")
+    readouts = store.read(
+        run.input["model.readouts"], READOUTS, columns=["subject", "roi", "target", "alpha"]
+    )
+    group = readouts[(readouts.subject == GROUP) & (readouts.target == "mean")].set_index("roi").alpha
+    readers = {}
+    for layer, rows in components.groupby("layer", sort=False):
+        regions = [roi for roi, part in model.group.items() if part.layer == layer]
+        respond = model.group[regions[0]].with_weight(store.matrix(rows.vector))
+        penalties = {roi: group[roi] / rows.n_images.iloc[0] for roi in regions}
+        variance = rows.variance.to_numpy()
+        readers[layer] = (
+            respond,
+            penalties,
+            [inherited.gains(variance, penalty) for penalty in penalties.values()],
+        )
+    return readers
+
+
+def inherit(run, respond, penalties, gains, images, image_ids):
+    """Make rows of the table inherited for one batch of images and the regions that read one layer."""
+    seeds = [run.seed("inherited", image_id) for image_id in image_ids]
+    gains = torch.tensor(np.array(gains), dtype=torch.float32, device=images.device)
+    mean, error = inherited.inherited_sensitivity(
+        respond, images, gains, draws=run.params["inherited_draws"], seeds=seeds
+    )
+    parts = [
+        pd.DataFrame(
+            {"image_id": image_ids.to_numpy(), "inherited_sensitivity": one, "error": spread}
+        ).assign(roi=roi, penalty=penalty)
+        for (roi, penalty), one, spread in zip(
+            penalties.items(), mean.T.cpu().numpy(), error.T.cpu().numpy(), strict=True
+        )
+    ]
+    return pd.concat(parts)
 
 
 def axis_rows(spectrum, image_ids):
@@ -120,11 +189,30 @@ def axis_rows(spectrum, image_ids):
     return frame
 
 
+def remainder_rows(remainder, image_ids):
+    """Make rows of the table remainders for a batch of images."""
+    images, draws, size = remainder.shape
+    length = remainder.norm(dim=2)
+    unit = (remainder / length.clamp_min(1e-300)[..., None]).flatten(0, 1).half().cpu().numpy()
+    frame = pd.DataFrame(
+        {
+            "image_id": np.repeat(image_ids.to_numpy(), draws),
+            "draw": np.tile(np.arange(1, draws + 1), images),
+            "length": length.flatten().double().cpu().numpy(),
+        }
+    )
+    frame["vector"] = list(unit.reshape(-1, size))
+    return frame
+
+
 def jacobian_rows(spectrum, shape, image_ids):
     """Make rows of the table jacobians for a batch of images; ratios are missing where J is zero."""
     trace, squares = shape["trace"].cpu().numpy(), shape["squares"].cpu().numpy()
-    first = spectrum.values[:, 0].cpu().numpy()
-    some = trace > 0
+    values = spectrum.values.cpu().numpy()
+
+    def ratio(part, whole):
+        return np.divide(part, whole, out=np.full(len(trace), np.nan), where=trace > 0)
+
     return pd.DataFrame(
         {
             "image_id": image_ids.to_numpy(),
@@ -132,10 +220,24 @@ def jacobian_rows(spectrum, shape, image_ids):
             "route": shape["route"],
             "products": spectrum.steps.cpu().numpy(),
             "trace": trace,
-            "first_share": np.divide(first, trace, out=np.full(len(trace), np.nan), where=some),
-            "participation_ratio": np.divide(trace**2, squares, out=np.full(len(trace), np.nan), where=some),
+            "leading_share": ratio(values.sum(axis=1), trace),
+            "first_share": ratio(values[:, 0], trace),
+            "participation_ratio": ratio(trace**2, squares),
+            "spectral_participation_ratio": spectral_width(spectrum.vectors[:, 0].cpu().numpy()),
+            "error": shape["error"].cpu().numpy().astype(float),
+            "draws": shape["draws"].cpu().numpy(),
         }
     )
+
+
+def spectral_width(axes):
+    """Compute the participation ratio of the radial power spectrum of axes (n, pixels); missing for zeros."""
+    ratio, some = np.full(len(axes), np.nan), axes.any(axis=1)
+    if some.any():
+        side = round((axes.shape[1] / 3) ** 0.5)
+        power = spectra.power_spectrum(axes[some].reshape(-1, 3, side, side))
+        ratio[some] = spectra.participation_ratio(spectra.radial_profile(power)[1])
+    return ratio
 
 
 if __name__ == "__main__":

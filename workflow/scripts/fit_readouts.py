@@ -13,6 +13,7 @@ from codingaxes.tables.features import FEATURES
 from codingaxes.tables.nsd import RESPONSES, STIMULI, VOXELS
 from codingaxes.tables.readouts import (
     BASES,
+    COMPONENTS,
     CROSS_SUBJECT,
     LAYER_SCORES,
     MEASUREMENTS,
@@ -39,7 +40,8 @@ def main(run):
 
     layer_scores = score_layers(values, about, responses, train, options)
     chosen = layer_scores[layer_scores.chosen].drop_duplicates("roi").set_index("roi").layer.to_dict()
-    readouts, bases, predicted = [], [], np.empty((int((~train).sum()), len(about)))
+    readouts, bases, components = [], [], []
+    predicted = np.empty((int((~train).sum()), len(about)))
     for layer in dict.fromkeys(chosen.values()):
         targets = np.flatnonzero(about.roi.map(chosen) == layer)
         fit = ridge.fit(values[layer][train], responses[train][:, targets], **options)
@@ -47,12 +49,14 @@ def main(run):
         basis = layers[layer].basis(read_layer(run, layer, stimuli))
         readouts.append(readout_rows(about.iloc[targets], layer, fit, basis @ layers[layer].mean))
         bases.append(basis_rows(layer, basis))
+        components.append(component_rows(layer, values[layer][train]))
     correlations = selection.k_fold_correlations(
         values, responses, about.roi, leading(about), folds, **options
     )
     for table, rows in (
         (READOUTS, pd.concat(readouts, ignore_index=True)),
         (BASES, pd.concat(bases, ignore_index=True)),
+        (COMPONENTS, pd.concat(components, ignore_index=True)),
         (SCORES, score_targets(run, about, predicted, responses, train, correlations.mean(axis=0))),
         (PREDICTIONS, prediction_rows(about, predicted, responses[~train], stimuli.image_id[~train])),
         (LAYER_SCORES, layer_scores),
@@ -169,6 +173,14 @@ def basis_rows(layer, basis):
     rows = pd.DataFrame({"layer": layer, "component": range(len(basis))})
     rows["vector"] = list(basis)
     return rows
+
+
+def component_rows(layer, coordinates):
+    """Make rows of the table components of one layer, from coordinates of the training images."""
+    components = ridge.principal_components(coordinates)
+    rows = pd.DataFrame({"layer": layer, "variance": components.variance, "n_images": len(coordinates)})
+    rows["vector"] = list(components.vectors.astype(np.float32))
+    return rows.assign(component=range(len(rows)))
 
 
 def prediction_rows(about, predicted, measured, image_ids):

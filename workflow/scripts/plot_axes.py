@@ -11,19 +11,25 @@ from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.spaces import AXES, SPECTRA
 
 RATIO, SHARE = "participation_ratio", "attack_share"
-LABELS = {RATIO: "Participation ratio\n(axes)", SHARE: "Share of the attack\nwithin {k} axes"}
+WIDTH, INHERITED = "spectral_participation_ratio", "inherited_sensitivity"
+LABELS = {
+    RATIO: "Participation ratio\n(axes)",
+    SHARE: "Share of the attack\nwithin {k} axes",
+    WIDTH: "Spectral participation\nratio (annuli)",
+    INHERITED: "Inherited sensitivity\nT",
+}
 LOWEST = 5e-4  # share of power at the foot of panel A
 
 
 def main(run):
-    """Draw A: spatial frequencies over all regions; below, for each region, B: number of axes, C: attacks."""
+    """Draw A: spatial frequencies over all regions; below, for each region, B to E: one measure a row."""
     networks = store.read(run.input["networks"], NETWORKS)
     looks = style.look(networks)
     values = store.read(run.input["axes"], AXES)
     names, regions = style.models(looks, values.network), list(values.roi.unique())
     values = style.in_order(values, measure=LABELS, roi=regions, network=names)
     lines = style.in_order(store.read(run.input["spectra"], SPECTRA), network=names)
-    figure, axes = style.grid(3, len(regions), 6.6, sharey="row")
+    figure, axes = style.grid(1 + len(LABELS), len(regions), 8.8, sharey="row")
     top = style.join(figure, axes[0])
     draw_spectra(top, lines, looks)
     k = words.span(values[values.measure == SHARE].k)
@@ -31,12 +37,14 @@ def main(run):
         for roi, axis in zip(regions, row, strict=True):
             rows = values[(values.measure == measure) & (values.roi == roi)]
             marks.named_points(axis, rows, "value", "low", "high", names, looks)
-            marks.row_of_names(axis, names, looks, show=measure == SHARE)
+            marks.row_of_names(axis, names, looks, show=measure == INHERITED)
         row[0].set_ylabel(LABELS[measure].format(k=k))
     for roi, axis in zip(regions, axes[1], strict=True):
         axis.set_title(roi)
     style.plain_log(axes[1, 0])
     axes[2, 0].set_ylim(0, 1)
+    axes[3, 0].set_ylim(bottom=0)
+    style.plain_log(axes[4, 0])
     marks.letters([top, *axes[1:, 0]])
     figure.align_ylabels([top, *axes[1:, 0]])
     marks.legend_below(figure, marks.key_of(looks, names), 4, describe(values, lines))
@@ -61,7 +69,7 @@ def describe(values, lines):
     """State n, what bars are, the radius of the attacks, and chance."""
     attacks = values[values.measure == SHARE]
     note = f"{words.probes(pd.concat([values.n_images, lines.n_images]))}; "
-    note += "A: no intervals; B, C: median and interquartile range over images\n"
+    note += "A: no intervals; B to E: median and interquartile range over images\n"
     note += (
         f"C: radius {words.span(attacks.radius, 3)}, both directions, chance {words.span(attacks.chance, 2)}"
     )

@@ -6,7 +6,7 @@ import pandas as pd
 from codingaxes import job
 from codingaxes.estimates import measures
 from codingaxes.tables import store
-from codingaxes.tables.axes import JACOBIANS
+from codingaxes.tables.axes import INHERITED, JACOBIANS
 from codingaxes.tables.similarity import ALIGNMENT, PROFILES
 from codingaxes.tables.spaces import AXES, SPECTRA
 
@@ -14,17 +14,25 @@ VOXELS = [("response", "=", "voxels")]
 
 
 def main(run):
-    """Describe the axes of voxels: their number, the share of attacks that they hold, their frequencies."""
-    jacobians = store.read(run.input["jacobians"], JACOBIANS, filters=VOXELS)
+    """Describe axes: their number, the attacks that they hold, their frequencies; and what is inherited."""
+    jacobians = store.read(run.input["jacobians"], JACOBIANS)
     attacks = store.read(run.input["alignment"], ALIGNMENT, filters=VOXELS)
     profiles = store.read(run.input["profiles"], PROFILES, filters=VOXELS)
     attacks, radius = measures.at_main_radius(attacks[attacks.k == attacks.k.max()])
     k, chance = attacks.k.iloc[0], attacks.chance.iloc[0]
-    number = over_images(jacobians, "participation_ratio").assign(
-        measure="participation_ratio", k=0, radius=0.0, chance=np.nan
-    )
-    share = over_images(attacks, "share").assign(measure="attack_share", k=k, radius=radius, chance=chance)
-    store.write(run.output["axes"], AXES, pd.concat([number, share])[list(AXES.columns)])
+    none = {"k": 0, "radius": 0.0, "chance": np.nan}
+    parts = [
+        (jacobians[jacobians.response == "voxels"], "participation_ratio", none),
+        (
+            attacks.rename(columns={"share": "attack_share"}),
+            "attack_share",
+            dict(none, k=k, radius=radius, chance=chance),
+        ),
+        (jacobians[jacobians.response == "group"], "spectral_participation_ratio", none),
+        (store.read(run.input["inherited"], INHERITED), "inherited_sensitivity", none),
+    ]
+    rows = [over_images(frame, measure).assign(measure=measure, **about) for frame, measure, about in parts]
+    store.write(run.output["axes"], AXES, pd.concat(rows)[list(AXES.columns)])
     store.write(run.output["spectra"], SPECTRA, spectrum(profiles))
 
 

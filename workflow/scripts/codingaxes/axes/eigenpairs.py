@@ -8,6 +8,7 @@ import torch
 from codingaxes.axes import derivatives, krylov
 
 ROUTES = ("exact", "lanczos", "bidiagonal")
+CHOICES = ("auto", "measured")  # ways to choose between exact and lanczos
 STRIP = 1024  # pixels of the rows that a Gram matrix is timed on
 CHUNK = 8192  # pixels that are taken to float64 at once; a Gram matrix needs no copy of the rows then
 
@@ -18,7 +19,9 @@ class Axes:
 
     spectrum: krylov.Spectrum
     route: str  # one of ROUTES
-    predicted: dict  # route -> seconds that the choice rested on; empty where the route was given
+    costs: dict  # route -> passes (auto) or seconds (measured) of the choice; empty where the route was given
+    responses: int  # v, the rows of J
+    products: tuple  # the maps push and pull of `derivatives.jacobian`
 
 
 def top_axes(respond, images, k, *, start, route="auto", tolerance=1e-5, max_steps=None):
@@ -26,11 +29,10 @@ def top_axes(respond, images, k, *, start, route="auto", tolerance=1e-5, max_ste
 
     One response (v = 1) has one axis, the gradient: one backward pass gives it, and the other k - 1 values
     are zero. Up to a few dozen responses, all rows of J are cheapest (v backward passes, then the SVD of a
-    matrix with v rows); for many responses, Krylov steps are (two passes each). With "auto" a backward pass,
-    and a step if one could pay, are timed on the spot.
-
-    The timing makes the route depend on the machine. Routes agree in each eigenvector to about its residual
-    over its distance to the next eigenvalue. Set a route for bit-identical results.
+    matrix with v rows); for many responses, Krylov steps are (two passes each). "auto" counts those passes
+    (`count_passes`), so that the same study takes the same route on any machine, however busy. "measured"
+    times them (`predict`): faster at times, but two runs may differ. Routes agree in each eigenvector to
+    about its residual over its distance to the next eigenvalue.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def top_axes(respond, images, k, *, start, route="auto", tolerance=1e-5, max_ste
     start : tensor (n, 3 h w)
         Random first directions of the Krylov routes; their type is that of the basis.
     route : str
-        "auto" (exact or lanczos), or one of `ROUTES`.
+        "auto" or "measured" (exact or lanczos), or one of `ROUTES`.
     tolerance, max_steps
         See `krylov.top_eigenpairs`. The exact route uses the tolerance to say what has converged.
 
@@ -59,16 +61,17 @@ def top_axes(respond, images, k, *, start, route="auto", tolerance=1e-5, max_ste
     FloatingPointError
         If a derivative is not finite.
     """
-    if route not in ("auto", *ROUTES):
-        raise ValueError(f"route must be auto, {', '.join(ROUTES)}, not {route!r}")
-    began = _clock(images)
-    response, leaf = derivatives.record(respond, images)
-    seconds = _clock(images) - began
+    if route not in (*CHOICES, *ROUTES):
+        raise ValueError(f"route must be {', '.join((*CHOICES, *ROUTES))}, not {route!r}")
+    recorded, seconds = _timed(derivatives.record, respond, images, measure=route == "measured")
+    response, leaf = recorded
     push, pull = derivatives.products(response, leaf)
-    predicted = {}
+    costs = {}
     if route == "auto":
-        predicted = predict(push, pull, response.shape[1], start, k, seconds)
-        route = min(predicted, key=predicted.get)
+        costs = count_passes(response.shape[1], k)
+    elif route == "measured":
+        costs = predict(push, pull, response.shape[1], start, k, seconds)
+    route = min(costs, key=costs.get) if costs else route
     options = {"tolerance": tolerance, "max_steps": max_steps}
     if route == "exact":
         spectrum = exact_eigenpairs(_rows(response, leaf), k, tolerance=tolerance)
@@ -76,7 +79,33 @@ def top_axes(respond, images, k, *, start, route="auto", tolerance=1e-5, max_ste
         spectrum = krylov.top_eigenpairs(lambda v: pull(push(v)), start, k, **options)
     else:
         spectrum = krylov.top_singular_pairs(push, pull, start, k, **options)
-    return Axes(spectrum, route, predicted)
+    return Axes(spectrum, route, costs, response.shape[1], (push, pull))
+
+
+def count_passes(responses, k):
+    """Count the passes through the network that each route would take.
+
+    Arithmetic between the passes is left out: it is the smaller part of both routes, and grows with the
+    pixels as the passes do.
+
+    Parameters
+    ----------
+    responses : int
+        v, the rows of J.
+    k : int
+
+    Returns
+    -------
+    dict
+        "exact": v backward passes. "lanczos": `_steps` of two passes. Where both are the same, the exact
+        route comes first, as its sums of eigenvalues need no further passes.
+    """
+    return {"exact": responses, "lanczos": 2 * _steps(responses, k)}
+
+
+def _steps(responses, k):
+    """Give the Krylov steps to expect: 3 k + 5 (a ResNet-18 took 30 to 38 for k = 10), at most v + 1."""
+    return min(3 * k + 5, responses + 1)
 
 
 def predict(push, pull, responses, start, k, seconds):
@@ -96,13 +125,13 @@ def predict(push, pull, responses, start, k, seconds):
     Returns
     -------
     dict
-        "exact": v backward passes and the Gram matrices of v rows. "lanczos": 3 k + 5 steps (never more than
-        v + 1; a ResNet-18 took 30 to 38 for k = 10) and their orthogonalisation. A step cannot cost less than
-        two passes: where the exact route wins even so, nothing more is timed and "lanczos" is that bound.
-        Otherwise a backward pass, a push and one step's arithmetic are timed.
+        "exact": v backward passes and the Gram matrices of v rows. "lanczos": the steps to expect and their
+        orthogonalisation. A step cannot cost less than two passes: where the exact route wins even so,
+        nothing more is timed and "lanczos" is that bound. Otherwise a backward pass, a push and one step's
+        arithmetic are timed.
     """
     n, size = start.shape
-    steps = min(3 * k + 5, responses + 1)
+    steps = _steps(responses, k)
     if responses <= 2 * steps:
         return {"exact": responses * seconds, "lanczos": 2 * steps * seconds}
     push(start)  # the first one also records what the others use
@@ -115,6 +144,13 @@ def predict(push, pull, responses, start, k, seconds):
         "exact": responses * backward + n * gram,
         "lanczos": steps * (forward + backward + n * orthogonal),
     }
+
+
+def _timed(function, *arguments, measure):
+    """Call a function; its result and, where they are to be measured, its seconds. Else no clock is read."""
+    began = _clock(arguments[-1]) if measure else 0.0
+    result = function(*arguments)
+    return result, _clock(arguments[-1]) - began if measure else 0.0
 
 
 def _seconds(function, argument):
@@ -197,16 +233,18 @@ def exact_eigenpairs(rows, k, *, tolerance=1e-5):
     if not 1 <= k <= size:
         raise ValueError(f"k must be in 1..{size} (pixels x colours), not {k}")
     parts = [_exact(matrix, k) for matrix in rows]
-    values, vectors, residuals = (torch.stack(part) for part in zip(*parts, strict=True))
+    values, vectors, residuals, inside = (torch.stack(part) for part in zip(*parts, strict=True))
     converged = residuals <= tolerance * values[:, :1]
     steps = torch.full((n,), responses, device=rows.device)
-    return krylov.Spectrum(values, vectors, residuals, converged, steps)
+    none = tuple(rows.new_empty(0, size) for _ in range(n))
+    return krylov.Spectrum(values, vectors, residuals, converged, steps, none, inside)
 
 
 def _exact(matrix, k):
     """Find the k leading eigenpairs of one image's JᵀJ, and their residuals."""
     chunks = matrix.split(CHUNK, dim=1)
     gram = sum(part.double() @ part.double().T for part in chunks)
+    inside = torch.stack([gram.trace(), gram.square().sum()])
     squares, weights = torch.linalg.eigh(gram)
     squares, weights = squares.flip(0)[:k].clamp_min(0), weights.flip(1)[:, :k]
     # below the rounding of the Gram matrix a direction would be noise: any orthonormal one will do
@@ -218,54 +256,4 @@ def _exact(matrix, k):
     pushed = sum(part.double() @ vectors[i * CHUNK :][:CHUNK] for i, part in enumerate(chunks))
     values = pushed.square().sum(dim=0)
     pulled = torch.cat([part.double().T @ pushed for part in chunks])
-    return values, vectors.T.contiguous(), (pulled - values * vectors).norm(dim=0)
-
-
-def moments(respond, images, spectrum, probes, seeds):
-    """Sum all eigenvalues of JᵀJ, and their squares, for each image.
-
-    The leading ones are known; the sums over the others are estimated with random signs u. With P the
-    projector onto the complement of the known axes, the mean of uᵀ(J P Jᵀ)u is the sum, and that of
-    ||J P Jᵀ u||² the sum of squares. As only the rest is estimated, few probes are enough. With no more
-    responses than probes the sums are exact.
-
-    Parameters
-    ----------
-    respond : callable, (n, 3, h, w) -> (n, v)
-    images : tensor (n, 3, h, w)
-    spectrum : krylov.Spectrum
-        Of these images.
-    probes : int
-        A pass forward and a pass back each.
-    seeds : sequence of int (n,)
-        One for each image, so that no result depends on the batch.
-
-    Returns
-    -------
-    total, squares : tensors (n,) float64
-
-    Source
-    ------
-    Hutchinson, Communications in Statistics - Simulation and Computation 18 (1989); deflation as in Meyer,
-    Musco, Musco & Woodruff, Hutch++ (2021).
-    """
-    response, leaf = derivatives.record(respond, images)
-    push, pull = derivatives.products(response, leaf)
-    n, responses = response.shape
-    exact = responses <= probes
-    if exact:
-        draws = torch.eye(responses, dtype=response.dtype).expand(n, -1, -1)
-    else:
-        draws = torch.stack([
-            torch.randint(0, 2, (probes, responses), generator=torch.Generator().manual_seed(seed)) * 2 - 1
-            for seed in seeds
-        ]).to(response.dtype)  # fmt: skip
-    axes = spectrum.vectors.to(response.dtype)
-    total, squares = spectrum.values.sum(dim=1), spectrum.values.square().sum(dim=1)
-    for draw in draws.to(response.device).unbind(dim=1):
-        pulled = pull(draw)
-        rest = pulled - torch.einsum("nk,nki->ni", torch.einsum("nki,ni->nk", axes, pulled), axes)
-        weight = 1 if exact else 1 / probes
-        total = total + weight * rest.double().square().sum(dim=1)
-        squares = squares + weight * push(rest).double().square().sum(dim=1)
-    return total, squares
+    return values, vectors.T.contiguous(), (pulled - values * vectors).norm(dim=0), inside

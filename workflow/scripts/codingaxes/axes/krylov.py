@@ -22,6 +22,8 @@ class Spectrum:
     residuals: torch.Tensor  # (n, k) ||A v - value v||, in the unit of `values`
     converged: torch.Tensor  # (n, k) bool
     steps: torch.Tensor  # (n,) applications of the operator that the result rests on
+    basis: tuple  # n tensors (length, size): orthonormal rows, the space searched; (0, size): all rows of J
+    inside: torch.Tensor  # (n, 2) sum of A's eigenvalues, and of their squares, that the basis accounts for
 
 
 def top_eigenpairs(matvec, start, k, *, tolerance, max_steps=None):
@@ -133,7 +135,8 @@ def _solve(method, operators, start, k, tolerance, max_steps):
                 except StopIteration as stop:
                     results[i] = stop.value
         if all(result is not None for result in results):
-            return Spectrum(*(torch.stack(part) for part in zip(*results, strict=True)))
+            *parts, bases, inside = zip(*results, strict=True)
+            return Spectrum(*map(torch.stack, parts), bases, torch.stack(inside))
 
 
 def _batch(wishes, batch):
@@ -168,7 +171,8 @@ def _search(space, start, k, tolerance, limit):
     converged = residuals[:k] <= tolerance * values[0].abs()
     device, vectors = start.device, space.combine(weights[:, :k])
     evidence = (values[:k].clamp_min(0), vectors, residuals[:k], converged, torch.tensor(step))
-    return tuple(part.to(device) for part in evidence)
+    basis, inside = space.basis[: space.length].clone(), space.inside(norm)
+    return *(part.to(device) for part in evidence), basis, inside.to(device)
 
 
 class _Symmetric:
@@ -198,6 +202,15 @@ class _Symmetric:
         values, weights = torch.linalg.eigh(self.matrix[: self.length, : self.length])
         values, weights = values.flip(0), weights.flip(1)
         return values, weights, weights[-1].abs(), values[0].abs().item()
+
+    def inside(self, norm):
+        """Sum A's eigenvalues and their squares, without its part P A P outside of V.
+
+        `norm` is that of the last rest. With A V = V VᵀAV + rest eᵀ, the squares are those of VᵀAV and,
+        twice, those of the rest.
+        """
+        matrix = self.matrix[: self.length, : self.length]
+        return torch.stack([matrix.trace(), matrix.square().sum() + 2 * norm**2])
 
     def combine(self, weights):
         """Add up directions by their weights (length, k): vectors (k, size) in float64."""
@@ -244,6 +257,12 @@ class _Bidiagonal(_Symmetric):
         """Compute Ritz values, weights and residuals; see `_Symmetric.pairs`."""
         turn, values, right = torch.linalg.svd(self.matrix[: self.length, : self.length])
         return values.square(), right.T, values * turn[-1].abs(), values[0].item()
+
+    def inside(self, norm):
+        """Sum the eigenvalues of JᵀJ and their squares; see `_Symmetric.inside`."""
+        matrix = self.matrix[: self.length, : self.length]
+        gram, last = matrix.T @ matrix, norm * matrix[-1, -1]
+        return torch.stack([gram.trace(), gram.square().sum() + 2 * last**2])
 
 
 def _rounding(*vectors):

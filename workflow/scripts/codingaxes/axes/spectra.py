@@ -73,6 +73,26 @@ def radial_profile(power):
     return np.arange(belongs.shape[1]), share
 
 
+def participation_ratio(share):
+    """Compute how many annuli share the power of a radial profile: (Σ p)² / Σ p².
+
+    1: all power in one annulus; the number of annuli: equal power in each. It is one number for how wide a
+    band of spatial frequencies an axis covers. As an annulus holds more components the higher its frequency,
+    white noise has about 0.7 of the number of annuli.
+
+    Parameters
+    ----------
+    share : array (..., annuli)
+        Of `radial_profile`.
+
+    Returns
+    -------
+    array (...)
+        In annuli of 1 cycle per image.
+    """
+    return share.sum(axis=-1) ** 2 / np.square(share).sum(axis=-1)
+
+
 @dataclass(frozen=True)
 class CrossSpectrum:
     """Average power of subspaces at each spatial frequency, with the covariance of colour channels.

@@ -104,6 +104,31 @@ def largest_angle(ones, others):
     return np.degrees(np.arccos(cosines[..., -1].clip(0, 1)))
 
 
+def captured(bases, rows):
+    """Compute the squared size of the part of some rows inside the span of the first k axes, for every k.
+
+    With rows J / ||J|| of a model j on an image, and the k leading axes of a model i as basis, this is
+    trace(P_i J_jᵀJ_j) / trace(J_jᵀJ_j): the share of what can move model j's responses that lies in the axes
+    of model i. Unlike similarity it weights directions by how sensitive j is to them, and is not symmetric.
+    It is at most the share of j's own k leading axes, and `chance` in the mean over random axes.
+
+    Parameters
+    ----------
+    bases : array (images, k, size)
+        Orthonormal rows.
+    rows : array (images, rows, size)
+        J, or fewer rows with the same JᵀJ, or with that mean.
+
+    Returns
+    -------
+    array (images, k) float64
+        In the span of the first 1, 2, ... k axes. NaN where a value is missing.
+    """
+    _check_size(bases, rows)
+    products = (bases @ rows.swapaxes(-1, -2)).astype(np.float64)
+    return np.square(products).sum(axis=2).cumsum(axis=1)
+
+
 def chance(k, size):
     """Compute the expected similarity of two independent, uniformly random subspaces: k / size.
 

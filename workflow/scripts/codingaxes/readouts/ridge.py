@@ -212,6 +212,22 @@ def _left_vectors(x, gram):
     return x @ right / np.sqrt(squares), squares
 
 
+@dataclass(frozen=True)
+class Components:
+    """The principal components of the features of the images that readouts are fitted on."""
+
+    variance: np.ndarray  # (q,) squared feature units, mean over images; largest first
+    vectors: np.ndarray  # (q, d) orthonormal rows
+
+
+def principal_components(features):
+    """Compute the principal components of features (n, d), those above rounding."""
+    x = np.asarray(features, np.float64)
+    x = x - x.mean(axis=0)
+    left, squares = _left_vectors(x, x @ x.T if len(x) - 1 <= x.shape[1] else None)
+    return Components(squares / len(x), (x.T @ left / np.sqrt(squares)).T)
+
+
 def _errors(parts, alphas):
     """Compute the mean squared error of each penalty and target, mean over parts, (alphas, targets).
 

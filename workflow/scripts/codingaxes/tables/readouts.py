@@ -44,6 +44,20 @@ BASES = Table(
     },
 )
 
+COMPONENTS = Table(
+    "components",
+    "one row per principal component of the training images' features, of each layer that is read out",
+    ("network", "layer", "component"),
+    {
+        "network": NETWORK,
+        "layer": LAYER,
+        "component": Column("int32", "", "from 0, the largest variance first"),
+        "variance": Column("float64", "squared feature unit", "over training images, about their mean"),
+        "vector": Column("list[float32]", "", "unit vector along the rows of the table bases"),
+        "n_images": Column("int32", "images", "training images"),
+    },
+)
+
 READOUTS = Table(
     "readouts",
     "one row per target: response = (weight @ basis of the layer) . feature + intercept",

@@ -33,7 +33,19 @@ SIMILARITY = Table(
         "projection_distance": Column("float64", "0 to 1", "root mean squared sine", missing=True),
         "largest_angle": Column("float64", "degrees", "largest principal angle", missing=True),
         "cosine": Column("float64", "-1 to 1", "for k = 1, of the group: of the gradients", missing=True),
-        "chance": Column("float64", "0 to 1", "its expectation for random subspaces: k / (pixels x colours)"),
+        "captured_ij": Column(
+            "float64",
+            "0 to 1",
+            "share of model j's sensitivity, trace(P J'J) / trace(J'J), in model i's k axes (P). Exact for "
+            "the part in j's stored axes, estimated without bias by sketches for the rest",
+            missing=True,
+        ),
+        "captured_ji": Column("float64", "0 to 1", "the same of model i in model j's axes", missing=True),
+        "own_i": Column("float64", "0 to 1", "the same of model i in its own axes: the most", missing=True),
+        "own_j": Column("float64", "0 to 1", "the same of model j in its own axes: the most", missing=True),
+        "chance": Column(
+            "float64", "0 to 1", "of similarity and captured, for random subspaces: k / (pixels x colours)"
+        ),
     },
 )
 
@@ -53,6 +65,28 @@ SIMILARITY_MEANS = Table(
         "across": Column("float64", "0 to 1", "on different images, mean over images", missing=True),
         "across_low": Column("float64", "0 to 1", "95% interval, over images", missing=True),
         "across_high": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+        "captured_ij": Column(
+            "float64",
+            "0 to 1",
+            "share of model j's sensitivity in model i's axes, mean over images",
+            missing=True,
+        ),
+        "captured_ij_low": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+        "captured_ij_high": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+        "captured_ji": Column(
+            "float64",
+            "0 to 1",
+            "share of model i's sensitivity in model j's axes, mean over images",
+            missing=True,
+        ),
+        "captured_ji_low": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+        "captured_ji_high": Column("float64", "0 to 1", "95% interval, over images", missing=True),
+        "own_i": Column(
+            "float64", "0 to 1", "share of model i's in its own axes, mean over images", missing=True
+        ),
+        "own_j": Column(
+            "float64", "0 to 1", "share of model j's in its own axes, mean over images", missing=True
+        ),
         "chance": Column("float64", "0 to 1", "of random subspaces: k / (pixels x colours)"),
         "matched_chance": Column(
             "float64",

@@ -19,7 +19,7 @@ from codingaxes.tables.columns import (
 
 AXES = Table(
     "axes",
-    "one row per model, region and measure of its voxels' axes: median and quartiles over images",
+    "one row per model, region and measure of its axes and gradient: median and quartiles over images",
     ("network", "roi", "measure"),
     {
         "network": NETWORK,
@@ -27,12 +27,14 @@ AXES = Table(
         "measure": Column(
             "string",
             "",
-            "participation_ratio: number of axes that share the power; attack_share: share of the squared "
-            "size of the model's own attack within its k leading axes",
+            "participation_ratio: number of axes that share the sensitivity of voxels; attack_share: share "
+            "of the squared size of the model's own attack within its k leading axes of voxels; "
+            "spectral_participation_ratio: number of annuli that share the power of the group's gradient; "
+            "inherited_sensitivity: see the table inherited, networks only",
         ),
         "k": AXES_K,
         "radius": ATTACK_RADIUS,
-        "value": Column("float64", "axes, or 0 to 1", "median over images; directions are averaged first"),
+        "value": Column("float64", "of the measure", "median over images; directions are averaged first"),
         "low": Column("float64", "as value", "lower quartile over images"),
         "high": Column("float64", "as value", "upper quartile over images"),
         "chance": CHANCE,
@@ -92,5 +94,68 @@ SIMILARITY_CLUSTERS = Table(
         "size": Column("int32", "models", "in the new cluster"),
         "left_network": Column("string", "", "name of the model at left; empty: left is a cluster"),
         "right_network": Column("string", "", "name of the model at right; empty: right is a cluster"),
+    },
+)
+
+PREDICTOR = Column(
+    "string",
+    "",
+    "r, r_over_ceiling, sensitivity, effective_dimensionality: as in network_measures; accuracy, "
+    "adversarial_accuracy, training_radius: as in networks; noise: absolute change under white noise of the "
+    "size of its attacks; spectral_participation_ratio, inherited_sensitivity, participation_ratio: as in "
+    "axes; axis_similarity: mean similarity of its voxels' axes to those of the other networks",
+)
+
+RACE_VALUES = Table(
+    "race_values",
+    "one row per region, predictor and network: what it is and how far its attacks drive the simulated brain",
+    ("roi", "predictor", "network"),
+    {
+        "roi": Column("string", "", "region, or all: the mean over regions"),
+        "predictor": PREDICTOR,
+        "network": NETWORK,
+        "value": Column(
+            "float64", "of the predictor", "its logarithm to base 10 where logarithm says so", missing=True
+        ),
+        "logarithm": Column("bool", "", "whether value is a logarithm"),
+        "change": Column(
+            "float64",
+            "SD over training images",
+            "of the simulated brain under the network's main attacks; a constant of the region apart, the "
+            "same as a share of the brain's own attack",
+            missing=True,
+        ),
+    },
+)
+
+PREDICTORS = Table(
+    "predictors",
+    "one row per region, predictor and set of networks: does it tell how far attacks drive the brain?",
+    ("roi", "predictor", "among"),
+    {
+        "roi": Column("string", "", "region, or all: means over regions"),
+        "predictor": PREDICTOR,
+        "among": Column("string", "", "all networks, or those of one family"),
+        "rank_correlation": Column("float64", "Spearman r", "of predictor and change", missing=True),
+        "p": Column("float64", "", "of rank_correlation, two-sided, networks permuted", missing=True),
+        "p_adjusted": Column("float64", "", "p adjusted for all rows (Benjamini and Hochberg)", missing=True),
+        "smallest_p": Column("float64", "", "smallest p that the test could give", missing=True),
+        "slope": Column(
+            "float64", "SD per unit", "of change over the predictor, or its logarithm", missing=True
+        ),
+        "r": Column("float64", "Pearson r", "of change and the predictor, or its logarithm", missing=True),
+        "r2_left_out": Column(
+            "float64",
+            "explained variance",
+            "of networks left out one at a time; 0: no better than the mean of the others",
+            missing=True,
+        ),
+        "r2_recipe_left_out": Column(
+            "float64",
+            "explained variance",
+            "the same, all networks of one architecture and training radius left out together",
+            missing=True,
+        ),
+        "n_networks": Column("int32", "networks", "that have both"),
     },
 )

@@ -1,0 +1,93 @@
+"""Predictors raced over planted networks: a planted winner wins, and what cannot be tested is missing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted import BRAIN, REGIONS, plant, run
+
+from codingaxes.estimates import race
+
+NAMES = [f"net_{number}" for number in range(8)]
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Plant eight networks whose attacks drive the brain by what their spectral ratio says alone."""
+    rng = np.random.default_rng(4)
+    width = dict(zip(NAMES, rng.permutation(8) + 1.0, strict=True))
+    networks = [
+        {"network": name, "family": "standard" if i < 5 else "robust", "architecture": f"a{i % 3}"}
+        | {"training_radius": 0.0 if i < 5 else 0.9, "accuracy": rng.uniform()}
+        for i, name in enumerate(NAMES)
+    ]
+    measured, axes, pairs, transfers = [], [], [], []
+    for roi in REGIONS:
+        for i, name in enumerate(NAMES):
+            row = {"network": name, "roi": roi}
+            measured.append(row | {"r": rng.uniform(), "sensitivity": rng.uniform(), "radius": 0.9})
+            for measure in ("participation_ratio", "inherited_sensitivity", "spectral_participation_ratio"):
+                value = width[name] if measure.startswith("spectral") else rng.uniform(1, 2)
+                axes.append(row | {"measure": measure, "value": value})
+            pairs += [
+                {"network_i": name, "network_j": other, "roi": roi, "k": 5, "similarity": rng.uniform()}
+                for other in [*NAMES[i + 1 :], BRAIN]
+            ]
+            for radius, main in ((0.3, False), (0.9, True)):
+                row = {"source": name, "roi": roi, "radius": radius, "main_radius": main}
+                transfers.append(row | {"target": name, "change": 9.0, "noise": rng.uniform()})
+                change = 0.1 * width[name] if main else rng.uniform()
+                transfers.append(row | {"target": BRAIN, "change": change, "noise": 0.1})
+    means = pd.DataFrame(transfers).groupby(["source", "target", "radius", "main_radius"], as_index=False)
+    transfers += means[["change", "noise"]].mean().assign(roi="all").to_dict("records")
+    tables = {"networks": networks, "network_measures": measured, "axes": axes}
+    tables |= {"similarity_means": pairs, "transfers": transfers}
+    return {name: plant(tmp_path, name, rows) for name, rows in tables.items()}
+
+
+def raced(tmp_path, inputs):
+    """Run the race; the tables predictors and race_values."""
+    outputs = ("predictors", "race_values")
+    return run("race_predictors", tmp_path, *outputs, **inputs)
+
+
+def test_the_planted_predictor_explains_networks_left_out_in_every_region_and_family(tmp_path, inputs):
+    predictors, _ = raced(tmp_path, inputs)
+    rows = predictors[predictors.predictor == "spectral_participation_ratio"]
+    assert set(rows.roi) == {*REGIONS, "all"} and set(rows.among) == {"all", "standard", "robust"}
+    assert rows.rank_correlation.to_numpy() == pytest.approx(1)
+    large = rows[rows.n_networks >= race.FEWEST]
+    assert large.r2_left_out.to_numpy() == pytest.approx(1) and large.slope.to_numpy() == pytest.approx(0.1)
+    others = predictors[
+        (predictors.among == "all") & (predictors.predictor != "spectral_participation_ratio")
+    ]
+    assert others.r2_left_out.max() < 0.95
+
+
+def test_numbers_are_those_of_the_values_and_p_is_adjusted_for_all_rows(tmp_path, inputs):
+    predictors, values = raced(tmp_path, inputs)
+    row = predictors[(predictors.predictor == "sensitivity") & (predictors.among == "all")].iloc[0]
+    part = values[(values.predictor == "sensitivity") & (values.roi == row.roi)]
+    assert part.logarithm.all() and len(part) == row.n_networks == 8
+    assert row.r == pytest.approx(np.corrcoef(part.value, part.change)[0, 1])
+    assert row.r2_left_out == pytest.approx(race.left_out(part.value, part.change, part.network))
+    tested = predictors.dropna(subset=["p"])
+    assert (tested.p_adjusted >= tested.p).all() and (tested.p >= tested.smallest_p).all()
+    assert predictors.p_adjusted.isna().equals(predictors.p.isna())
+
+
+def test_a_predictor_that_is_the_same_for_all_of_a_family_is_not_tested_there(tmp_path, inputs):
+    predictors, _ = raced(tmp_path, inputs)
+    radius = predictors[predictors.predictor == "training_radius"].set_index("among")
+    columns = ["rank_correlation", "p", "slope", "r2_left_out"]
+    assert radius.loc["standard", columns].isna().all(axis=None) and radius.loc["all", "p"].notna().all()
+
+
+def test_similarity_to_the_brain_does_not_count_as_similarity_to_other_networks(tmp_path, inputs):
+    _, values = raced(tmp_path, inputs)
+    pairs = pd.read_parquet(inputs["similarity_means"])
+    chosen = (
+        (values.predictor == "axis_similarity") & (values.network == NAMES[2]) & (values.roi == REGIONS[0])
+    )
+    own = pairs[(pairs.network_i == NAMES[2]) | (pairs.network_j == NAMES[2])]
+    own = own[(own.roi == REGIONS[0]) & (own.network_j != BRAIN)]
+    assert values.value[chosen].item() == pytest.approx(own.similarity.mean())
