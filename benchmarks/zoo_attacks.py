@@ -4,8 +4,8 @@
 
 Attacked are readouts of face, body and house, fitted by ridge on drawn scenes, up and down. The best of an
 image is the best of: the default attack, APGD and PGD with 300 gradients, and the default attack from five
-random starts. Shares are those of that best. Goals: on average at least 0.98 of the best, at least 0.95 in 95%
-of images, and less than 0.01 between families; at the large radius 0.95 on average.
+random starts. Shares are those of that best. Goals: on average at least 0.98 of the best, at least 0.95 in
+95% of images, and less than 0.01 between families; at the large radius 0.95 on average.
 
 It also shows what the flag is worth: on flagged images, how often four times as many gradients from there, or
 a random restart, add 2% or more (goal: at most one in twenty).
@@ -21,13 +21,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(Path(__file__).parents[1] / "workflow/scripts"), str(Path(__file__).parents[1] / "tests")]
 from planted_zoo import face_body_house
 
 from codingaxes import devices
 from codingaxes.attacks import strongest
 
+ROOT = Path(__file__).parents[1]
 SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.004}  # of config/config.yaml
 GRADIENTS = (20, 50, 100, 300)  # that APGD is given
 
@@ -49,10 +49,8 @@ def main():
     table = pd.DataFrame(rows)
     print(table.to_string(index=False, float_format="%.3f"))
     for radius, part in table.groupby("radius"):
-        families = part.groupby("family").share.mean()
-        print(
-            f"radius {radius:g}: share of the best {families.round(4).to_dict()}, least {part.share.min():.3f}"
-        )
+        families = part.groupby("family").share.mean().round(4).to_dict()
+        print(f"radius {radius:g}: share of the best {families}, least {part.share.min():.3f}")
     if options.csv:
         table.to_csv(options.csv, index=False)
 

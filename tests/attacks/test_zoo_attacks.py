@@ -1,4 +1,4 @@
-"""Attacks on shipped networks: what their flag guarantees, and how near they come to the best of long searches.
+"""Attacks on shipped networks: what their flag guarantees, and how near they come to long searches.
 
 `benchmarks/zoo_attacks.py` does the same for all networks, more images and larger sizes.
 """
