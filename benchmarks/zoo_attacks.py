@@ -21,7 +21,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "workflow/scripts"), str(Path(__file__).parents[1] / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from planted_zoo import face_body_house
 
 from codingaxes import devices
