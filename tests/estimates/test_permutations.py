@@ -158,3 +158,15 @@ def test_predictors_say_what_their_names_say():
     np.testing.assert_array_equal(permutations.differs(["a", "b", "a"]), [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
     np.testing.assert_array_equal(permutations.both([1, 0, 1]), [[1, 0, 1], [0, 0, 0], [1, 0, 1]])
     np.testing.assert_array_equal(permutations.distance([1, 4]), [[0, 3], [3, 0]])
+
+
+def test_adjusted_p_values_are_those_of_benjamini_and_hochberg_and_missing_ones_do_not_count():
+    p = [0.01, np.nan, 0.04, 0.03, 0.5]
+    expected = [0.04, np.nan, 0.04 * 4 / 3, 0.04 * 4 / 3, 0.5]
+    np.testing.assert_allclose(permutations.adjust(p), expected)
+    assert np.isnan(permutations.adjust([np.nan, np.nan])).all() and permutations.adjust([]).size == 0
+
+
+def test_the_smallest_p_value_is_that_of_an_observed_value_above_all_draws_but_its_twins():
+    assert permutations.smallest_p(99) == permutations.p_value(9, np.zeros(99))
+    assert permutations.smallest_p(5, twins=1) == permutations.p_value(9, [9, 0, 0, 0, 0])

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
 # Statistics of two permutations that differ by less are ties: rounding must not decide a p-value.
 TIE = 1e-9
@@ -58,6 +59,51 @@ def p_value(observed, null):
     if np.isnan(observed) or np.isnan(null).any():
         raise ValueError("a p-value needs an observed value and draws without missing values")
     return float((1 + (null >= observed).sum()) / (1 + len(null)))
+
+
+def smallest_p(draws, twins=0):
+    """Compute the smallest p-value that a test can give for any effect: (1 + twins) / (1 + draws).
+
+    A table that prints it says which of its tests could have found anything at all.
+
+    Parameters
+    ----------
+    draws : int
+        Permutations, or random draws, beside the one observed.
+    twins : int
+        Those of the draws that equal the observed one whatever was measured, for instance because they
+        exchange networks of one label.
+    """
+    return (1 + twins) / (1 + draws)
+
+
+def adjust(p_values):
+    """Adjust p-values of one table for their number, by Benjamini and Hochberg: q values.
+
+    Rows whose adjusted value is at most 0.05 hold at most 5% false ones, on average. The procedure keeps that
+    where tests are independent or go up and down together, as the measures of one set of networks do.
+
+    Parameters
+    ----------
+    p_values : array-like (n,)
+        Missing ones (NaN) are no tests: they stay missing and do not count.
+
+    Returns
+    -------
+    array (n,)
+        At least as large as `p_values`, at most 1.
+
+    Source
+    ------
+    Y. Benjamini & Y. Hochberg, Journal of the Royal Statistical Society B 57 (1995) 289-300, and Y. Benjamini
+    & D. Yekutieli, Annals of Statistics 29 (2001) 1165-1188, for positive dependence; by
+    scipy.stats.false_discovery_control.
+    """
+    p_values = np.array(p_values, np.float64)
+    tested = ~np.isnan(p_values)
+    if tested.any():
+        p_values[tested] = false_discovery_control(p_values[tested])
+    return p_values
 
 
 @dataclass(frozen=True)
