@@ -66,8 +66,8 @@ def correlation_interval(x, y):
     """Compute the 95% interval of Pearson's r over images: a jackknife of Fisher's z, with Student's t.
 
     Coverage of r = 0.5 at 12, 24 and 94 images, in 4000 simulations: 96, 94 and 95% of normal data; 94, 92
-    and 91% of log-normal data, whose SD of log values is 1. Percentiles cover 90% of either at 12 images, and a
-    bootstrap-t of z covers 84% of the latter.
+    and 91% of log-normal data, whose SD of log values is 1. Percentiles cover 90% of either at 12 images, and
+    a bootstrap-t of z covers 84% of the latter.
 
     Parameters
     ----------
