@@ -40,6 +40,7 @@ rule all:
         "results/summaries/transfers.csv",
         "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
         "results/summaries/regression.csv",
+        "results/summaries/predictivity.csv",
 
 
 rule figures:

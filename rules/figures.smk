@@ -21,6 +21,7 @@ FIGURES = [
     "axes",
     "example_perturbations",
     "agreement",
+    "families",
 ]
 if not any(row["source"] == "zoo" or "top1" in row for row in ROWS.values()):
     FIGURES.remove("predictivity_vs_accuracy")
@@ -28,6 +29,8 @@ if not config["attacks"]["algorithms"]:
     FIGURES.remove("attack_algorithms")
 if not config["attacks"]["effects"]:
     FIGURES.remove("fixed_effect")
+if not {"standard", "robust"} <= {row["family"] for row in ROWS.values()}:
+    FIGURES.remove("families")
 if not HAS_BRAIN:
     FIGURES.remove("agreement")
 # Regions in the order of the study, which a table sorted by name has lost.
@@ -310,6 +313,7 @@ use rule plot_predicted_vs_measured as plot_agreement with:
     input:
         networks="results/networks/networks.parquet",
         agreement="results/summaries/agreement.parquet",
+        numbers="results/summaries/numbers.parquet",
     output:
         **figure_files("agreement"),
     log:
@@ -319,3 +323,18 @@ use rule plot_predicted_vs_measured as plot_agreement with:
     params:
         script="plot_agreement.py",
         code=code_of("plot_agreement.py"),
+
+
+# Robust against standard networks: the relative difference of every measure, its interval, and the verdict.
+use rule plot_predicted_vs_measured as plot_families with:
+    input:
+        families="results/summaries/families.parquet",
+    output:
+        **figure_files("families"),
+    log:
+        "logs/plot_families.log",
+    benchmark:
+        "results/benchmarks/plot_families.tsv"
+    params:
+        script="plot_families.py",
+        code=code_of("plot_families.py"),
