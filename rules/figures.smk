@@ -22,6 +22,7 @@ FIGURES = [
     "example_perturbations",
     "agreement",
     "predictors",
+    "families",
 ]
 if not any(row["source"] == "zoo" or "top1" in row for row in map(ROWS.get, NETWORKS)):
     FIGURES.remove("predictivity_vs_accuracy")
@@ -29,6 +30,8 @@ if not config["attacks"]["algorithms"]:
     FIGURES.remove("attack_algorithms")
 if not config["attacks"]["effects"]:
     FIGURES.remove("fixed_effect")
+if not {"standard", "robust"} <= {row["family"] for row in ROWS.values()}:
+    FIGURES.remove("families")
 if not HAS_BRAIN:
     FIGURES.remove("agreement")
     FIGURES.remove("predictors")
@@ -312,6 +315,7 @@ use rule plot_predicted_vs_measured as plot_agreement with:
     input:
         networks="results/networks/networks.parquet",
         agreement="results/summaries/agreement.parquet",
+        numbers="results/summaries/numbers.parquet",
     output:
         **figure_files("agreement"),
     log:
@@ -337,3 +341,18 @@ use rule plot_predicted_vs_measured as plot_predictors with:
     params:
         script="plot_predictors.py",
         code=code_of("plot_predictors.py"),
+
+
+# Robust against standard networks: the relative difference of every measure, its interval, and the verdict.
+use rule plot_predicted_vs_measured as plot_families with:
+    input:
+        families="results/summaries/families.parquet",
+    output:
+        **figure_files("families"),
+    log:
+        "logs/plot_families.log",
+    benchmark:
+        "results/benchmarks/plot_families.tsv"
+    params:
+        script="plot_families.py",
+        code=code_of("plot_families.py"),

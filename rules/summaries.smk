@@ -19,6 +19,8 @@ makes   results/summaries/sensitivities.parquet, .csv   one row per model, reado
         results/summaries/predictors.parquet, .csv      which property of networks tells how far attacks drive the brain
         results/summaries/race_values.parquet           one row per region, property and network
         results/summaries/agreement.parquet             one row per network and region: agreement with the brain
+        results/summaries/families.parquet, .csv        standard against robust networks by every measure, with verdicts
+        results/summaries/predictivity.parquet, .csv    whether networks predict equally, and are as stable at equal r
         results/summaries/numbers.parquet, .csv, .txt   the numbers of the study
 """
 
@@ -181,6 +183,8 @@ rule summarise_networks:
         mem="4GB",
         runtime="10m",
     params:
+        permutations=config["estimates"]["permutations"],
+        seed=config["seed"],
         code=code_of("summarise_networks.py"),
     script:
         "../workflow/scripts/summarise_networks.py"
@@ -328,6 +332,66 @@ rule race_predictors:
         "../workflow/scripts/race_predictors.py"
 
 
+rule summarise_families:
+    """Standard against robust networks by every measure: difference, interval over networks and images, test."""
+    input:
+        networks="results/networks/networks.parquet",
+        perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
+        variants=expand("results/transfer/variants/{model}.parquet", model=MODELS),
+        similarity="results/similarity/similarity.parquet",
+        predictions=expand("results/readouts/predictions/{network}.parquet", network=NETWORKS),
+        targets="results/readouts/targets.parquet",
+    output:
+        families="results/summaries/families.parquet",
+        csv=report(
+            "results/summaries/families.csv", caption="../docs/captions/families.rst", category="Numbers"
+        ),
+    log:
+        "logs/summarise_families.log",
+    benchmark:
+        "results/benchmarks/summarise_families.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="30m",
+    params:
+        permutations=config["estimates"]["permutations"],
+        seed=config["seed"],
+        code=code_of("summarise_families.py"),
+    script:
+        "../workflow/scripts/summarise_families.py"
+
+
+rule summarise_predictivity:
+    """Differences of r between networks and between families, and sensitivity at equal r."""
+    input:
+        networks="results/networks/networks.parquet",
+        perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
+        predictions=expand("results/readouts/predictions/{network}.parquet", network=NETWORKS),
+        targets="results/readouts/targets.parquet",
+    output:
+        predictivity="results/summaries/predictivity.parquet",
+        csv="results/summaries/predictivity.csv",
+    log:
+        "logs/summarise_predictivity.log",
+    benchmark:
+        "results/benchmarks/summarise_predictivity.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="30m",
+    params:
+        permutations=config["estimates"]["permutations"],
+        seed=config["seed"],
+        code=code_of("summarise_predictivity.py"),
+    script:
+        "../workflow/scripts/summarise_predictivity.py"
+
+
 rule summarise_numbers:
     """The numbers of the study with intervals: sensitivity, transfer, similarity, agreement with the brain."""
     input:
@@ -337,6 +401,8 @@ rule summarise_numbers:
         sensitivity=expand("results/attacks/sensitivity/{model}.parquet", model=MODELS),
         similarity="results/similarity/similarity.parquet",
         similarity_means="results/similarity/similarity_means.parquet",
+        families="results/summaries/families.parquet",
+        predictivity="results/summaries/predictivity.parquet",
     output:
         numbers="results/summaries/numbers.parquet",
         csv=report(

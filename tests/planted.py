@@ -99,11 +99,11 @@ def plant_networks(folder, **columns):
     return plant(folder, "networks", ZOO.assign(**columns))
 
 
-def run(script, folder, *names, bootstrap=100, **inputs):
+def run(script, folder, *names, bootstrap=100, permutations=99, **inputs):
     """Run one script by hand; returns the tables `names` that it wrote, one or several."""
     output = {name: str(folder / f"{name}.parquet") for name in names}
     output |= {"csv": str(folder / f"{names[0]}.csv"), "text": str(folder / f"{names[0]}.txt")}
-    params = {"bootstrap": bootstrap, "permutations": 99, "seed": 5}
+    params = {"bootstrap": bootstrap, "permutations": permutations, "splits": 10, "seed": 5}
     job = Run(script, inputs, output, params, {}, str(folder / "log"))
     importlib.import_module(script).main(job)
     tables = [store.read(output[name], TABLES[name]) for name in names]

@@ -57,8 +57,9 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "similarity_levels": ("similarity_levels",),
     "axes": ("axes", "spectra"),
     "example_perturbations": ("stimuli", "perturbations", "sensitivity"),
-    "agreement": ("agreement",),
+    "agreement": ("agreement", "numbers"),
     "predictors": ("predictors",),
+    "families": ("families",),
 }
 MODULES = (attacks, changes, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
 TABLES = {  # every declared table, by name
@@ -366,11 +367,12 @@ def plant_axes(folder, models, regions, rng):
                 value = rng.uniform(1, 40)
                 axes.append({**row, "measure": measure, "k": 0, "radius": 0.0, "value": value})
                 axes[-1] |= {"low": 0.8 * value, "high": 1.2 * value, "chance": np.nan}
-        for measure, k, radius in (("cosine", 0, 0.0), ("similarity", 4, 0.0), ("relative_change", 0, 0.9)):
+        for measure, k, radius in (("cosine", 0, 0.0), ("similarity", 4, 0.0), ("transfer_of_brain", 0, 0.9)):
             value = rng.uniform(0.01, 0.1)
             row |= {"measure": measure, "k": k, "radius": radius, "value": value, **interval(value)}
             agreement += [{**row, "chance": k / 768 if k else np.nan}] if name != BRAIN else []
     write(folder, "axes", axes)
+    plant_families(folder, regions, rng)
     write(folder, "agreement", agreement if BRAIN in models else frame("agreement", agreement)[:0])
     shares = {name: rng.dirichlet(np.ones(9)) for name in models}
     rows = [
@@ -388,6 +390,25 @@ def plant_axes(folder, models, regions, rng):
         for roi, predictor, among in product((*regions, "all"), predictors, ("all", "robust"))
     ]
     write(folder, "predictors", rows)
+
+
+def plant_families(folder, regions, rng):
+    """Write what families of networks differ in, and their agreement with the brain."""
+    rows, means = [], []
+    agreement = {"gradient_cosine": (0, 0.0), "similarity": (4, 0.0), "transfer_of_target": (0, 0.9)}
+    for family, roi, measure in product(("standard", "robust"), ("all", *regions), agreement):
+        k, radius = agreement[measure]
+        row = {"measure": measure, "family_source": family, "family_target": BRAIN, "roi": roi, "k": k}
+        row |= {"radius": radius, "wanted": 0.0, "architectures": "any", "resampled": "networks and images"}
+        means.append(row | {"estimate": 0.05, **interval(0.05)})
+    verdicts = {"sensitivity": (-1.2, "standard higher"), "brain_cosine": (1.1, "robust higher")}
+    verdicts |= {"r_over_ceiling": (-0.01, "undecided"), "size_needed": (1.0, "robust higher")}
+    for roi, (measure, (relative, verdict)) in product(("all", *regions), verdicts.items()):
+        row = {"measure": measure, "roi": roi, "verdict": verdict, "relative": relative}
+        row |= {"wanted": WANTED if measure == "size_needed" else 0.0, "resampled": "networks and images"}
+        rows.append(row | interval(relative, "relative_low", "relative_high"))
+    write(folder, "families", rows)
+    write(folder, "numbers", means)
 
 
 def plant_example(folder, models, regions, rng):

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import binom, kstest, t
+from scipy.stats import binom, kstest, spearmanr, t
 
 from codingaxes.estimates import permutations
 
@@ -170,3 +170,43 @@ def test_adjusted_p_values_are_those_of_benjamini_and_hochberg_and_missing_ones_
 def test_the_smallest_p_value_is_that_of_an_observed_value_above_all_draws_but_its_twins():
     assert permutations.smallest_p(99) == permutations.p_value(9, np.zeros(99))
     assert permutations.smallest_p(5, twins=1) == permutations.p_value(9, [9, 0, 0, 0, 0])
+
+
+def test_regressions_of_log_similarity_reject_5_percent_where_nothing_but_architecture_matters():
+    """Measured with 1000 simulations: MEASURED of true null hypotheses about training and sensitivity."""
+    rejected = []
+    for seed in range(200):
+        rng = np.random.default_rng(1000 + seed)
+        x = {
+            "different architecture": permutations.differs(ARCHITECTURE),
+            "different training": permutations.differs(ROBUST),
+            "difference of log sensitivity": permutations.distance(ROBUST + 0.3 * rng.standard_normal(12)),
+        }
+        similarity = np.exp(network_noise(rng) - 2 * x["different architecture"])
+        rejected.append(permutations.regress_pairs(np.log(similarity), x, 199, rng).p_values <= 0.05)
+    rejected = np.array(rejected)
+    assert rejected[:, 0].mean() > 0.9
+    assert (rejected[:, 1:].sum(axis=0) <= binom.ppf(0.999, 200, 0.05)).all()
+    assert (rejected[:, 1:].sum(axis=0) >= binom.ppf(0.001, 200, 0.05)).all()
+
+
+def test_a_regression_says_the_smallest_p_that_its_labels_allow(rng):
+    """Exchanging networks of one label changes nothing: 2 x 3! x 3! of 720 orders are alike."""
+    x = {"training": permutations.differs([0, 0, 0, 1, 1, 1])}
+    result = permutations.regress_pairs(symmetric(rng.standard_normal((6, 6))), x, 720, rng)
+    assert result.exact and result.smallest_p[0] == pytest.approx(72 / 720)
+    x = {"sensitivity": permutations.distance(rng.random(6))}
+    result = permutations.regress_pairs(symmetric(rng.standard_normal((6, 6))), x, 720, rng)
+    assert result.smallest_p[0] == pytest.approx(1 / 720)
+
+
+def test_a_rank_correlation_is_tested_by_permuting_networks(rng):
+    x, y = rng.standard_normal((2, 7))
+    p, smallest = permutations.rank_p(np.append(x, np.nan), np.append(y, 1.0), 5040, rng)
+    null = [spearmanr(x[list(order)], y).statistic for order in itertools.permutations(range(7))]
+    assert p == pytest.approx(np.mean(np.abs(null) >= abs(spearmanr(x, y).statistic) - 1e-9))
+    assert smallest == pytest.approx(2 / 5040)
+    assert permutations.rank_p(x, x, 5040, rng) == pytest.approx((2 / 5040, 2 / 5040))
+    assert permutations.rank_p(x, -x, 99, rng)[0] == pytest.approx(0.01)
+    assert np.isnan(permutations.rank_p(x[:2], y[:2], 99, rng)).all()
+    assert np.isnan(permutations.rank_p(np.ones(7), y, 99, rng)).all()

@@ -24,7 +24,7 @@ def chosen_on_noise(seed, leak):
     chosen = selection.choose_layers({name: fit.error for name, fit in fits.items()}, {"FFA": 0})["FFA"]
     chosen = max(tested, key=tested.get) if leak else chosen
     predicted = fits[chosen].predict(layers[chosen][~train])
-    low, high = bootstrap.bootstrap_correlation(predicted, responses[~train], rng, 300)
+    low, high = bootstrap.correlation_interval(predicted, responses[~train])
     return tested[chosen], low[0] <= 0 <= high[0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from planted import IMAGES, MODELS, NETWORKS, REGIONS, plant, run
-from planted_attacks import SHARE, attacked, drawn, plant_transfer
+from planted_attacks import SHARE, attacked, drawn, own_change, plant_transfer
 
 from codingaxes.names import BRAIN
 
@@ -52,9 +52,12 @@ def test_cosines_and_similarities_are_means_over_images_of_pairs_with_the_brain(
 
 def test_attacks_of_the_main_radius_on_networks_move_the_brain_by_the_planted_share(tmp_path):
     table, _ = summarise(tmp_path)
-    rows = table[table.measure == "relative_change"]
+    rows = table[table.measure == "transfer_of_brain"]
     assert sorted(zip(rows.roi, rows.network, strict=True)) == sorted(product(REGIONS, NETWORKS))
-    np.testing.assert_allclose(rows[["value", "ci_low", "ci_high"]], SHARE)
+    for row in rows.itertuples():
+        changes = [[own_change(name, image, row.roi) for image in IMAGES] for name in (row.network, BRAIN)]
+        assert row.value == pytest.approx(SHARE * np.sum(changes[0]) / np.sum(changes[1]))
+    assert rows.ci_low.isna().all()  # the share is the same of all images
     assert (rows.radius == 0.5).all() and (rows.k == 0).all()
 
 

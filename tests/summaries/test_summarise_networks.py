@@ -92,6 +92,12 @@ def test_networks_that_are_better_at_their_task_and_predict_better_correlate_in_
         assert table.loc[roi, "r_over_ceiling", "sensitivity"].rank_correlation == pytest.approx(-1)
 
 
+def test_rank_correlations_of_few_networks_say_that_no_p_could_be_small(tmp_path):
+    table = correlations(summarise(tmp_path, accuracy=[0.9, 0.8, 0.7])[1])
+    row = table.loc["FFA", "accuracy", "r"]
+    assert row.p == row.smallest_p == pytest.approx(2 / 6) and row.p_adjusted >= row.p
+
+
 def test_data_without_repetitions_have_r_and_no_ratio(tmp_path):
     table, pairs = summarise(tmp_path, ceiling=np.nan, accuracy=[0.9, 0.8, 0.7])
     assert table.filter(like="over_ceiling").isna().all(axis=None) and table.r.notna().all()

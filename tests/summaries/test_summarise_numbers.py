@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 import pytest
-from planted import IMAGES, MODELS, REGIONS, plant, plant_networks, run
+from planted import IMAGES, MODELS, REGIONS, plant, plant_networks, rows_of, run
 from planted_attacks import SHARE, attacked, drawn, own_change, plant_sensitivity, plant_transfer, unreached
 
 from codingaxes.estimates import sentences
@@ -15,6 +15,14 @@ KIND = ["family_source", "family_target", "architectures"]
 STANDARD, ROBUST = ("standard", "standard", "itself"), ("robust", "robust", "itself")
 # Similarity of voxels' axes, of each pair and by its dimension; the cosine of gradients is a tenth of it.
 PAIRS = {pair: 0.1 * (place + 1) for place, pair in enumerate(combinations(MODELS, 2))}
+
+
+VERDICT = {"difference": -1.2, "ci_low": -1.5, "ci_high": -0.9, "p_adjusted": 0.021}
+VERDICT |= {"verdict": "standard higher"}
+FAMILIES = [{"measure": "sensitivity", "roi": "all", "wanted": 0.0, "smallest_p": 0.01} | VERDICT]
+EQUAL = {"comparison": "families", "margin": 0.03, "verdict": "equal"}
+STABLE = {"comparison": "sensitivity_at_equal_r", "verdict": "different"} | {"ci_low": -1.7, "ci_high": -1.1}
+PREDICTIVITY = [row | {"roi": "all", "one": "robust", "other": "standard"} for row in (EQUAL, STABLE)]
 
 
 def plant_similarity(folder):
@@ -41,6 +49,8 @@ def summarise(folder, rows=None):
         "perturbations": plant_transfer(folder, rows),
         "variants": plant_transfer(folder, unreached(), "variants"),
         "sensitivity": plant_sensitivity(folder),
+        "families": plant(folder, "families", FAMILIES),
+        "predictivity": plant(folder, "predictivity", PREDICTIVITY),
         **plant_similarity(folder),
     }
     return run("summarise_numbers", folder, "numbers", **inputs)
@@ -59,7 +69,8 @@ def select(numbers, measure, *columns, roi="all", radius=0.5):
 
 def test_noise_counts_by_the_mean_absolute_change_over_its_draws(numbers):
     noise = select(numbers, "mean_change", "perturbation", *KIND).loc[("random", *ROBUST)]
-    assert noise[["estimate", "ci_low", "ci_high"]].tolist() == pytest.approx([0.2] * 3) and noise.n == 2
+    assert noise.estimate == pytest.approx(0.2) and np.isnan(noise.ci_low) and noise.n == 2
+    assert noise.resampled == ""  # the same for all: no evidence of how much it could vary
 
 
 def test_own_attacks_are_averaged_over_images_models_and_regions(numbers):
@@ -82,7 +93,8 @@ def test_controls_count_by_size_and_those_that_were_not_made_have_no_number(numb
 
 def test_relative_transfer_is_the_planted_share_for_every_kind_of_pair_and_radius(numbers):
     rows = numbers[(numbers.measure == "relative_transfer") & (numbers.wanted == 0)]
-    np.testing.assert_allclose(rows[["estimate", "ci_low", "ci_high"]], SHARE)
+    np.testing.assert_allclose(rows.estimate, SHARE)
+    assert rows.ci_low.isna().all() and rows.ci_high.isna().all()
     assert set(rows.radius) == {0.2, 0.5} and set(rows.roi) == {"all", *REGIONS}
     assert select(rows, "relative_transfer", *KIND).n.to_dict() == {
         ("robust", "robust", "different"): 2,
@@ -91,6 +103,25 @@ def test_relative_transfer_is_the_planted_share_for_every_kind_of_pair_and_radiu
         ("standard", "robust", "any"): 2,
         ("standard", BRAIN, "any"): 1,
     }
+
+
+def test_transfer_comes_in_sd_and_as_a_share_of_the_targets_own_attack_beside_the_ratio_of_the_two(numbers):
+    kind = ("robust", BRAIN, "any")
+    places = list(product(IMAGES, REGIONS))
+    own = {name: np.array([own_change(name, *place) for place in places]) for name in MODELS}
+    change = SHARE * np.mean([own["b_tough"], own["c_tough"]])
+    assert select(numbers, "transfer", *KIND).loc[kind].estimate == pytest.approx(change)
+    shares = [own[name].mean() / own[BRAIN].mean() for name in ("b_tough", "c_tough")]  # in both regions
+    row = select(numbers, "transfer_of_target", *KIND).loc[kind]
+    assert row.estimate == pytest.approx(SHARE * np.mean(shares)) and row.unit == "ratio"
+    ratio = select(numbers, "sensitivity_ratio", *KIND).loc[kind].estimate
+    assert ratio == pytest.approx(np.mean(1 / np.array(shares)))
+
+
+def test_an_interval_says_what_it_is_over(numbers):
+    rows = select(numbers, "mean_change", "perturbation", *KIND)
+    assert rows.loc[("attack", *ROBUST)].resampled == "images"  # two networks only
+    assert rows.loc[("attack", BRAIN, BRAIN, "itself")].resampled == "images"
 
 
 def test_transfer_of_attacks_with_an_effect_leaves_out_those_that_failed(numbers):
@@ -139,11 +170,24 @@ def test_the_text_says_each_number_of_all_regions_at_its_largest_radius_in_words
     text = sentences.describe_numbers(numbers)
     lines = text.splitlines()
     assert all(len(line) <= 110 and line == line.rstrip() for line in lines)
-    transfer = lines.index("change of the attacked model.")
-    assert "l2 norm 0.5" in lines[transfer - 1]
+    transfer = next(place for place, line in enumerate(lines) if "as a share of the change of the at" in line)
+    assert lines.index("Change of another model under an attack of l2 norm 0.5, in SD.") < transfer
     assert lines[transfer + 1].split("  0.2")[0].strip() == "two robust networks of different architectures"
     assert any(line.startswith("  from standard networks to the simulated brain") for line in lines)
-    assert "k = 4" in text and "changes the attacked by 1 SD" in text
+    assert "k = 4" in text and "\n1 SD, in SD." in text
     shown = numbers[(numbers.roi == "all") & (numbers.radius != 0.2)]
     assert sum(line.startswith("  ") for line in lines) == len(shown)
     assert "nan" not in text and "_" not in text
+
+
+def test_the_text_ends_with_the_verdicts_on_families():
+    families, predictivity = rows_of("families", FAMILIES), rows_of("predictivity", PREDICTIVITY)
+    text = sentences.describe_verdicts(families, predictivity)
+    assert "adjusted for the 1 tests" in text and "the smallest possible is 0.01" in text
+    line = next(
+        line for line in text.splitlines() if line.startswith("  change by the larger own attack, SD")
+    )
+    assert "-1.2000" in line and "p = 0.021" in line and line.endswith("standard higher")
+    assert "within 0.03 (90% interval)? Yes." in text and text.splitlines()[-1].endswith("Different")
+    assert all(len(line) <= 110 for line in text.splitlines())
+    assert sentences.describe_verdicts(families[:0], predictivity) == ""

@@ -1,4 +1,9 @@
-"""Explain similarity over pairs by architecture, training and sensitivity (rule explain_similarity)."""
+"""Explain similarity over pairs by architecture, training and sensitivity (rule explain_similarity).
+
+What is regressed is the logarithm of similarity. Similarity spans two orders of magnitude, and its spread
+grows with it: of raw similarity the permutation test rejects 0 to 1.5% of true null hypotheses where it says
+5%, of its logarithm 3.5 to 7%.
+"""
 
 import numpy as np
 import pandas as pd
@@ -31,6 +36,7 @@ def main(run):
         regression += [about | row for row in explain(run, about, matrix, networks.loc[names], each[names])]
     store.write(run.output["reliability"], RELIABILITY, pd.DataFrame(reliabilities))
     regression = pd.DataFrame(regression, columns=list(SIMILARITY_REGRESSION.columns))
+    regression["p_adjusted"] = permutations.adjust(regression.p)
     store.write(run.output["regression"], SIMILARITY_REGRESSION, regression)
     regression.to_csv(run.output["csv"], index=False, float_format="%.5g")
 
@@ -51,6 +57,11 @@ def symmetric(means, names):
     return np.where(np.isnan(matrix), matrix.T, matrix)
 
 
+def log_of(matrix):
+    """Take logarithms of similarities (networks, networks); missing where one is not above 0."""
+    return np.log(np.where(matrix > 0, matrix, np.nan))
+
+
 def explain(run, about, matrix, networks, sensitivity):
     """Yield a row for each predictor of a multiple regression over pairs; none where it is not defined."""
     predictors = {
@@ -62,17 +73,18 @@ def explain(run, about, matrix, networks, sensitivity):
     # permutations are drawn under the name controls; another name would draw others
     rng = np.random.default_rng(run.seed("controls", *about.values()))
     try:
-        result = permutations.regress_pairs(matrix, predictors, run.params["permutations"], rng)
+        result = permutations.regress_pairs(log_of(matrix), predictors, run.params["permutations"], rng)
     except ValueError as error:
         job.log.warning(f"{about}: no regression over {len(matrix)} networks: {error}")
         return
-    evidence = zip(result.names, result.coefficients, result.standardised, result.p_values, strict=True)
-    for name, coefficient, standardised, p in evidence:
+    columns = result.coefficients, result.standardised, result.p_values, result.smallest_p
+    for name, coefficient, standardised, p, smallest_p in zip(result.names, *columns, strict=True):
         yield {
             "predictor": name,
             "coefficient": coefficient,
             "standardised": standardised,
             "p": p,
+            "smallest_p": smallest_p,
             "r_squared": result.r_squared,
             "n_pairs": result.n_pairs,
             "n_networks": result.n_networks,

@@ -202,9 +202,9 @@ def prediction_rows(about, predicted, measured, image_ids):
 
 def score_targets(run, about, predicted, responses, train, r_k_fold):
     """Score every target on held-out images: rows of the table scores."""
-    measured, rng = responses[~train], np.random.default_rng(run.seed("scores"))
+    measured = responses[~train]
     return about[["subject", "roi", "target"]].assign(
-        **score(predicted, measured, about.ceiling, rng, run.params["bootstrap"]),
+        **score(predicted, measured, about.ceiling),
         r2=bootstrap.determination(predicted, measured),
         r_k_fold=r_k_fold,
         n_train=train.sum(),
@@ -217,21 +217,15 @@ def cross_subject(run, about, predicted, measured):
     means = about[(about.target == "mean") & (about.subject != GROUP)]
     means = means.assign(column=means.index)
     pairs = means.merge(means, on="roi", suffixes=("", "_of"), sort=False)
-    scores = score(
-        predicted[:, pairs.column],
-        measured[:, pairs.column_of],
-        pairs.ceiling_of,
-        np.random.default_rng(run.seed("cross_subject")),
-        run.params["bootstrap"],
-    )
+    scores = score(predicted[:, pairs.column], measured[:, pairs.column_of], pairs.ceiling_of)
     rows = pairs[["roi", "subject"]].assign(tested_on=pairs.subject_of)
     return rows.assign(**scores, n_test=len(measured))
 
 
-def score(predicted, measured, ceiling, rng, draws):
+def score(predicted, measured, ceiling):
     """Compute r, its interval, and r over the ceiling; NaN where the ceiling is zero."""
     r = bootstrap.correlation(predicted, measured)
-    low, high = bootstrap.bootstrap_correlation(predicted, measured, rng, draws)
+    low, high = bootstrap.correlation_interval(predicted, measured)
     ratio = measures.over_ceiling(r, ceiling).to_numpy()
     return {"r": r, "ci_low": low, "ci_high": high, "ceiling": ceiling.to_numpy(), "r_over_ceiling": ratio}
 

@@ -1,20 +1,24 @@
 """How well do the networks' coding axes and attacks agree with the simulated brain? (rule plot_agreement)."""
 
+import pandas as pd
+
 from codingaxes import job
 from codingaxes.figures import marks, style, words
+from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.summaries import AGREEMENT
+from codingaxes.tables.summaries import AGREEMENT, NUMBERS
 
 LABELS = {
     "cosine": "Cosine of\nthe gradients",
     "similarity": "Similarity of\n{k} leading axes",
-    "relative_change": "Brain's change /\nsource's own change",
+    "transfer_of_brain": "Brain's change / that by\nthe brain's own attack",
 }
+NUMBER = {"cosine": "gradient_cosine", "similarity": "similarity", "transfer_of_brain": "transfer_of_target"}
 
 
 def main(run):
-    """Draw rows: gradients, leading axes, attacks; columns: regions; one mark for each network."""
+    """Draw rows: gradients, leading axes, attacks; columns: regions; marks of networks and of families."""
     networks = store.read(run.input["networks"], NETWORKS)
     names, looks = networks.network.to_list(), style.look(networks)
     values = store.read(run.input["agreement"], AGREEMENT)
@@ -24,7 +28,8 @@ def main(run):
         )
     regions = values.roi.unique()
     values = style.in_order(values, measure=LABELS, roi=regions, network=names)
-    similarity, attacks = (values[values.measure == name] for name in ("similarity", "relative_change"))
+    similarity, attacks = (values[values.measure == name] for name in ("similarity", "transfer_of_brain"))
+    means = families(run, similarity.k.iloc[0], attacks.radius.iloc[0])
     chance = similarity.chance.iloc[0]
     figure, axes = style.grid(3, len(regions), 6.3, sharex=True, sharey="row")
     for measure, row in zip(LABELS, axes, strict=True):
@@ -32,6 +37,7 @@ def main(run):
             rows = values[(values.measure == measure) & (values.roi == roi)]
             marks.named_points(axis, rows, "value", "ci_low", "ci_high", names, looks)
             marks.family_lines(axis, names, looks)
+            draw_families(axis, means[(means.measure == measure) & (means.roi == roi)], looks.loc[names])
         row[0].set_ylabel(LABELS[measure].format(k=similarity.k.iloc[0]))
     for roi, top, middle, bottom in zip(regions, *axes, strict=True):
         top.set_title(roi)
@@ -43,10 +49,40 @@ def main(run):
     marks.letters(axes[:, 0])
     figure.align_ylabels(axes[:, 0])
     handles = [*marks.key_of(looks, names), marks.dashed(f"B: chance, {words.number(chance, 2)}")]
+    handles.append(marks.line("mean of a family, with its interval", linewidth=1.4))
     note = f"{words.probes(values.n_images)}; {words.INTERVALS}; "
+    note += f"shaded: 95% intervals over {' or '.join(sorted(set(means.resampled)))}; "
     note += f"C: radius {words.span(attacks.radius, 3)}, both directions"
     marks.legend_below(figure, handles, 4, note)
-    style.save(run, figure, values)
+    style.save(run, figure, with_means(values.assign(family=""), means))
+
+
+def families(run, k, radius):
+    """Read the mean of each family, with its interval over networks and images."""
+    numbers = store.read(run.input["numbers"], NUMBERS, filters=[("family_target", "=", BRAIN)])
+    numbers = numbers[(numbers.family_source != BRAIN) & (numbers.wanted == 0) & (numbers.roi != "all")]
+    chosen = numbers.k.isin([0, k]) & numbers.radius.isin([0.0, radius])
+    names = {number: name for name, number in NUMBER.items()}
+    means = numbers[chosen & numbers.measure.isin(names)]
+    return means.assign(measure=means.measure.map(names), family=means.family_source)
+
+
+def with_means(values, means):
+    """Put the means of families below the values of networks, as they are plotted."""
+    columns = ["measure", "roi", "family", "k", "radius", "ci_low", "ci_high", "n_images"]
+    rows = means[[*columns, "resampled"]].assign(network="", value=means.estimate)
+    return pd.concat([values.assign(resampled="images"), rows], ignore_index=True)
+
+
+def draw_families(axis, means, looks):
+    """Draw the mean of each family as a line beside its networks, its interval shaded behind them."""
+    colors = style.family_colors(looks.family)
+    for row in means.itertuples():
+        at = [place for place, family in enumerate(looks.family) if family == row.family]
+        ends = min(at) - 0.42, max(at) + 0.42
+        color = colors[row.family]
+        axis.hlines(row.estimate, *ends, color=color, linewidth=1.4, zorder=2)
+        axis.fill_between(ends, row.ci_low, row.ci_high, color=color, alpha=0.15, linewidth=0, zorder=0)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def main(run):
     pairs = with_brain(store.read(run.input["similarity"], SIMILARITY))
     filters = [("attack", "=", measures.MAIN), ("target", "=", BRAIN)]
     transfer = store.read(run.input["transfer"], TRANSFER, filters=filters)
-    transfer, radius = measures.at_main_radius(transfer[~transfer.source.isin([BRAIN, NOISE])])
+    transfer, radius = measures.at_main_radius(transfer[transfer.source != NOISE])
     voxels = pairs[pairs.response == "voxels"].iloc[0]
     rows = [
         *compare_axes(pairs, "cosine", "group", run),
@@ -55,20 +55,18 @@ def compare_axes(pairs, measure, response, run):
 
 
 def compare_attacks(transfer, run):
-    """Compare what each network's attack does to the simulated brain and to the network itself."""
-    transfer = transfer.assign(
-        brain=measures.attacked_change(transfer.change_target, transfer.direction),
-        own=measures.attacked_change(transfer.change_source, transfer.direction),
-    )
-    for (roi, network), part in transfer.groupby(["roi", "source"], sort=False):
-        images = part.groupby("image_id")[["brain", "own"]].mean()
-        yield estimate("relative_change", roi, network, images.brain.to_numpy(), images.own.to_numpy(), run)
+    """Compare what each network's attack does to the brain with what the brain's own attack does."""
+    transfer = transfer.assign(brain=measures.attacked_change(transfer.change_target, transfer.direction))
+    for roi, part in transfer.groupby("roi", sort=False):
+        images = part.pivot_table(index="image_id", columns="source", values="brain", sort=False)
+        for network in images.columns.drop(BRAIN):
+            values = images[[network, BRAIN]].dropna().to_numpy()
+            yield estimate("transfer_of_brain", roi, network, values[:, 0], values[:, 1], run)
 
 
 def estimate(measure, roi, network, numerator, denominator, run):
     """Give one row: a mean over images, or the ratio `measures.relative_transfer`, with its interval."""
-    # drawn under the name of the rule that once did this: another name would draw other images
-    rng = np.random.default_rng(run.seed(measure, roi, network, rule="plot_agreement"))
+    rng = np.random.default_rng(run.seed(measure, roi, network))
     value, low, high = bootstrap.bootstrap_mean_ratio(
         numerator[None], denominator[None], rng, run.params["bootstrap"]
     )

@@ -1,9 +1,10 @@
 """Summarise what networks are compared by, and how these measures go together (rule summarise_networks)."""
 
+import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import measures
+from codingaxes.estimates import measures, permutations
 from codingaxes.names import GROUP
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
@@ -38,7 +39,7 @@ def main(run):
     table = table[list(NETWORK_MEASURES.columns)]
     store.write(run.output["network_measures"], NETWORK_MEASURES, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
-    store.write(run.output["network_correlations"], NETWORK_CORRELATIONS, correlate(table))
+    store.write(run.output["network_correlations"], NETWORK_CORRELATIONS, correlate(table, run))
 
 
 def score(scores):
@@ -64,14 +65,20 @@ def pushed(sensitivities):
     return own[["network", "roi", "sensitivity", "radius", "unconverged", "n_probes"]]
 
 
-def correlate(table):
-    """Correlate pairs of measures over networks, in each region."""
+def correlate(table, run):
+    """Correlate pairs of measures over networks, in each region, and test it by permuting networks."""
     rows = []
     for roi, part in table.groupby("roi", sort=False):
         for x, y in PAIRS:
             correlation, n = measures.rank_correlation(part[x], part[y])
-            rows.append({"roi": roi, "x": x, "y": y, "rank_correlation": correlation, "n_networks": n})
-    return pd.DataFrame(rows)
+            rng = np.random.default_rng(run.seed(roi, x, y))
+            p, smallest = permutations.rank_p(
+                part[x].to_numpy(), part[y].to_numpy(), run.params["permutations"], rng
+            )
+            row = {"roi": roi, "x": x, "y": y, "rank_correlation": correlation, "n_networks": n}
+            rows.append(row | {"p": p, "smallest_p": smallest})
+    table = pd.DataFrame(rows)
+    return table.assign(p_adjusted=permutations.adjust(table.p))
 
 
 if __name__ == "__main__":

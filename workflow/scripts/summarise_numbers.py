@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap, measures, sentences
+from codingaxes.estimates import bootstrap, families, measures, sentences
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.sensitivity import SENSITIVITY
 from codingaxes.tables.similarity import SIMILARITY, SIMILARITY_MEANS
-from codingaxes.tables.summaries import NUMBERS
+from codingaxes.tables.summaries import FAMILIES, NUMBERS, PREDICTIVITY
 from codingaxes.tables.transfer import TRANSFER
 
 COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
@@ -29,7 +29,7 @@ OF_AXES = {
 
 
 def main(run):
-    """Average everything over images last, so that images can be resampled."""
+    """Average everything over images last, so that images can be resampled, and networks with them."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     transfer = with_changes(store.read(run.input["perturbations"], TRANSFER, COLUMNS))
     variants = with_changes(store.read(run.input["variants"], TRANSFER, VARIANTS))
@@ -40,20 +40,22 @@ def main(run):
     estimated = [  # in this order they share one stream of random numbers
         *own_changes(transfer, networks),
         *controls(sensitivity, networks),
-        *relative_transfer(transfer[transfer.attack == measures.MAIN], networks),
+        *transfer_to_others(transfer[transfer.attack == measures.MAIN], networks),
         *transfer_of_effects(variants, networks),
         *similarity_of_axes(similarity, networks),
         *gradient_cosine(similarity, networks),
     ]
     counted = [*unconverged(sensitivity, networks), *reached(variants, networks)]
-    # drawn under the rule's former name: another name would draw other images
-    rng, draws = np.random.default_rng(run.seed(rule="summarise_effects")), run.params["bootstrap"]
-    rows = [row for number, frame in estimated for row in estimates(number, frame, rng, draws)]
+    rng, draws = np.random.default_rng(run.seed("images")), run.params["bootstrap"]
+    rows = [row for number, frame in estimated for row in estimates(number, frame, networks, rng, draws)]
     rows += [row for number, frame in counted for row in shares(number, frame)]
     table = pd.DataFrame(rows)[list(NUMBERS.columns)]
     store.write(run.output["numbers"], NUMBERS, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
-    Path(run.output["text"]).write_text(sentences.describe_numbers(table))
+    verdicts = store.read(run.input["families"], FAMILIES)
+    predictivity = store.read(run.input["predictivity"], PREDICTIVITY)
+    parts = [sentences.describe_numbers(table), sentences.describe_verdicts(verdicts, predictivity)]
+    Path(run.output["text"]).write_text("\n".join(part for part in parts if part))
 
 
 def with_changes(transfer):
@@ -78,23 +80,28 @@ def cells(frame):
             yield radius, roi, part[part.roi == roi]
 
 
-def estimates(about, frame, rng, draws):
+def estimates(about, frame, networks, rng, draws):
     """Yield the rows of one kind of number: mean over pairs and regions of top / bottom, and its interval.
 
-    Images that lack a pair or a region are left out.
+    The interval is over networks and images; over images alone, by the bootstrap-t, where a family has fewer
+    than three networks, or the number is about the brain alone. Images that lack a pair or a region are left
+    out.
     """
     for radius, roi, part in cells(frame):
-        top, bottom = (
-            part.pivot_table(index=["pair", "roi"], columns="image_id", values=name)
-            for name in ("top", "bottom")
-        )
-        whole = top.notna().all() & bottom.notna().all()
-        estimate, low, high = np.nan, np.nan, np.nan
-        if whole.any():
-            values = top.loc[:, whole].to_numpy(), bottom.loc[:, whole].to_numpy()
-            estimate, low, high = bootstrap.bootstrap_mean_ratio(*values, rng, draws)
+        values = families.ratio_cells(part, list(networks.index))
+        everything = [(1, np.ones(len(values.value), bool))]
+        estimate = float(families.contrast(values.value, everything))
+        low, high, resampled = families.interval(values, everything, networks.family.to_numpy())
+        if resampled == families.IMAGES:
+            low, high = bootstrap.bootstrap_mean_ratio(values.top, values.bottom, rng, draws)[1:]
         row = {"roi": roi, "radius": radius, "estimate": estimate, "ci_low": low, "ci_high": high}
-        yield about | row | {"n": part.pair.nunique(), "n_images": part.image_id.nunique()}
+        row |= {"resampled": resampled, "n": pairs_in(part), "n_images": part.image_id.nunique()}
+        yield about | row
+
+
+def pairs_in(rows):
+    """Count the models, or pairs of models, that rows are about."""
+    return (rows.one + " " + rows.other).nunique()
 
 
 def shares(about, frame):
@@ -103,7 +110,8 @@ def shares(about, frame):
         missed = about["measure"] == "unconverged"
         share = measures.unconverged(part.converged) if missed else part.reached.mean()
         row = {"roi": roi, "radius": radius, "estimate": share, "ci_low": np.nan, "ci_high": np.nan}
-        yield about | row | {"n": part.pair.nunique(), "n_images": part.image_id.nunique()}
+        row |= {"resampled": families.NOTHING, "n": pairs_in(part), "n_images": part.image_id.nunique()}
+        yield about | row
 
 
 def by_family(frame, model, networks):
@@ -124,7 +132,7 @@ def own_changes(transfer, networks):
             rows = part[part.attack == attack]
             if len(rows):
                 about = number("mean_change", "SD", perturbation, kind)
-                yield about, rows.assign(pair=rows.target, top=rows.change, bottom=1.0)
+                yield about, rows.assign(one=rows.target, other="", top=rows.change, bottom=1.0)
 
 
 def controls(sensitivity, networks):
@@ -136,22 +144,41 @@ def controls(sensitivity, networks):
             if len(rows):
                 about = number("mean_change", "SD", perturbation, kind)
                 change = measures.counted_change(rows.change, rows.direction, rows.kind)
-                yield about, rows.assign(pair=rows.network, top=change, bottom=1.0)
+                yield about, rows.assign(one=rows.network, other="", top=change, bottom=1.0)
 
 
-def relative_transfer(transfer, networks, wanted=0.0):
-    """Yield changes of other models under attacks, by kind of pair."""
+def transfer_to_others(transfer, networks, wanted=0.0):
+    """Yield changes of other models under attacks, by kind of pair.
+
+    They come in SD, as a share of the target's own attack, and last as a share of the source's change, beside
+    the ratio of the two own changes, which most of that share is. Where an effect was wanted, both own
+    changes are this effect: the second and the fourth would say nothing new.
+    """
+    key = ["target", "roi", "direction", "radius", "image_id"]
+    own = transfer[transfer.source == transfer.target].set_index(key).change.rename("own_target")
     other = transfer[(transfer.source != transfer.target) & (transfer.source != BRAIN)]
-    other = other.assign(pair=other.source + " > " + other.target, top=other.change, bottom=other.own)
-    for kind, part in measures.kinds_of_pairs(other, "source", "target", networks):
-        yield number("relative_transfer", "ratio", "attack", kind, wanted=wanted), part
+    other = other.join(own, on=key, validate="many_to_one").rename(columns={"source": "one"})
+    other = other.assign(other=other.target, nothing=1.0)
+    ratios = {
+        "transfer": ("SD", "change", "nothing"),
+        "transfer_of_target": ("ratio", "change", "own_target"),
+        "relative_transfer": ("ratio", "change", "own"),
+        "sensitivity_ratio": ("ratio", "own_target", "own"),
+    }
+    shown = ["transfer", "relative_transfer"] if wanted else list(ratios)
+    kinds = list(measures.kinds_of_pairs(other, "one", "other", networks))
+    for measure in shown:
+        unit, top, bottom = ratios[measure]
+        for kind, part in kinds:
+            about = number(measure, unit, "attack", kind, wanted=wanted)
+            yield about, part.assign(top=part[top], bottom=part[bottom])
 
 
 def transfer_of_effects(variants, networks):
     """Yield the same of the smallest attacks that have a wanted effect, where they have it."""
     rows = variants[(variants.attack == "l2_effect") & variants.reached]
     for wanted, part in rows.groupby("wanted"):
-        yield from relative_transfer(part, networks, wanted)
+        yield from transfer_to_others(part, networks, wanted)
 
 
 def similarity_of_axes(similarity, networks):
@@ -159,7 +186,7 @@ def similarity_of_axes(similarity, networks):
     similarity = similarity[similarity.response == "voxels"]
     similarity = measures.in_family_order(similarity, "network_i", "network_j", networks)
     similarity = similarity.assign(
-        pair=similarity.network_i + " & " + similarity.network_j, bottom=1.0, radius=0.0
+        one=similarity.network_i, other=similarity.network_j, bottom=1.0, radius=0.0
     )
     for k, frame in similarity.groupby("k"):
         for measure, column in OF_AXES.items():
@@ -172,7 +199,7 @@ def similarity_of_axes(similarity, networks):
 def gradient_cosine(similarity, networks):
     """Yield the cosine of each network's gradient with that of the simulated brain."""
     rows = similarity[(similarity.response == "group") & (similarity.network_j == BRAIN)]
-    rows = rows.assign(pair=rows.network_i, top=rows.cosine, bottom=1.0, radius=0.0)
+    rows = rows.assign(one=rows.network_i, other="", top=rows.cosine, bottom=1.0, radius=0.0)
     for kind, part in measures.kinds_of_pairs(rows, "network_i", "network_j", networks):
         yield number("gradient_cosine", "cosine", kind=kind), part
 
@@ -181,7 +208,7 @@ def unconverged(sensitivity, networks):
     """Yield, by family, own attacks, of which some have not converged."""
     rows = sensitivity[(sensitivity.subject == GROUP) & (sensitivity.norm == measures.MAIN)]
     rows = rows[rows.kind == "attack"]
-    rows = rows.assign(pair=rows.network)
+    rows = rows.assign(one=rows.network, other="")
     for kind, part in by_family(rows, "network", networks):
         yield number("unconverged", "share", "attack", kind), part
 
@@ -189,7 +216,7 @@ def unconverged(sensitivity, networks):
 def reached(variants, networks):
     """Yield, by family, own attacks that wanted a change, of which some did not reach it."""
     rows = variants[(variants.attack == "l2_effect") & (variants.source == variants.target)]
-    rows = rows.assign(pair=rows.source)
+    rows = rows.assign(one=rows.source, other="")
     for wanted, part in rows.groupby("wanted"):
         for kind, of_family in by_family(part, "source", networks):
             yield number("reached", "share", "attack", kind, wanted=wanted), of_family

@@ -1,15 +1,24 @@
-"""Estimate 95% intervals by resampling images, or subjects and images.
+"""Estimate 95% intervals over images, or over subjects and images, that hold where these are few.
+
+Plain percentiles of a bootstrap cover 87 to 91% where they say 95%, at 12 images. So means and ratios of
+means have intervals by the bootstrap-t, medians by percentiles that are widened for the number of units, and
+correlations by a jackknife of Fisher's z. `families` has intervals over networks and images.
 
 scipy.stats.bootstrap does not serve here: many cells must share the resampled images, so that their intervals
 can be compared; subjects and images are crossed, which it does not know; and images that lack a value are
-resampled too. Intervals are percentiles. scipy's default, BCa, corrects with a jackknife, which fails for
-medians (B. Efron & R. J. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 11).
+resampled too.
+
+An interval is missing (NaN) where all values are the same, because that is no evidence that others would be,
+and where there are fewer than three images. No interval excludes its own estimate.
 """
 
 import numpy as np
+from scipy.stats import norm, t
 
 LEVEL = (2.5, 97.5)  # percentiles of a 95% interval
+FEWEST = 3  # units that an interval needs
 AT_ONCE = 2**18  # weights that a bootstrap works on together: they fit into a cache
+ROUNDING = 1e-12  # relative; values that differ by less are the same
 
 
 def correlation(x, y, axis=0):
@@ -53,28 +62,56 @@ def determination(predicted, measured):
         return np.where(total > 0, 1 - np.square(predicted - measured).sum(axis=0) / total, np.nan)
 
 
-def bootstrap_correlation(x, y, rng, draws):
-    """Compute the 95% interval of Pearson's r by resampling images, the same for all targets.
+def correlation_interval(x, y):
+    """Compute the 95% interval of Pearson's r over images: a jackknife of Fisher's z, with Student's t.
+
+    Coverage of r = 0.5 at 12, 24 and 94 images, in 4000 simulations: 96, 94 and 95% of normal data; 94, 92
+    and 91% of log-normal data, whose SD of log values is 1. Percentiles cover 90% of either at 12 images, and
+    a bootstrap-t of z covers 84% of the latter.
 
     Parameters
     ----------
     x, y : arrays (images, targets)
-    rng : numpy.random.Generator
-    draws : int
 
     Returns
     -------
     low, high : arrays (targets,)
+        NaN where r is undefined or ±1, also without one of the images, and for fewer than four images.
 
     Source
     ------
-    The percentile bootstrap: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 11: the jackknife.
     """
-    sampled = []
-    for _ in range(draws):
-        rows = rng.integers(0, len(x), len(x))
-        sampled.append(correlation(x[rows], y[rows]))
-    return np.nanpercentile(np.array(sampled), LEVEL, axis=0)
+    n = len(x)
+    if n < FEWEST + 1:
+        return np.full(x.shape[1], np.nan), np.full(x.shape[1], np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.arctanh(correlation(x, y))
+        without = np.arctanh(correlations_without(x, y))
+        error = np.sqrt((n - 1) / n * np.square(without - without.mean(axis=0)).sum(axis=0))
+        half = t.ppf(0.975, n - 2) * np.where(np.isfinite(z), error, np.nan)
+    return np.tanh(z - half), np.tanh(z + half)
+
+
+def correlations_without(x, y):
+    """Compute Pearson's r without each of the images in turn.
+
+    Parameters
+    ----------
+    x, y : arrays (images, targets)
+
+    Returns
+    -------
+    array (images, targets)
+        NaN where one of the two is constant over the other images.
+    """
+    n = len(x)
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    # taking an image away also moves the mean: of centred data the sums of squares lose n / (n - 1) of it
+    xx, yy, xy = ((a * b).sum(axis=0) - n / (n - 1) * a * b for a, b in ((x, x), (y, y), (x, y)))
+    defined = (xx > ROUNDING * (x**2).sum(axis=0)) & (yy > ROUNDING * (y**2).sum(axis=0))
+    size = np.sqrt(np.where(defined, xx * yy, 1.0))
+    return np.where(defined, np.clip(xy / size, -1, 1), np.nan)
 
 
 def ratio(top, bottom):
@@ -87,6 +124,8 @@ def ratio(top, bottom):
 
 def bootstrap_mean_ratio(numerator, denominator, rng, draws):
     """Average over pairs a ratio of means over images, and give its 95% interval by resampling images.
+
+    The interval is the bootstrap-t of `bootstrap_ratios`.
 
     Parameters
     ----------
@@ -101,12 +140,44 @@ def bootstrap_mean_ratio(numerator, denominator, rng, draws):
         NaN where the mean of a denominator is 0; samples in which one is 0 are left out of the interval.
     """
 
-    def mean_ratio(top, bottom):
-        return ratio(top.mean(axis=-1), bottom.mean(axis=-1)).mean(axis=0)
+    def estimate_and_error(top, bottom):
+        images, below = top.shape[-1], bottom.mean(axis=-1)
+        ratios = ratio(top.mean(axis=-1), below)
+        parts = ratio(top - ratios[..., None] * bottom, np.broadcast_to(below[..., None], bottom.shape))
+        scale = ratio(np.abs(top).mean(axis=-1), np.abs(below)).mean(axis=0)
+        spread = np.square(parts.mean(axis=0)).sum(axis=-1)
+        error = np.sqrt(spread / (images * max(1, images - 1)))
+        return ratios.mean(axis=0), np.where(error > ROUNDING * scale, error, np.nan)
 
-    rows = rng.integers(0, numerator.shape[1], (draws, numerator.shape[1]))
-    low, high = percentiles(mean_ratio(numerator[:, rows], denominator[:, rows]))
-    return float(mean_ratio(numerator, denominator)), float(low), float(high)
+    images = numerator.shape[1]
+    observed, error = estimate_and_error(numerator, denominator)
+    rows = rng.integers(0, images, (draws, images))
+    sampled, errors = estimate_and_error(numerator[:, rows], denominator[:, rows])
+    low, high = studentised(observed, error if images >= FEWEST else np.nan, sampled, errors)
+    return float(observed), float(low), float(high)
+
+
+def studentised(estimate, error, sampled, errors):
+    """Give the 95% interval of a bootstrap-t, widened where it would exclude the estimate.
+
+    Parameters
+    ----------
+    estimate, error : floats or arrays (cells,)
+        With the standard error; NaN where it is 0.
+    sampled, errors : arrays (draws,) or (draws, cells)
+        The same of each sample; those without an error are left out.
+
+    Returns
+    -------
+    low, high : as `estimate`
+
+    Source
+    ------
+    Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 12.5.
+    """
+    low, high = percentiles((sampled - estimate) / errors)
+    ends = np.minimum(0, -high * error), np.maximum(0, -low * error)
+    return estimate + ends[0], estimate + ends[1]
 
 
 def draw_counts(size, rng, draws):
@@ -118,7 +189,10 @@ def draw_counts(size, rng, draws):
 def bootstrap_ratios(top, bottom, counts):
     """Compute ratios of sums over images, of many cells, and their 95% intervals by resampling images.
 
-    All cells share the resampled images, so that their intervals can be compared.
+    All cells share the resampled images, so that their intervals can be compared. Intervals are by the
+    bootstrap-t, with the standard error of a ratio by its linearisation. Coverage of a mean in 3000
+    simulations at 12 and 24 images: 95 and 94% of normal data, 93% of log-normal data whose SD of log values
+    is 0.5, and 90 and 91% where it is 1 (percentiles: 80 and 86%; Student's t: 84 and 87%).
 
     Parameters
     ----------
@@ -132,18 +206,38 @@ def bootstrap_ratios(top, bottom, counts):
     estimate, low, high : arrays (cells,)
         NaN where the bottom is 0 on all images; samples whose bottom is 0 are left out of the interval.
     """
-    estimate = ratio(top.sum(axis=1), bottom.sum(axis=1))
-    return estimate, *percentiles(ratio(counts @ top.T, counts @ bottom.T))
+    units = np.count_nonzero(bottom, axis=1)
+
+    def estimate_and_error(counts):
+        above, below = counts @ top.T, counts @ bottom.T
+        estimate = ratio(above, below)
+        squares = counts @ np.square(top).T, counts @ (top * bottom).T, counts @ np.square(bottom).T
+        spread = squares[0] - 2 * estimate * squares[1] + estimate**2 * squares[2]
+        scale = squares[0] + estimate**2 * squares[2]
+        spread = np.where(spread > ROUNDING * scale, spread, np.nan)
+        return estimate, np.sqrt(ratio(spread * (units / np.maximum(1, units - 1)), np.square(below)))
+
+    (estimate,), (error,) = estimate_and_error(np.ones((1, top.shape[1])))
+    error = np.where(units >= FEWEST, error, np.nan)
+    return estimate, *studentised(estimate, error, *estimate_and_error(counts))
 
 
 def percentiles(samples):
-    """Give the ends of the 95% interval of samples (draws, ...); draws that are NaN do not count."""
+    """Give the ends of the central 95% of samples (draws, ...); draws that are NaN do not count.
+
+    Returns
+    -------
+    low, high : arrays (...)
+        NaN where no draw is defined, or all are the same.
+    """
     defined = np.isfinite(samples)
-    if defined.all():
-        return np.percentile(samples, LEVEL, axis=0)
     empty = ~defined.any(axis=0)
-    low, high = np.nanpercentile(np.where(empty, 0.0, samples), LEVEL, axis=0)
-    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+    if defined.all():
+        low, high = np.percentile(samples, LEVEL, axis=0)
+    else:
+        low, high = np.nanpercentile(np.where(empty, 0.0, np.where(defined, samples, np.nan)), LEVEL, axis=0)
+    same = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    return np.where(empty | same, np.nan, low), np.where(empty | same, np.nan, high)
 
 
 def weighted_median(values, weights):
@@ -178,6 +272,13 @@ def hierarchical_bootstrap(values, subjects, images, rng, draws):
     a subject and image (directions, draws of noise) stay together. With one subject only images are
     resampled.
 
+    Percentiles are too narrow for few units. So the distance of both ends from the estimate is multiplied by
+    t / z times the root of n / (n - 1); with subjects and images n / (n - 1) is weighted by the variance that
+    each causes when it is resampled alone, and t has Satterthwaite's degrees of freedom. Coverage in
+    simulations, of normal and log-normal values: 95% of 12 or 24 images (percentiles: 93%); 94 to 96%
+    of 4 subjects and 12 or 24 images that vary alike (percentiles: 87 to 90%), 94 to 96% of 12 subjects and
+    20 images.
+
     Parameters
     ----------
     values : array (n,)
@@ -190,13 +291,14 @@ def hierarchical_bootstrap(values, subjects, images, rng, draws):
     Returns
     -------
     estimate, low, high : floats
-        NaN if all values are missing. The interval of crossed factors is a little too wide where values vary
-        most within an image and subject (Owen 2007), and too narrow with few subjects, as any bootstrap over
-        them.
+        NaN if all values are missing; no interval for fewer than three images. The interval of crossed
+        factors is a little too wide where values vary most within an image and subject (Owen 2007).
 
     Source
     ------
     A. B. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1 (2007) 386-411: crossed factors.
+    T. C. Hesterberg, What teachers should know about the bootstrap, American Statistician 69 (2015) 371-386:
+    percentiles that are expanded for the number of units.
     V. Saravanan, G. J. Berman & S. J. Sober, Application of the hierarchical bootstrap to multi-level data in
     neuroscience, Neurons, Behavior, Data Analysis and Theory 3 (2020): why values are not the unit.
     """
@@ -206,18 +308,69 @@ def hierarchical_bootstrap(values, subjects, images, rng, draws):
         return np.nan, np.nan, np.nan
     order = np.argsort(values[defined], kind="stable")
     values = values[defined][order]
-    counts, places = [], []
+    estimate = float(weighted_median(values, np.ones((len(values), 1), np.int32))[0])
+    units, factors = [], []
     for labels in (images, subjects):  # images first: with equal seeds they are the same for any subjects
         names, place = np.unique(np.asarray(labels)[defined][order], return_inverse=True)
         if len(names) > 1:
-            counts.append(np.ascontiguousarray(draw_counts(len(names), rng, draws).T))
-            places.append(place)
+            units.append(len(names))
+            factors.append((np.ascontiguousarray(draw_counts(len(names), rng, draws).T), place))
+    if len(np.unique(np.asarray(images)[defined])) < FEWEST:
+        return estimate, np.nan, np.nan
+    low, high = percentiles(resampled_medians(values, factors, draws))
+    if len(factors) == 1:
+        wider = widening(np.ones(1), np.array(units))
+    else:  # a quarter of the draws tells the shares of two factors
+        alone = [resampled_medians(values, [factor], max(2, draws // 4)) for factor in factors]
+        wider = widening(np.nanvar(alone, axis=1), np.array(units))
+    below, above = np.maximum(0, estimate - low), np.maximum(0, high - estimate)
+    return estimate, float(estimate - wider * below), float(estimate + wider * above)
+
+
+def resampled_medians(values, factors, draws):
+    """Compute the median of ascending values in each draw, whose counts are those of all factors multiplied.
+
+    Parameters
+    ----------
+    values : array (n,)
+    factors : list of (counts (units, draws), place of each value among the units (n,))
+    draws : int
+    """
     samples = []
     for start in range(0, draws, step := max(32, AT_ONCE // len(values))):
-        weights = np.ones((len(values), min(step, draws - start)), np.int32)
-        for drawn, place in zip(counts, places, strict=True):
-            weights *= drawn[:, start : start + step][place]
+        end = min(start + step, draws)
+        weights = np.ones((len(values), end - start), np.int32)
+        for drawn, place in factors:
+            weights *= drawn[:, start:end][place]
         samples.append(weighted_median(values, weights))
-    low, high = percentiles(np.concatenate(samples))
-    estimate = weighted_median(values, np.ones((len(values), 1), np.int32))[0]
-    return float(estimate), float(low), float(high)
+    return np.concatenate(samples)
+
+
+def widening(variances, units):
+    """Compute by how much percentiles of few units are too narrow; see `hierarchical_bootstrap`.
+
+    Parameters
+    ----------
+    variances : array (factors,)
+        Of the estimate when only the units of this factor are resampled.
+    units : array of ints (factors,)
+        2 or more of each.
+    """
+    if not variances.sum() > 0:
+        return 1.0
+    unbiased = variances * units / (units - 1)
+    return float(
+        t.ppf(0.975, freedom(unbiased, units - 1))
+        / norm.ppf(0.975)
+        * np.sqrt(unbiased.sum() / variances.sum())
+    )
+
+
+def freedom(variances, of_each):
+    """Compute the degrees of freedom of a sum of variances that were estimated with those `of_each`.
+
+    Source
+    ------
+    F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114.
+    """
+    return np.square(variances.sum(axis=0)) / (np.square(variances).T / of_each).sum(axis=-1)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import false_discovery_control
+from scipy.stats import false_discovery_control, rankdata
 
 # Statistics of two permutations that differ by less are ties: rounding must not decide a p-value.
 TIE = 1e-9
@@ -77,6 +77,34 @@ def smallest_p(draws, twins=0):
     return (1 + twins) / (1 + draws)
 
 
+def rank_p(x, y, draws, rng):
+    """Test Spearman's rank correlation of two columns by permuting one of them, two-sided.
+
+    Parameters
+    ----------
+    x, y : arrays (networks,)
+        Rows in which one is missing do not count.
+    draws : int
+        Random permutations; if there are no more than that altogether, all are enumerated.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    p, smallest : floats
+        The p-value, and the smallest that it can be; NaN for fewer than three rows, or where one column is
+        constant.
+    """
+    known = ~(np.isnan(x) | np.isnan(y))
+    x, y = rankdata(x[known]), rankdata(y[known])
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return np.nan, np.nan
+    orders, _ = _permutations(len(x), draws, rng)
+    size = np.abs((x[orders] - x.mean()) @ (y - y.mean()))
+    largest = np.abs(np.sort(x - x.mean()) @ np.sort(y - y.mean()))  # no permutation has more
+    twins = np.count_nonzero(size >= largest * (1 - TIE))
+    return _share_as_extreme(size), max(1, twins) / len(orders)
+
+
 def adjust(p_values):
     """Adjust p-values of one table for their number, by Benjamini and Hochberg: q values.
 
@@ -114,6 +142,7 @@ class Regression:
     coefficients: np.ndarray  # (predictors,) response units per predictor unit, the others held fixed
     standardised: np.ndarray  # (predictors,) the same in SD over pairs of both
     p_values: np.ndarray  # (predictors,) two-sided
+    smallest_p: np.ndarray  # (predictors,) that the test could give: some permutations change nothing
     intercept: float
     r_squared: float  # share of the response's variance over pairs
     n_pairs: int  # with a response
@@ -176,13 +205,15 @@ def regress_pairs(response, predictors, draws, rng):
         raise ValueError(f"the response is the same for all {len(y)} pairs: nothing to explain")
     _check_predictors(names, x)
     orders, exact = _permutations(networks, draws, rng)
-    p_values = np.empty(len(names))
+    p_values, smallest = np.empty(len(names)), np.empty(len(names))
     for column in range(len(names)):
         others = np.delete(matrices, column, axis=0)
         residual = _residual_matrix(matrices[column], others, pairs)
         held = np.column_stack([np.ones(len(y)), others[:, *observed].T])
         moved = residual[orders[:, observed[0]], orders[:, observed[1]]]
         p_values[column] = _share_as_extreme(_partial_correlation(y, moved, held))
+        same = np.isclose(moved, moved[0], rtol=0, atol=TIE * np.abs(moved[0]).max()).all(axis=1)
+        smallest[column] = smallest_p(len(orders) - 1, twins=int(same.sum()) - 1)
     design = np.column_stack([np.ones(len(y)), x])
     solution = np.linalg.lstsq(design, y, rcond=None)[0]
     return Regression(
@@ -190,6 +221,7 @@ def regress_pairs(response, predictors, draws, rng):
         coefficients=solution[1:],
         standardised=solution[1:] * x.std(axis=0) / y.std(),
         p_values=p_values,
+        smallest_p=smallest,
         intercept=float(solution[0]),
         r_squared=float(1 - np.mean((y - design @ solution) ** 2) / y.var()),
         n_pairs=len(y),

@@ -45,8 +45,8 @@ REGION = Column("string", "", "region of interest, or all: of joint and features
 LAYER = Column("string", "", "named module of the network")
 SCORE = {
     "r": Column("float64", "Pearson r", "predicted against measured, test images", missing=True),
-    "ci_low": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
-    "ci_high": Column("float64", "Pearson r", "95% interval, bootstrap over images", missing=True),
+    "ci_low": Column("float64", "Pearson r", "95% interval over images, jackknife", missing=True),
+    "ci_high": Column("float64", "Pearson r", "95% interval over images, jackknife", missing=True),
     "ceiling": Column(
         "float64", "Pearson r", "largest r that noise of what is predicted allows", missing=True
     ),
@@ -88,8 +88,8 @@ CONTROL = Column(
 )
 
 # columns that several summaries have
-LOW = Column("float64", "as the estimate", "2.5th percentile of the bootstrap", missing=True)
-HIGH = Column("float64", "as the estimate", "97.5th percentile of the bootstrap", missing=True)
+LOW = Column("float64", "as the estimate", "lower end of the 95% interval", missing=True)
+HIGH = Column("float64", "as the estimate", "upper end of the 95% interval", missing=True)
 IMAGES = Column("int32", "images", "that were resampled")
 FAMILY = Column("string", "", "family of networks, or simulated_brain; all: not split by family")
 ARCHITECTURES = Column(

@@ -155,7 +155,7 @@ RELIABILITY = Table(
 
 SIMILARITY_REGRESSION = Table(
     "similarity_regression",
-    "one row per predictor: regression of similarity over pairs of networks, networks permuted",
+    "one row per predictor: regression of log similarity over pairs of networks, networks permuted",
     ("response", "roi", "k", "predictor"),
     {
         "response": RESPONSE,
@@ -166,9 +166,11 @@ SIMILARITY_REGRESSION = Table(
             "",
             "different architecture, different training, both robust, or difference of log sensitivity",
         ),
-        "coefficient": Column("float64", "similarity per unit", "the other predictors held fixed"),
+        "coefficient": Column("float64", "log similarity per unit", "the other predictors held fixed"),
         "standardised": Column("float64", "SD over pairs", "the same in SD of both"),
         "p": Column("float64", "", "two-sided"),
+        "smallest_p": Column("float64", "", "smallest p that the test can give, however strong an effect"),
+        "p_adjusted": Column("float64", "", "p adjusted for the table, by Benjamini and Hochberg"),
         "r_squared": Column("float64", "0 to 1", "of the whole regression"),
         "n_pairs": Column("int32", "pairs", "of networks"),
         "n_networks": Column("int32", "networks", "permuted"),

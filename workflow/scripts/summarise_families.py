@@ -1,0 +1,172 @@
+"""Compare standard with robust networks by every measure, with a verdict each (rule summarise_families)."""
+
+import numpy as np
+import pandas as pd
+
+from codingaxes import job
+from codingaxes.estimates import families, measures, permutations
+from codingaxes.names import BRAIN, GROUP, NOISE
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.readouts import PREDICTIONS, TARGETS
+from codingaxes.tables.similarity import SIMILARITY
+from codingaxes.tables.summaries import FAMILIES
+from codingaxes.tables.transfer import TRANSFER
+
+COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "wanted", "image_id", "size"]
+COLUMNS += ["reached", "change_target"]
+CELL = ["one", "other", "roi", "image_id", "top", "bottom"]
+PLACE = ["roi", "image_id"]
+
+
+def main(run):
+    """Give one row per measure and region; none where one of the two families is missing."""
+    networks = store.read(run.input["networks"], NETWORKS).set_index("network")
+    networks = networks[networks.family.isin(["standard", "robust"])]
+    table = pd.DataFrame(columns=list(FAMILIES.columns))
+    if networks.family.nunique() < 2:
+        job.log.warning("no comparison of families: there are no standard, or no robust networks")
+    else:
+        rng = np.random.default_rng(run.seed("labels"))
+        robust = (networks.family == "robust").to_numpy()
+        labels = families.permute_labels(robust, networks.architecture, run.params["permutations"], rng)
+        table = pd.DataFrame(
+            row for about, cells in measured(run, networks) for row in compare(about, cells, labels, networks)
+        )
+        table["p_adjusted"] = permutations.adjust(table.p)
+        ends = zip(table.ci_low, table.ci_high, table.p_adjusted, strict=True)
+        table["verdict"] = [families.verdict(*row) for row in ends]
+    table = table[list(FAMILIES.columns)]
+    store.write(run.output["families"], FAMILIES, table)
+    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+
+
+def measured(run, networks):
+    """Yield each measure, and a function that makes its cells of one region, or of all."""
+    names = list(networks.index)
+    transfer = store.read(run.input["perturbations"], TRANSFER, COLUMNS)
+    attacks, radius = measures.at_main_radius(transfer)
+    white = transfer[(transfer.attack == "random") & np.isclose(transfer.radius, radius)]
+    variants = store.read(run.input["variants"], TRANSFER, COLUMNS, [("attack", "=", "l2_effect")])
+    similarity = store.read(run.input["similarity"], SIMILARITY)
+    predictions = store.read(run.input["predictions"], PREDICTIONS, filters=[("subject", "=", GROUP)])
+    targets = store.read(run.input["targets"], TARGETS, filters=[("subject", "=", GROUP)])
+    ceilings = targets.set_index("roi").ceiling
+    unit = "ratio" if ceilings.notna().any() else "Pearson r"
+    yield about("r_over_ceiling", unit), by_region(families.correlation_cells, predictions, ceilings, names)
+    frames = [
+        *own_responses(attacks, white, predictions),
+        *sizes(variants),
+        *transfers(attacks, networks),
+        *similarities(similarity, networks),
+    ]
+    for identity, frame, within in frames:
+        frame = frame[frame.one.isin(names)]
+        if len(frame):
+            yield identity, by_region(families.ratio_cells, frame, names, within)
+
+
+def about(measure, unit, wanted=0.0):
+    """Identify a measure."""
+    return {"measure": measure, "unit": unit, "wanted": wanted}
+
+
+def by_region(make, frame, *settings):
+    """List regions, all first, with the cells that `make` makes of their rows."""
+    regions = list(dict.fromkeys(frame.roi))
+    parts = [("all", frame), *((roi, frame[frame.roi == roi]) for roi in regions)]
+    return [(roi, make(part, *settings)) for roi, part in parts]
+
+
+def own_responses(attacks, white, predictions):
+    """Yield the change by the larger of each image's two attacks, in two units, and by white noise."""
+    own = attacks[attacks.source == attacks.target]
+    own = own.assign(top=own.change_target.abs()).groupby(["target", *PLACE], sort=False).top.max()
+    own = own.reset_index().assign(other="").rename(columns={"target": "one"})
+    spread = predictions.groupby(["network", "roi"]).predicted.std(ddof=0).rename("bottom")
+    yield about("sensitivity", "SD"), own.assign(bottom=1.0), False
+    spread = spread.where(spread > 0)
+    yield about("sensitivity_own", "own SD"), own.join(spread, on=["one", "roi"]).dropna(), False
+    noise = white.assign(one=white.target, other="", top=white.change_target.abs(), bottom=1.0)
+    yield about("noise", "SD"), noise[CELL], False
+
+
+def sizes(variants):
+    """Yield, for each wanted change, sizes of own attacks as a harmonic mean.
+
+    A harmonic mean, because a change that was not reached needs an infinite size, whose inverse is 0.
+    """
+    own = variants[variants.source == variants.target]
+    inverse = np.where(own.reached, 1 / own["size"].where(own["size"] > 0), 0.0)
+    own = own.assign(one=own.target, other="", top=1.0, bottom=inverse)
+    for wanted, part in own.groupby("wanted"):
+        yield about("size_needed", "l2 norm", wanted), part[CELL], False
+
+
+def transfers(attacks, networks):
+    """Yield changes of networks of other architectures, and of the brain, in SD and as shares of their own.
+
+    Of other architectures, because all networks of one architecture then have the same targets: labels can
+    be permuted among them, and a family is not favoured by having more relatives.
+    """
+    attacks = attacks[attacks.source != NOISE]
+    attacks = attacks.assign(change=measures.attacked_change(attacks.change_target, attacks.direction))
+    key = ["target", "direction", *PLACE]
+    own = attacks[attacks.source == attacks.target].set_index(key).change.rename("own")
+    rows = attacks.join(own, on=key, validate="many_to_one").rename(columns={"source": "one"})
+    rows = rows.assign(other=rows.target, top=rows.change)
+    architecture = networks.architecture
+    others = rows[rows.one.map(architecture).notna() & rows.other.map(architecture).notna()]
+    others = others[others.one.map(architecture) != others.other.map(architecture)]
+    for prefix, part in (("", others), ("brain_", rows[rows.other == BRAIN])):
+        yield about(f"{prefix}transfer", "SD"), part.assign(bottom=1.0)[CELL], False
+        yield about(f"{prefix}transfer_of_target", "ratio"), part.assign(bottom=part.own)[CELL], False
+
+
+def similarities(similarity, networks):
+    """Yield gradients and axes beside the brain's, and axes within a family, of different architectures."""
+    turned = similarity.rename(columns={"network_i": "other", "network_j": "one"})
+    rows = [similarity.rename(columns={"network_i": "one", "network_j": "other"}), turned]
+    rows = pd.concat(rows, ignore_index=True).assign(bottom=1.0)
+    axes = rows[rows.response == "voxels"]
+    axes = axes[axes.k == axes.k.max()].assign(top=axes.similarity)
+    gradients = rows[(rows.response == "group") & (rows.k == 1)].assign(top=rows.cosine)
+    yield about("brain_cosine", "cosine"), gradients[gradients.other == BRAIN][CELL], False
+    yield about("brain_similarity", "ratio"), axes[axes.other == BRAIN][CELL], False
+    pairs = axes[axes.one.map(networks.architecture) != axes.other.map(networks.architecture)]
+    places = {name: place for place, name in enumerate(networks.index)}
+    pairs = pairs[pairs.one.map(places) < pairs.other.map(places)]  # each pair once; none with the brain
+    yield about("similarity", "ratio"), pairs[CELL], True
+
+
+def compare(identity, regions, labels, networks):
+    """Yield a row for each region: both means, their difference, its interval and its test."""
+    robust = (networks.family == "robust").to_numpy()
+    for roi, cells in regions:
+        sides = cells.of(robust), cells.of(~robust)
+        means = [families.contrast(cells.value, [(1, side)]) for side in sides]
+        low, high, resampled = families.interval(
+            cells, [(1, sides[0]), (-1, sides[1])], networks.family.to_numpy()
+        )
+        size = sum(map(abs, means)) / 2
+        difference = means[0] - means[1]
+        relative = [value / size if size > 0 else np.nan for value in (difference, low, high)]
+        yield identity | {
+            "roi": roi,
+            "robust": means[0],
+            "standard": means[1],
+            "difference": difference,
+            "ci_low": low,
+            "ci_high": high,
+            "resampled": resampled,
+            **dict(zip(("relative", "relative_low", "relative_high"), relative, strict=True)),
+            "p": families.difference_p(cells, labels),
+            "smallest_p": labels.smallest_p,
+            "n_robust": cells.count(sides[0]),
+            "n_standard": cells.count(sides[1]),
+            "n_images": cells.without.shape[1],
+        }
+
+
+if __name__ == "__main__":
+    job.start(main, globals())

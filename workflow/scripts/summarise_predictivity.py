@@ -1,0 +1,141 @@
+"""Ask whether networks predict equally well, and are as stable at equal r (rule summarise_predictivity)."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from codingaxes import job
+from codingaxes.estimates import families, measures, permutations
+from codingaxes.names import GROUP
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.readouts import PREDICTIONS, TARGETS
+from codingaxes.tables.summaries import PREDICTIVITY
+from codingaxes.tables.transfer import TRANSFER
+
+# Differences of r / ceiling that count as none: what the zoo was to reach, stated before it was trained.
+MARGIN = 0.03
+COLUMNS = ["attack", "source", "target", "roi", "radius", "image_id", "change_target"]
+
+
+def main(run):
+    """Compare r over its ceiling on the same held-out images; then sensitivity with r held equal."""
+    networks = store.read(run.input["networks"], NETWORKS).set_index("network")
+    predictions = store.read(run.input["predictions"], PREDICTIONS, filters=[("subject", "=", GROUP)])
+    targets = store.read(run.input["targets"], TARGETS, filters=[("subject", "=", GROUP)])
+    ceilings = targets.set_index("roi").ceiling
+    both = networks[networks.family.isin(["standard", "robust"])]
+    rng = np.random.default_rng(run.seed("labels"))
+    robust = (both.family == "robust").to_numpy()
+    labels = families.permute_labels(robust, both.architecture, run.params["permutations"], rng)
+    own = own_changes(run, both)
+    rows = []
+    for roi in ("all", *dict.fromkeys(predictions.roi)):
+        part = predictions if roi == "all" else predictions[predictions.roi == roi]
+        cells = families.correlation_cells(part, ceilings, list(networks.index))
+        unit = "ratio" if ceilings.notna().any() else "Pearson r"
+        rows += [about | {"roi": roi, "unit": unit} for about in of_networks(cells, networks)]
+        if robust.any() and not robust.all():
+            cells = families.correlation_cells(part, ceilings, list(both.index))
+            rows.append(of_families(cells, both, labels) | {"roi": roi, "unit": unit})
+            attacked = own if roi == "all" else own[own.roi == roi]
+            rows.append(at_equal_r(cells, attacked, both, labels) | {"roi": roi})
+    table = pd.DataFrame(rows)
+    table["p_adjusted"] = permutations.adjust(table.p)
+    table = table[list(PREDICTIVITY.columns)]
+    store.write(run.output["predictivity"], PREDICTIVITY, table)
+    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+
+
+def own_changes(run, networks):
+    """Take the change by the larger of the two attacks of each image, at the main radius."""
+    transfer = store.read(run.input["perturbations"], TRANSFER, COLUMNS, [("attack", "=", measures.MAIN)])
+    own = measures.at_main_radius(transfer[transfer.source == transfer.target])[0]
+    own = own[own.target.isin(networks.index)].assign(top=lambda rows: rows.change_target.abs(), bottom=1.0)
+    own = own.groupby(["target", "roi", "image_id"], sort=False)[["top", "bottom"]].max().reset_index()
+    return own.rename(columns={"target": "one"}).assign(other="")
+
+
+def described(comparison, one, other, difference, wide, narrow, resampled, margin=MARGIN):
+    """Make a row without its region, unit, test and numbers."""
+    row = {"comparison": comparison, "one": one, "other": other, "difference": difference}
+    row |= dict(zip(("ci_low", "ci_high", "ci90_low", "ci90_high"), (*wide, *narrow), strict=True))
+    row |= {"resampled": resampled, "margin": margin, "p": np.nan, "smallest_p": np.nan}
+    return row | {"verdict": predictivity_verdict(wide, narrow, margin)}
+
+
+def predictivity_verdict(wide, narrow, margin):
+    """Say whether two are equal, different, both (by less than the margin), or undecided.
+
+    Equal is the two one-sided tests of 5%: the 90% interval lies within the margin. Different is a 95%
+    interval that excludes 0.
+
+    Parameters
+    ----------
+    wide, narrow : (low, high)
+        95% and 90% intervals of the difference.
+    margin : float
+        Missing: nothing counts as equal.
+
+    Source
+    ------
+    D. J. Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680: equivalence.
+    """
+    equal = -margin < narrow[0] and narrow[1] < margin
+    different = wide[0] > 0 or wide[1] < 0
+    return {(True, True): "both", (True, False): "equal", (False, True): "different"}.get(
+        (equal, different), "undecided"
+    )
+
+
+def of_networks(cells, networks):
+    """Yield the paired difference of every two networks, over images."""
+    names = list(networks.index)
+    alone = np.full(len(names), "")  # two networks are compared as they are: none is resampled
+    for one, other in combinations(range(len(names)), 2):
+        sides = [(1, cells.one == one), (-1, cells.one == other)]
+        wide, narrow = (families.interval(cells, sides, alone, level) for level in (0.95, 0.9))
+        difference = families.contrast(cells.value, sides)
+        row = described("networks", names[one], names[other], difference, wide[:2], narrow[:2], wide[2])
+        yield row | {"n_networks": 2, "n_images": cells.without.shape[1]}
+
+
+def of_families(cells, networks, labels):
+    """Compare the mean of robust with that of standard networks, over networks and images."""
+    robust, strata = (networks.family == "robust").to_numpy(), networks.family.to_numpy()
+    sides = [(1, cells.of(robust)), (-1, cells.of(~robust))]
+    wide, narrow = (families.interval(cells, sides, strata, level) for level in (0.95, 0.9))
+    difference = families.contrast(cells.value, sides)
+    row = described("families", "robust", "standard", difference, wide[:2], narrow[:2], wide[2])
+    row |= {"p": families.difference_p(cells, labels), "smallest_p": labels.smallest_p}
+    return row | {"n_networks": len(networks), "n_images": cells.without.shape[1]}
+
+
+def at_equal_r(cells, own, networks, labels):
+    """Compare log sensitivity of robust and standard networks of one architecture at equal r."""
+    r = pd.Series(cells.value).groupby(cells.one).mean()
+    attacked = families.ratio_cells(own, list(networks.index))
+    values, without = (
+        pd.DataFrame(value).groupby(attacked.one).mean().to_numpy()
+        for value in (attacked.value, attacked.without)
+    )
+    robust, architectures = (networks.family == "robust").to_numpy(), networks.architecture.to_numpy()
+    values, without = np.log(values[:, 0]), np.log(without)
+    result = families.equal_r(values, without, r.to_numpy(), robust, architectures, labels)
+    row = described(
+        "sensitivity_at_equal_r",
+        "robust",
+        "standard",
+        result.difference,
+        result.interval(0.95),
+        result.interval(0.9),
+        result.resampled,
+        margin=np.nan,
+    )
+    row |= {"p": result.p, "smallest_p": labels.smallest_p, "unit": "log ratio"}
+    return row | {"n_networks": len(networks), "n_images": without.shape[1]}
+
+
+if __name__ == "__main__":
+    job.start(main, globals())
