@@ -44,7 +44,7 @@ def main(run):
     style.plain_log(axes[1, 0])
     axes[2, 0].set_ylim(0, 1)
     axes[3, 0].set_ylim(bottom=0)
-    style.plain_log(axes[4, 0])
+    style.plain_log(axes[4, 0], "y", (1.0,))
     marks.letters([top, *axes[1:, 0]])
     figure.align_ylabels([top, *axes[1:, 0]])
     marks.legend_below(figure, marks.key_of(looks, names), 4, describe(values, lines))
