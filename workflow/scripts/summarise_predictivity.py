@@ -16,7 +16,7 @@ from codingaxes.tables.transfer import TRANSFER
 
 # Differences of r / ceiling that count as none: what the zoo was to reach, stated before it was trained.
 MARGIN = 0.03
-COLUMNS = ["attack", "source", "target", "roi", "radius", "image_id", "change_target"]
+COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id", "change_target"]
 
 
 def main(run):
@@ -26,22 +26,23 @@ def main(run):
     targets = store.read(run.input["targets"], TARGETS, filters=[("subject", "=", GROUP)])
     ceilings = targets.set_index("roi").ceiling
     both = networks[networks.family.isin(["standard", "robust"])]
-    rng = np.random.default_rng(run.seed("labels"))
-    robust = (both.family == "robust").to_numpy()
-    labels = families.permute_labels(robust, both.architecture, run.params["permutations"], rng)
-    own = own_changes(run, both)
+    compared = both.family.nunique() == 2
+    if compared:
+        rng, robust = np.random.default_rng(run.seed("labels")), (both.family == "robust").to_numpy()
+        labels = families.permute_labels(robust, both.architecture, run.params["permutations"], rng)
+        own = own_changes(run, both)
     rows = []
     for roi in ("all", *dict.fromkeys(predictions.roi)):
         part = predictions if roi == "all" else predictions[predictions.roi == roi]
         cells = families.correlation_cells(part, ceilings, list(networks.index))
         unit = "ratio" if ceilings.notna().any() else "Pearson r"
         rows += [about | {"roi": roi, "unit": unit} for about in of_networks(cells, networks)]
-        if robust.any() and not robust.all():
+        if compared:
             cells = families.correlation_cells(part, ceilings, list(both.index))
             rows.append(of_families(cells, both, labels) | {"roi": roi, "unit": unit})
             attacked = own if roi == "all" else own[own.roi == roi]
             rows.append(at_equal_r(cells, attacked, both, labels) | {"roi": roi})
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=[name for name in PREDICTIVITY.columns if name != "p_adjusted"])
     table["p_adjusted"] = permutations.adjust(table.p)
     table = table[list(PREDICTIVITY.columns)]
     store.write(run.output["predictivity"], PREDICTIVITY, table)
@@ -52,9 +53,9 @@ def own_changes(run, networks):
     """Take the change by the larger of the two attacks of each image, at the main radius."""
     transfer = store.read(run.input["perturbations"], TRANSFER, COLUMNS, [("attack", "=", measures.MAIN)])
     own = measures.at_main_radius(transfer[transfer.source == transfer.target])[0]
-    own = own[own.target.isin(networks.index)].assign(top=lambda rows: rows.change_target.abs(), bottom=1.0)
-    own = own.groupby(["target", "roi", "image_id"], sort=False)[["top", "bottom"]].max().reset_index()
-    return own.rename(columns={"target": "one"}).assign(other="")
+    own = own[own.target.isin(networks.index)].rename(columns={"change_target": "change"})
+    own = measures.largest_changes(own, ["target", "roi", "image_id"])
+    return own.assign(one=own.target, other="", top=own.s.abs(), bottom=1.0)
 
 
 def described(comparison, one, other, difference, wide, narrow, resampled, margin=MARGIN):
