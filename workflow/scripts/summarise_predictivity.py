@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import families, measures, permutations
+from codingaxes.estimates import families, measures, permutations, predictivity
 from codingaxes.names import GROUP
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -14,8 +14,6 @@ from codingaxes.tables.readouts import PREDICTIONS, TARGETS
 from codingaxes.tables.summaries import PREDICTIVITY
 from codingaxes.tables.transfer import TRANSFER
 
-# Differences of r / ceiling that count as none: what the zoo was to reach, stated before it was trained.
-MARGIN = 0.03
 COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id", "change_target"]
 
 
@@ -58,36 +56,12 @@ def own_changes(run, networks):
     return own.assign(one=own.target, other="", top=own.s.abs(), bottom=1.0)
 
 
-def described(comparison, one, other, difference, wide, narrow, resampled, margin=MARGIN):
+def described(comparison, one, other, difference, wide, narrow, resampled, margin=predictivity.MARGIN):
     """Make a row without its region, unit, test and numbers."""
     row = {"comparison": comparison, "one": one, "other": other, "difference": difference}
     row |= dict(zip(("ci_low", "ci_high", "ci90_low", "ci90_high"), (*wide, *narrow), strict=True))
     row |= {"resampled": resampled, "margin": margin, "p": np.nan, "smallest_p": np.nan}
-    return row | {"verdict": predictivity_verdict(wide, narrow, margin)}
-
-
-def predictivity_verdict(wide, narrow, margin):
-    """Say whether two are equal, different, both (by less than the margin), or undecided.
-
-    Equal is the two one-sided tests of 5%: the 90% interval lies within the margin. Different is a 95%
-    interval that excludes 0.
-
-    Parameters
-    ----------
-    wide, narrow : (low, high)
-        95% and 90% intervals of the difference.
-    margin : float
-        Missing: nothing counts as equal.
-
-    Source
-    ------
-    D. J. Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680: equivalence.
-    """
-    equal = -margin < narrow[0] and narrow[1] < margin
-    different = wide[0] > 0 or wide[1] < 0
-    return {(True, True): "both", (True, False): "equal", (False, True): "different"}.get(
-        (equal, different), "undecided"
-    )
+    return row | {"verdict": predictivity.verdict(wide, narrow, margin)}
 
 
 def of_networks(cells, networks):
@@ -123,7 +97,7 @@ def at_equal_r(cells, own, networks, labels):
     )
     robust, architectures = (networks.family == "robust").to_numpy(), networks.architecture.to_numpy()
     values, without = np.log(values[:, 0]), np.log(without)
-    result = families.equal_r(values, without, r.to_numpy(), robust, architectures, labels)
+    result = predictivity.equal_r(values, without, r.to_numpy(), robust, architectures, labels)
     row = described(
         "sensitivity_at_equal_r",
         "robust",
