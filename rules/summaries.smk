@@ -338,6 +338,7 @@ rule summarise_families:
         networks="results/networks/networks.parquet",
         perturbations=expand("results/transfer/perturbations/{model}.parquet", model=MODELS),
         variants=expand("results/transfer/variants/{model}.parquet", model=MODELS),
+        natural=expand("results/attacks/natural/{network}.parquet", network=NETWORKS),
         similarity="results/similarity/similarity.parquet",
         predictions=expand("results/readouts/predictions/{network}.parquet", network=NETWORKS),
         targets="results/readouts/targets.parquet",

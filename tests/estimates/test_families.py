@@ -167,22 +167,6 @@ def test_a_verdict_needs_an_interval_without_zero_and_a_small_adjusted_p():
         assert families.verdict(*undecided) == "undecided"
 
 
-def test_at_equal_r_a_difference_that_r_explains_vanishes_and_another_stays(rng):
-    labels = families.permute_labels(ROBUST, ARCHITECTURES, 999, rng)
-    r = 0.7 + 0.02 * rng.standard_normal(12) - 0.05 * ROBUST
-    offset = pd.factorize(ARCHITECTURES)[0]
-    for effect in (0.0, -1.5):
-        values = offset + 20 * r + effect * ROBUST + 0.05 * rng.standard_normal(12)
-        without = values[:, None] + 0.01 * rng.standard_normal((12, 24))
-        result = families.equal_r(values, without, r, ROBUST, ARCHITECTURES, labels)
-        low, high = result.interval(0.95)
-        assert low <= effect <= high and (low <= 0 <= high) == (effect == 0)
-        assert (result.p < 0.05) == (effect != 0) and result.resampled == families.BOTH
-    some = families.permute_labels(ROBUST[:3], ARCHITECTURES[:3], 999, rng)
-    few = families.equal_r(values[:3], without[:3], r[:3], ROBUST[:3], ARCHITECTURES[:3], some)
-    assert np.isnan(few.difference) and np.isnan(few.interval(0.95)).all() and np.isnan(few.p)
-
-
 def test_an_interval_of_few_images_is_that_of_the_jackknife(rng):
     values = rng.standard_normal((1, 12))
     low, high, resampled = families.interval(cells_of(values), [(1, np.ones(1, bool))], np.array(["a"]))

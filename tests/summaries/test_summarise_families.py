@@ -76,7 +76,12 @@ def plant_rest(folder, rng):
         for image, value in enumerate(values)
     ]
     targets = [{"subject": "group", "roi": roi, "ceiling": 0.95} for roi in REGIONS]
+    natural = [
+        {"network": name, "roi": roi, "subject": "group", "sd": 0.5 if FAMILY[name] == "standard" else 0.8}
+        for name, roi in product(NETWORKS, REGIONS)
+    ]
     return {
+        "natural": plant_each(folder, "natural_responses", natural, "network"),
         "similarity": plant(folder, "similarity", rows),
         "predictions": plant_each(folder, "predictions", predictions, "network"),
         "targets": plant(folder, "targets", targets),
@@ -103,6 +108,9 @@ def test_a_planted_difference_is_recovered_with_the_smallest_p_there_is(table):
     assert row.p == pytest.approx(2 / 216) and row.smallest_p == row.p and row.p <= row.p_adjusted < 0.05
     assert row.resampled == "networks and images" and row.n_standard == row.n_robust == 6
     assert row.relative == pytest.approx(row.difference / ((row.standard + row.robust) / 2))
+    own = table.loc["sensitivity_own", "all"]
+    assert own.standard == pytest.approx(row.standard / 0.5)
+    assert own.robust == pytest.approx(row.robust / 0.8) and own.verdict == "standard higher"
     assert table.loc["brain_transfer", "all"].verdict == "robust higher"
     assert table.loc["brain_transfer", "all"].robust == pytest.approx(0.1 * 0.85, rel=0.1)
 

@@ -35,9 +35,9 @@ def test_medians_are_over_images_of_each_reader(tmp_path):
     assert table.loc["subjects", "PPA", "other_image", "both"]["median"] == 10.0
     assert set(table.loc["subj02"].index.get_level_values("kind")) == {"attack"}
     pooled = table.loc["subjects", "FFA", "attack", "increase"]
-    assert (pooled["median"], pooled.ci_low, pooled.ci_high) == (2.0, 1.0, 3.0)
+    assert pooled["median"] == 2.0 and pooled.ci_low <= 1.0 and pooled.ci_high >= 3.0  # over subjects
     single = table.loc["subj02", "FFA", "attack", "increase"]
-    assert (single["median"], single.ci_low, single.ci_high) == (2.0, 2.0, 2.0)
+    assert single["median"] == 2.0 and np.isnan(single.ci_low)  # the same on all images
     assert table.loc["group", "all", "attack", "increase"]["median"] == (1.0 + 10.0) / 2
 
 
@@ -66,7 +66,7 @@ def test_where_predictions_do_not_vary_there_is_no_change_in_their_unit(tmp_path
     inputs = {"transfer": plant_transfer(tmp_path), "sensitivity": plant_sensitivity(tmp_path)}
     table = run("summarise_sensitivity", tmp_path, "sensitivities", natural=natural, **inputs)
     missing = table[["median_own", "own_low", "own_high"]].isna()
-    assert missing[table.roi == "PPA"].all(axis=None) and not missing[table.roi == "FFA"].any(axis=None)
+    assert missing[table.roi == "PPA"].all(axis=None) and not missing.median_own[table.roi == "FFA"].any()
     assert table["median"].notna().all()
 
 

@@ -54,7 +54,7 @@ def main(run):
     note += f"shaded: 95% intervals over {' or '.join(sorted(set(means.resampled)))}; "
     note += f"C: radius {words.span(attacks.radius, 3)}, both directions"
     marks.legend_below(figure, handles, 4, note)
-    style.save(run, figure, with_means(values.assign(family=""), means))
+    style.save(run, figure, with_means(values.assign(family=values.network.map(looks.family)), means))
 
 
 def families(run, k, radius):
@@ -70,7 +70,7 @@ def families(run, k, radius):
 def with_means(values, means):
     """Put the means of families below the values of networks, as they are plotted."""
     columns = ["measure", "roi", "family", "k", "radius", "ci_low", "ci_high", "n_images"]
-    rows = means[[*columns, "resampled"]].assign(network="", value=means.estimate)
+    rows = means[[*columns, "resampled"]].assign(network="mean", value=means.estimate)
     return pd.concat([values.assign(resampled="images"), rows], ignore_index=True)
 
 
@@ -81,7 +81,7 @@ def draw_families(axis, means, looks):
         at = [place for place, family in enumerate(looks.family) if family == row.family]
         ends = min(at) - 0.42, max(at) + 0.42
         color = colors[row.family]
-        axis.hlines(row.estimate, *ends, color=color, linewidth=1.4, zorder=2)
+        axis.plot(ends, [row.estimate] * 2, color=color, linewidth=1.4, zorder=2)
         axis.fill_between(ends, row.ci_low, row.ci_high, color=color, alpha=0.15, linewidth=0, zorder=0)
 
 

@@ -9,6 +9,7 @@ from codingaxes.names import BRAIN, GROUP, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.readouts import PREDICTIONS, TARGETS
+from codingaxes.tables.sensitivity import NATURAL_RESPONSES
 from codingaxes.tables.similarity import SIMILARITY
 from codingaxes.tables.summaries import FAMILIES
 from codingaxes.tables.transfer import TRANSFER
@@ -50,12 +51,13 @@ def measured(run, networks):
     variants = store.read(run.input["variants"], TRANSFER, COLUMNS, [("attack", "=", "l2_effect")])
     similarity = store.read(run.input["similarity"], SIMILARITY)
     predictions = store.read(run.input["predictions"], PREDICTIONS, filters=[("subject", "=", GROUP)])
+    natural = store.read(run.input["natural"], NATURAL_RESPONSES, filters=[("subject", "=", GROUP)])
     targets = store.read(run.input["targets"], TARGETS, filters=[("subject", "=", GROUP)])
     ceilings = targets.set_index("roi").ceiling
     unit = "ratio" if ceilings.notna().any() else "Pearson r"
     yield about("r_over_ceiling", unit), by_region(families.correlation_cells, predictions, ceilings, names)
     frames = [
-        *own_responses(attacks, white, predictions),
+        *own_responses(attacks, white, natural.set_index(["network", "roi"]).sd),
         *sizes(variants),
         *transfers(attacks, networks),
         *similarities(similarity, networks),
@@ -78,15 +80,14 @@ def by_region(make, frame, *settings):
     return [(roi, make(part, *settings)) for roi, part in parts]
 
 
-def own_responses(attacks, white, predictions):
+def own_responses(attacks, white, sd):
     """Yield the change by the larger of each image's two attacks, in two units, and by white noise."""
-    own = attacks[attacks.source == attacks.target]
-    own = own.assign(top=own.change_target.abs()).groupby(["target", *PLACE], sort=False).top.max()
-    own = own.reset_index().assign(other="").rename(columns={"target": "one"})
-    spread = predictions.groupby(["network", "roi"]).predicted.std(ddof=0).rename("bottom")
-    yield about("sensitivity", "SD"), own.assign(bottom=1.0), False
-    spread = spread.where(spread > 0)
-    yield about("sensitivity_own", "own SD"), own.join(spread, on=["one", "roi"]).dropna(), False
+    own = attacks[attacks.source == attacks.target].rename(columns={"change_target": "change"})
+    own = measures.largest_changes(own, ["target", *PLACE])
+    own = own.assign(one=own.target, other="", top=own.s.abs(), bottom=1.0)
+    yield about("sensitivity", "SD"), own[CELL], False
+    change = measures.in_own_units(own.top, own.join(sd, on=["one", "roi"]).sd)
+    yield about("sensitivity_own", "own SD"), own.assign(top=change)[CELL], False
     noise = white.assign(one=white.target, other="", top=white.change_target.abs(), bottom=1.0)
     yield about("noise", "SD"), noise[CELL], False
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import families, measures, permutations
+from codingaxes.estimates import families, measures, permutations, predictivity
 from codingaxes.names import GROUP
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -14,9 +14,7 @@ from codingaxes.tables.readouts import PREDICTIONS, TARGETS
 from codingaxes.tables.summaries import PREDICTIVITY
 from codingaxes.tables.transfer import TRANSFER
 
-# Differences of r / ceiling that count as none: what the zoo was to reach, stated before it was trained.
-MARGIN = 0.03
-COLUMNS = ["attack", "source", "target", "roi", "radius", "image_id", "change_target"]
+COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id", "change_target"]
 
 
 def main(run):
@@ -26,22 +24,23 @@ def main(run):
     targets = store.read(run.input["targets"], TARGETS, filters=[("subject", "=", GROUP)])
     ceilings = targets.set_index("roi").ceiling
     both = networks[networks.family.isin(["standard", "robust"])]
-    rng = np.random.default_rng(run.seed("labels"))
-    robust = (both.family == "robust").to_numpy()
-    labels = families.permute_labels(robust, both.architecture, run.params["permutations"], rng)
-    own = own_changes(run, both)
+    compared = both.family.nunique() == 2
+    if compared:
+        rng, robust = np.random.default_rng(run.seed("labels")), (both.family == "robust").to_numpy()
+        labels = families.permute_labels(robust, both.architecture, run.params["permutations"], rng)
+        own = own_changes(run, both)
     rows = []
     for roi in ("all", *dict.fromkeys(predictions.roi)):
         part = predictions if roi == "all" else predictions[predictions.roi == roi]
         cells = families.correlation_cells(part, ceilings, list(networks.index))
         unit = "ratio" if ceilings.notna().any() else "Pearson r"
         rows += [about | {"roi": roi, "unit": unit} for about in of_networks(cells, networks)]
-        if robust.any() and not robust.all():
+        if compared:
             cells = families.correlation_cells(part, ceilings, list(both.index))
             rows.append(of_families(cells, both, labels) | {"roi": roi, "unit": unit})
             attacked = own if roi == "all" else own[own.roi == roi]
             rows.append(at_equal_r(cells, attacked, both, labels) | {"roi": roi})
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=[name for name in PREDICTIVITY.columns if name != "p_adjusted"])
     table["p_adjusted"] = permutations.adjust(table.p)
     table = table[list(PREDICTIVITY.columns)]
     store.write(run.output["predictivity"], PREDICTIVITY, table)
@@ -52,41 +51,17 @@ def own_changes(run, networks):
     """Take the change by the larger of the two attacks of each image, at the main radius."""
     transfer = store.read(run.input["perturbations"], TRANSFER, COLUMNS, [("attack", "=", measures.MAIN)])
     own = measures.at_main_radius(transfer[transfer.source == transfer.target])[0]
-    own = own[own.target.isin(networks.index)].assign(top=lambda rows: rows.change_target.abs(), bottom=1.0)
-    own = own.groupby(["target", "roi", "image_id"], sort=False)[["top", "bottom"]].max().reset_index()
-    return own.rename(columns={"target": "one"}).assign(other="")
+    own = own[own.target.isin(networks.index)].rename(columns={"change_target": "change"})
+    own = measures.largest_changes(own, ["target", "roi", "image_id"])
+    return own.assign(one=own.target, other="", top=own.s.abs(), bottom=1.0)
 
 
-def described(comparison, one, other, difference, wide, narrow, resampled, margin=MARGIN):
+def described(comparison, one, other, difference, wide, narrow, resampled, margin=predictivity.MARGIN):
     """Make a row without its region, unit, test and numbers."""
     row = {"comparison": comparison, "one": one, "other": other, "difference": difference}
     row |= dict(zip(("ci_low", "ci_high", "ci90_low", "ci90_high"), (*wide, *narrow), strict=True))
     row |= {"resampled": resampled, "margin": margin, "p": np.nan, "smallest_p": np.nan}
-    return row | {"verdict": predictivity_verdict(wide, narrow, margin)}
-
-
-def predictivity_verdict(wide, narrow, margin):
-    """Say whether two are equal, different, both (by less than the margin), or undecided.
-
-    Equal is the two one-sided tests of 5%: the 90% interval lies within the margin. Different is a 95%
-    interval that excludes 0.
-
-    Parameters
-    ----------
-    wide, narrow : (low, high)
-        95% and 90% intervals of the difference.
-    margin : float
-        Missing: nothing counts as equal.
-
-    Source
-    ------
-    D. J. Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680: equivalence.
-    """
-    equal = -margin < narrow[0] and narrow[1] < margin
-    different = wide[0] > 0 or wide[1] < 0
-    return {(True, True): "both", (True, False): "equal", (False, True): "different"}.get(
-        (equal, different), "undecided"
-    )
+    return row | {"verdict": predictivity.verdict(wide, narrow, margin)}
 
 
 def of_networks(cells, networks):
@@ -122,7 +97,7 @@ def at_equal_r(cells, own, networks, labels):
     )
     robust, architectures = (networks.family == "robust").to_numpy(), networks.architecture.to_numpy()
     values, without = np.log(values[:, 0]), np.log(without)
-    result = families.equal_r(values, without, r.to_numpy(), robust, architectures, labels)
+    result = predictivity.equal_r(values, without, r.to_numpy(), robust, architectures, labels)
     row = described(
         "sensitivity_at_equal_r",
         "robust",

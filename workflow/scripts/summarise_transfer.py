@@ -207,7 +207,7 @@ def mean_over_pairs(above, below, counts):
     if not known.any():
         return np.nan, np.nan, np.nan
     samples = bootstrap.ratio(counts @ above[known].T, counts @ below[known].T).mean(axis=1)
-    return estimates[known].mean(), *bootstrap.percentiles(samples)
+    return float(estimates[known].mean()), *map(float, bootstrap.percentiles(samples))
 
 
 def least(pairs):

@@ -146,10 +146,13 @@ def bootstrap_mean_ratio(numerator, denominator, rng, draws):
         parts = ratio(top - ratios[..., None] * bottom, np.broadcast_to(below[..., None], bottom.shape))
         scale = ratio(np.abs(top).mean(axis=-1), np.abs(below)).mean(axis=0)
         spread = np.square(parts.mean(axis=0)).sum(axis=-1)
-        error = np.sqrt(spread / (images * max(1, images - 1)))
+        with np.errstate(invalid="ignore"):
+            error = np.sqrt(spread / (images * max(1, images - 1)))
         return ratios.mean(axis=0), np.where(error > ROUNDING * scale, error, np.nan)
 
     images = numerator.shape[1]
+    if not images:
+        return np.nan, np.nan, np.nan
     observed, error = estimate_and_error(numerator, denominator)
     rows = rng.integers(0, images, (draws, images))
     sampled, errors = estimate_and_error(numerator[:, rows], denominator[:, rows])

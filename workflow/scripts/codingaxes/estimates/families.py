@@ -114,7 +114,7 @@ def correlation_cells(predictions, ceilings, names):
     -------
     Cells
     """
-    ceilings = ceilings if ceilings.notna().any() else ceilings.fillna(1.0)
+    ceilings = ceilings.where(ceilings > 0) if ceilings.notna().any() else ceilings.fillna(1.0)
     table = predictions[predictions.network.isin(names)].set_index(["image_id", "network", "roi"])
     columns = [table[name].unstack(["network", "roi"]) for name in ("predicted", "measured")]
     about, (predicted, measured) = columns[0].columns, map(pd.DataFrame.to_numpy, columns)
@@ -348,66 +348,3 @@ def verdict(low, high, p_adjusted):
     if low > 0:
         return "robust higher"
     return "standard higher" if high < 0 else "undecided"
-
-
-@dataclass(frozen=True)
-class EqualR:
-    """The difference of log values, robust - standard, of networks of one architecture and of equal r."""
-
-    difference: float
-    variances: np.ndarray  # (factors,) of the difference, by jackknives
-    units: np.ndarray  # (factors,) of ints
-    resampled: str
-    p: float  # two-sided, labels permuted within architectures; NaN where that is not defined
-
-    def interval(self, level):
-        """Give the interval of the difference; NaN where nothing could be left out."""
-        if not self.resampled:
-            return np.nan, np.nan
-        return students(self.difference, self.variances, self.units, abs(self.difference), level)
-
-
-def equal_r(values, without, r, robust, architectures, labels):
-    """Regress log values of networks on architecture, family and r; give the coefficient of family.
-
-    Parameters
-    ----------
-    values : array (networks,)
-        For instance log sensitivity.
-    without : array (networks, images)
-        The same without each image in turn.
-    r : array (networks,)
-        What is held equal.
-    robust : array of bool (networks,)
-    architectures : array (networks,)
-    labels : Labels
-        Permuted is who is robust, within architectures; r stays with its network.
-
-    Returns
-    -------
-    EqualR
-        Missing where predictors are collinear, or as many as there are networks.
-    """
-    dummies = [architectures == name for name in dict.fromkeys(architectures)]
-
-    def coefficient(kept, members, of):
-        present = [dummy.astype(float) for dummy in dummies if dummy[kept].any()]
-        design = np.column_stack([*present, r, members])
-        design = design[kept]
-        if len(design) <= design.shape[1] or np.linalg.matrix_rank(design) < design.shape[1]:
-            return np.full(np.shape(of)[1:], np.nan)[()]
-        return np.linalg.lstsq(design, of[kept], rcond=None)[0][-1]
-
-    everyone = np.ones(len(r), bool)
-    variances, units = [spread(coefficient(everyone, robust, without))], [without.shape[1]]
-    for family in (robust, ~robust):
-        left = [everyone & (np.arange(len(r)) != network) for network in np.flatnonzero(family)]
-        variances.append(spread(np.array([coefficient(kept, robust, values) for kept in left])))
-        units.append(len(left))
-    defined = np.isfinite(variances).all() and min(units) >= FEWEST
-    p = np.nan
-    if len(labels.robust) > 1:
-        permuted = np.array([coefficient(everyone, members, values) for members in labels.robust])
-        p = share_as_far(permuted) if np.isfinite(permuted).all() else np.nan
-    difference = float(coefficient(everyone, robust, values))
-    return EqualR(difference, np.array(variances), np.array(units), BOTH if defined else NOTHING, p)

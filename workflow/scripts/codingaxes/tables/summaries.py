@@ -240,7 +240,7 @@ PREDICTIVITY = Table(
             "string",
             "",
             "equal: the 90% interval lies within the margin; different: the 95% interval excludes 0; both; "
-            "undecided; see `predictivity_verdict`",
+            "undecided; see `predictivity.verdict`",
         ),
         "p": P,
         "smallest_p": SMALLEST_P,
