@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import studies
 from studies import MICRO, edit, listed, read, run
@@ -170,3 +171,21 @@ def test_a_failed_job_says_what_where_and_how_to_run_it_alone(study_copy):
     assert replay.returncode == 1
     expected = f"stimulus results/nsd/images/{image.name} is not there; run prepare_stimuli again"
     assert expected in replay.stderr and f"python {script} {record}" in replay.stderr
+
+
+def test_a_busy_machine_changes_no_bit_of_attacks_axes_and_transfer(study, study_copy, tmp_path):
+    """No result depends on the clock: jobs beside two that spin give the files of the study."""
+    spin = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        for rule, outputs in (
+            ("attack_images", ("perturbations", "variants")),
+            ("compute_eigenvectors", ("eigenvectors", "jacobians")),
+            ("measure_transfer", ("perturbations", "controls")),
+        ):
+            again = studies.replayed(study_copy, tmp_path, rule, studies.ROBUST, {})
+            for name in outputs:
+                first = studies.recorded(study, rule, studies.ROBUST)["output"][name]
+                assert pq.read_table(again[name]).equals(pq.read_table(study / first)), (rule, name)
+    finally:
+        for process in spin:
+            process.kill()
