@@ -94,7 +94,7 @@ class Attacker:
             items = self.items(groups, image_ids[:n], images.device)
             # a perturbation of a smaller ball is allowed in a larger one, and may have the wanted effect
             candidates = [
-                delta[other.about.image_id.isin(image_ids[:n]).to_numpy()]
+                delta[torch.tensor(other.about.image_id.isin(image_ids[:n]).to_numpy(copy=True))]
                 for of, other, delta in known
                 if budget.shares and budget.admits(of) and len(other.about) >= len(items.about)
             ]
