@@ -107,7 +107,7 @@ def test_the_csv_holds_what_is_plotted_one_row_for_each_mark(study, pages):
         assert not [name for name in values if values[name].map(type).isin([tuple, list]).any()]
 
 
-@pytest.mark.parametrize("figure", [name for name in INPUTS if name != "agreement"])
+@pytest.mark.parametrize("figure", [name for name in INPUTS if name not in ("agreement", "predictors")])
 def test_a_figure_is_drawn_without_a_simulated_brain_of_one_region_and_of_voxels_alone(tmp_path, figure):
     planted.plant(tmp_path, brain=False, regions=("V1",), responses=("voxels",))
     page, values = planted.page_of(tmp_path, figure)

@@ -33,12 +33,12 @@ def inputs(tmp_path):
                 for other in [*NAMES[i + 1 :], BRAIN]
             ]
             for radius, main in ((0.3, False), (0.9, True)):
-                row = {"source": name, "roi": roi, "radius": radius, "main_radius": main}
+                row = {"source": name, "roi": roi, "radius": radius, "main_radius": main, "n_images": 12}
                 transfers.append(row | {"target": name, "change": 9.0, "noise": rng.uniform()})
                 change = 0.1 * width[name] if main else rng.uniform()
                 transfers.append(row | {"target": BRAIN, "change": change, "noise": 0.1})
     means = pd.DataFrame(transfers).groupby(["source", "target", "radius", "main_radius"], as_index=False)
-    transfers += means[["change", "noise"]].mean().assign(roi="all").to_dict("records")
+    transfers += means[["change", "noise"]].mean().assign(roi="all", n_images=12).to_dict("records")
     tables = {"networks": networks, "network_measures": measured, "axes": axes}
     tables |= {"similarity_means": pairs, "transfers": transfers}
     return {name: plant(tmp_path, name, rows) for name, rows in tables.items()}
@@ -68,6 +68,7 @@ def test_numbers_are_those_of_the_values_and_p_is_adjusted_for_all_rows(tmp_path
     row = predictors[(predictors.predictor == "sensitivity") & (predictors.among == "all")].iloc[0]
     part = values[(values.predictor == "sensitivity") & (values.roi == row.roi)]
     assert part.logarithm.all() and len(part) == row.n_networks == 8
+    assert row.n_images == 12 and (values.n_images == 12).all()
     assert row.r == pytest.approx(np.corrcoef(part.value, part.change)[0, 1])
     assert row.r2_left_out == pytest.approx(race.left_out(part.value, part.change, part.network))
     tested = predictors.dropna(subset=["p"])

@@ -60,7 +60,7 @@ def collect(run, networks):
     """Give one row per region (and all together), predictor and network: the predictor and the outcome."""
     main_attack = [("attack", "=", measures.MAIN), ("main_radius", "=", True)]
     transfers = store.read(run.input["transfers"], TRANSFERS, filters=main_attack)
-    outcome = transfers[transfers.target == BRAIN].set_index(["source", "roi"]).change
+    outcome = transfers[transfers.target == BRAIN].set_index(["source", "roi"])[["change", "n_images"]]
     wide = pd.concat([of_regions(run, networks), of_attacks(run, transfers)], axis=1)
     means = wide.groupby("network", sort=False).mean()
     wide = pd.concat([wide, pd.concat({ALL: means}, names=["roi"]).swaplevel()])
@@ -71,7 +71,8 @@ def collect(run, networks):
     long = wide[list(LOGARITHMIC)].rename_axis(columns="predictor").stack(future_stack=True).rename("value")
     long = long.reset_index()
     places = pd.MultiIndex.from_frame(long[["network", "roi"]])
-    return long.assign(logarithm=long.predictor.map(LOGARITHMIC), change=outcome.reindex(places).to_numpy())
+    outcome = outcome.reindex(places).reset_index(drop=True).fillna({"n_images": 0})
+    return long.assign(logarithm=long.predictor.map(LOGARITHMIC), **outcome.astype({"n_images": "int32"}))
 
 
 def of_regions(run, networks):
@@ -116,6 +117,7 @@ def compare(part, networks, draws, rng):
         "r2_left_out": race.left_out(x, y, part.network.to_numpy()),
         "r2_recipe_left_out": race.left_out(x, y, recipe.to_numpy()),
         "n_networks": len(part),
+        "n_images": part.n_images.min() if len(part) else 0,
     }
 
 

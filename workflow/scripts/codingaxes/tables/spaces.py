@@ -125,6 +125,7 @@ RACE_VALUES = Table(
             "same as a share of the brain's own attack",
             missing=True,
         ),
+        "n_images": Column("int32", "images", "that the change is the mean of; 0 where it is missing"),
     },
 )
 
@@ -157,5 +158,6 @@ PREDICTORS = Table(
             missing=True,
         ),
         "n_networks": Column("int32", "networks", "that have both"),
+        "n_images": Column("int32", "images", "fewest that a change is the mean of"),
     },
 )
