@@ -15,7 +15,7 @@ from filelock import FileLock
 from codingaxes.estimates import measures
 from codingaxes.names import BRAIN, NOISE, SIGNS
 from codingaxes.tables.attacks import PERTURBATIONS
-from codingaxes.tables.summaries import AGREEMENT
+from codingaxes.tables.summaries import AGREEMENT, FAMILIES
 from codingaxes.tables.transfer import TRANSFER
 
 KINDS = ("standard", "robust")
@@ -23,8 +23,9 @@ ARCHITECTURES = ("resnet", "vgg")
 NETWORKS = [f"{name}_{kind}_{i}" for name in ARCHITECTURES for kind in KINDS for i in (1, 2)]
 LADDER = ["resnet_robust_029", "resnet_robust_086"]
 BRAINS = {"robust": "densenet_robust_1", "standard": "densenet_standard_1", "templates": ""}
-TARGETS = ["results/summaries/agreement.parquet"]
+TARGETS = ["results/summaries/agreement.parquet", "results/summaries/families.parquet"]
 MEASURES = ("cosine", "similarity", "share_of_brain")
+VERDICTS = ["brain_cosine", "brain_similarity", "brain_transfer_of_target"]  # the same in the table families
 
 
 def settings_of(world):
@@ -110,6 +111,17 @@ def test_no_network_agrees_with_a_standard_brain_as_well_as_any_robust_one_with_
     rows = agreement(world("robust"))
     worst = rows[rows.kind == "robust"].groupby(["measure", "roi"]).value.min()
     assert (best < worst).all(), pd.concat([best, worst], axis=1)
+
+
+def verdicts(study):
+    """Read what the summary says of standard against robust networks over all regions: by measure."""
+    table = studies.read(study, "results/summaries/families.parquet", FAMILIES)
+    return table[table.roi == "all"].set_index("measure").verdict[VERDICTS]
+
+
+def test_the_verdict_is_that_robust_networks_agree_better_only_where_the_brain_is_a_robust_network(world):
+    assert (verdicts(world("robust")) == "robust higher").all(), verdicts(world("robust"))
+    assert (verdicts(world("standard")) != "robust higher").all(), verdicts(world("standard"))
 
 
 def test_the_three_worlds_have_the_same_networks_and_the_brain_is_none_of_them(world):
