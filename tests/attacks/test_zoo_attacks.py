@@ -13,7 +13,7 @@ from codingaxes import devices
 from codingaxes.attacks import strongest
 
 ZOO = Path(__file__).parents[2] / "resources" / "zoo"
-SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.004}  # the default of the configuration
+SETTINGS = {"steps": 10, "limit": 150, "tolerance": 0.004}  # the default of the configuration
 
 
 @pytest.mark.slow
