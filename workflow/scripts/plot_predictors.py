@@ -73,9 +73,10 @@ def draw(axis, values, measure, regions):
 def describe(values):
     """State what numbers are, and how small an adjusted p became."""
     smallest = values.dropna(subset=["p_adjusted"])
+    images = words.probes(values.n_images[values.n_networks > 0])
     low = words.number(smallest.p_adjusted.min(), 2) if len(smallest) else "unknown"
     return (
-        f"{words.probes(values.n_images[values.n_networks > 0])}; in brackets: number of networks; no intervals; "
+        f"{images}; in brackets: number of networks; no intervals; "
         f"smallest adjusted p of all correlations: {low}\n"
         "R² of 0: no better than the mean of the other networks; below 0 the predictor misleads"
     )
