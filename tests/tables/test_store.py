@@ -321,6 +321,15 @@ def test_a_table_that_is_joined_from_parts_is_the_one_that_is_written_at_once(tm
     pd.testing.assert_frame_equal(joined.drop(columns="weight"), whole.drop(columns="weight"))
 
 
+def test_parts_without_rows_do_not_count(tmp_path):
+    some, none = readouts(), readouts().iloc[:0]
+    for frames in ([none, some], [some, none], [none, some, none]):
+        store.join(tmp_path / "t.parquet", READOUTS, keep(tmp_path, *frames))
+        assert len(store.read(tmp_path / "t.parquet", READOUTS)) == len(some)
+    store.join(tmp_path / "t.parquet", READOUTS, keep(tmp_path, none, none))
+    assert store.read(tmp_path / "t.parquet", READOUTS).empty
+
+
 def test_parts_are_groups_of_rows_that_a_filter_skips(tmp_path):
     frames = [readouts((4, 4)).assign(network=name) for name in "abc"]
     store.join(tmp_path / "t.parquet", READOUTS, keep(tmp_path, *frames))

@@ -69,7 +69,8 @@ def join(path, table, parts):
     path, table
         As in `write`.
     parts : list of path-likes
-        From `write_part`, in the order of the table; at least one.
+        From `write_part`, in the order of the table; at least one. Parts without rows do not count: they do
+        not know the length of a vector.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def join(path, table, parts):
         If two parts have a key in common, or differ in form (vectors of one length and of another).
     """
     seen, key = set(), list(table.key)
+    parts = [part for part in parts if pa.ipc.open_file(part).num_record_batches] or parts[:1]
     schema = pa.ipc.open_file(parts[0]).schema
     with _whole(path) as temporary, _parquet(temporary, schema, table) as writer:
         for part in parts:
