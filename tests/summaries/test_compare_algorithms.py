@@ -89,6 +89,8 @@ def test_relative_transfer_of_algorithms_is_that_of_the_numbers_of_the_study(tmp
         "similarity_means": plant(
             tmp_path, "similarity_means", [{"network_i": "a_plain", "network_j": BRAIN}]
         ),
+        "families": plant(tmp_path, "families", []),
+        "predictivity": plant(tmp_path, "predictivity", []),
     }
     numbers = run("summarise_numbers", tmp_path, "numbers", **inputs)
     numbers = numbers[

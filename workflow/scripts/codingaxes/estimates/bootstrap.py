@@ -240,7 +240,8 @@ def percentiles(samples):
     else:
         low, high = np.nanpercentile(np.where(empty, 0.0, np.where(defined, samples, np.nan)), LEVEL, axis=0)
     same = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
-    return np.where(empty | same, np.nan, low), np.where(empty | same, np.nan, high)
+    missing = empty | same
+    return np.where(missing, np.nan, low)[()], np.where(missing, np.nan, high)[()]  # of one cell, numbers
 
 
 def weighted_median(values, weights):
