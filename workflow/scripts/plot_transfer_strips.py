@@ -11,7 +11,7 @@ from codingaxes.tables.networks import NETWORKS
 
 COLUMNS = ["attack", "roi", "radius", "source", "target", "change", "n_images"]
 CONTROLS = {  # marker and label; they lie below the targets of a strip
-    "phase_scrambled": ("x", "its phases scrambled, |change|, mean over targets"),
+    "phase_scrambled": ("x", "with scrambled phases"),
     "other_image": ("s", "its attack on another image"),
     "other_region": ("D", "its attack on another region"),
 }
@@ -40,9 +40,10 @@ def main(run):
         handles.append(marks.mark(looks.marker[BRAIN], "Simulated brain", color=looks.color[BRAIN]))
     handles.append(marks.mark("o", "own attack: black edge", filled=False, size=6.5))
     handles += [marks.mark(marker, label, False, style.GREY, 4.0) for marker, label in CONTROLS.values()]
-    handles.append(marks.dashed("white noise, |change|, mean over targets"))
+    handles.append(marks.dashed("white noise"))
     note = f"{words.probes(values.n_images)}, both directions; radius {words.span(values.radius, 3)}; "
-    note += f"no intervals; linear scale below {words.number(LINEAR)} SD; colour and marker: target"
+    note += f"no intervals; linear scale below {words.number(LINEAR)} SD; colour and marker: target; "
+    note += "controls and noise: |change|, mean over targets"
     marks.legend_below(figure, handles, 3, note)
     style.save(run, figure, values[VALUES])
 
