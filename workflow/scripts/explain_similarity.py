@@ -1,8 +1,8 @@
 """Explain similarity over pairs by architecture, training and sensitivity (rule explain_similarity).
 
 What is regressed is the logarithm of similarity. Similarity spans two orders of magnitude, and its spread
-grows with it: of raw similarity the permutation test rejects 0 to 1.5% of true null hypotheses where it says
-5%, of its logarithm 3.5 to 7%.
+grows with it: of raw similarity the permutation test rejects 0 to 1% of true null hypotheses where it says
+5%, of its logarithm 4 to 7%.
 """
 
 import numpy as np
