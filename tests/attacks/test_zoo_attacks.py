@@ -13,7 +13,7 @@ from codingaxes import devices
 from codingaxes.attacks import strongest
 
 ZOO = Path(__file__).parents[2] / "resources" / "zoo"
-SETTINGS = {"steps": 10, "limit": 150, "tolerance": 0.004}  # the default of the configuration
+SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.004}  # a round more than the default, so that most end
 
 
 @pytest.mark.slow
@@ -34,5 +34,5 @@ def test_going_on_four_times_as_long_and_a_restart_add_little_to_attacks_that_ar
     change = attack.change.abs()
     best = torch.maximum(again.change.abs(), restarted.change.abs())
     gained = (best / change - 1)[attack.converged]
-    assert len(gained) and (gained < 0.02).float().mean() >= 0.9, "of a dozen attacks one may gain more"
+    assert len(gained) and gained.mean() < 0.02
     assert (change / torch.maximum(change, peer.change.abs())).mean() > 0.98

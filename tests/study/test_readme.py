@@ -13,7 +13,7 @@ def test_every_example_of_how_to_read_a_table_runs_and_shows_what_it_says(study,
     scope = {}
     monkeypatch.chdir(study)
     for example in examples:
-        exec(example.replace("resnet_robust_086_1", "resnet_robust"), scope)
+        exec(example.replace("resnet_robust_1", "resnet_robust"), scope)
     assert set(scope["own"].family_source) == {"standard", "robust", "simulated_brain"}
     assert (scope["own"].unit == "SD").all()
     shown = capsys.readouterr().out

@@ -122,7 +122,7 @@ def test_attacks_on_single_subjects_are_those_of_their_own_readouts(study, name)
     assert (signed(attacks) >= -1e-5).all() and (attacks["size"] <= attacks.radius * (1 + 1e-9)).all()
     # the same attack once more, on the readout of that subject
     model, settings = model_of(study, name), recorded(study, "attack_images", name)["params"]
-    settings = {key: settings[key] for key in ("steps", "tolerance")}
+    settings = {key: settings[key] for key in ("steps", "limit", "tolerance")}
     for subject, direction in (("subj01", "increase"), ("subj02", "decrease")):
         rows = attacks.query("subject == @subject and direction == @direction and roi == 'EBA'")
         images, respond = images_of(study, rows.image_id), model.scalar("EBA", subject)

@@ -19,7 +19,6 @@ from codingaxes.tables.nsd import STIMULI
 BUDGETS = ("radii", "linf_radii", "algorithms", "large_radii", "effects", "effect_probes", "variant_probes")
 SETTINGS = ("steps", "limit", "effect_limit", "algorithm_steps", "tolerance")
 REACHED = 0.01  # of a wanted change, by which that of the stored perturbation may differ from it
-IMAGES = 8  # that are attacked together, in all regions and both directions, and kept together if a job stops
 
 
 def main(run):
@@ -29,14 +28,17 @@ def main(run):
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]
     images = read_images(probes.file, run.params["image_size"]).to(device)
-    attacker, parts = Attacker(run, model), list(range(0, len(probes), IMAGES))
+    attacker = Attacker(run, model)
+    # so many images are attacked together, in all regions and directions, and kept together if a job stops
+    together = max(1, run.params["batch_size"] // (len(model.group) * len(SIGNS)))
+    parts = list(range(0, len(probes), together))
     shards = {
         "subjects": run.shards(SUBJECT_ATTACKS),
         "variants": run.shards(PERTURBATIONS, "variants"),
         "perturbations": run.shards(PERTURBATIONS),  # last, as it says that the part is there
     }
-    for start in run.track(shards["perturbations"].missing(parts), unit=f"{IMAGES} images"):
-        part = slice(start, start + IMAGES)
+    for start in run.track(shards["perturbations"].missing(parts), unit=f"part of {together} images"):
+        part = slice(start, start + together)
         frames = attacker.attack(images[part], probes.image_id.iloc[part].to_numpy(), start)
         for name, shard in shards.items():
             shard.save(start, frames[name])
