@@ -13,26 +13,30 @@ from codingaxes import devices
 from codingaxes.attacks import strongest
 
 ZOO = Path(__file__).parents[2] / "resources" / "zoo"
-SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.004}  # a round more than the default, so that most end
+NETWORKS = ["vgg_standard_1", "resnet_standard_2", "resnet_robust_1", "densenet_robust_2"]
+SETTINGS = {"steps": 10, "limit": 150, "tolerance": 0.004}  # the default of the configuration
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("network", ["vgg_standard_1", "resnet_robust_1"])
-def test_going_on_four_times_as_long_and_a_restart_add_little_to_attacks_that_are_flagged(network):
-    devices.keep_memory()
+def attack_and_go_on(network):
+    """Attack two images in three responses, up and down; shares of flagged gains, and of a peer's change."""
     respond, images = face_body_house(ZOO, network, n=2)
-    # each image in three responses, up and down
     items = {"which": torch.arange(3).repeat(4), "direction": torch.tensor([1.0, 1, 1, -1, -1, -1]).repeat(2)}
     shown = images.repeat_interleave(6, dim=0)
     attack = strongest.maximise(respond, shown, 0.86, **items, **SETTINGS)
-    again = strongest.maximise(
-        respond, shown, 0.86, **items, steps=4 * int(attack.evaluations.max()), starts=[attack.delta]
-    )
+    longer = 4 * int(attack.evaluations.max())
+    again = strongest.maximise(respond, shown, 0.86, **items, steps=longer, starts=[attack.delta])
     noise = torch.randn(shown.shape, generator=torch.Generator().manual_seed(1))
     restarted = strongest.maximise(respond, shown, 0.86, **items, **SETTINGS, starts=[noise])
     peer = strongest.maximise(respond, shown, 0.86, **items, algorithm="apgd", steps=300)
     change = attack.change.abs()
     best = torch.maximum(again.change.abs(), restarted.change.abs())
-    gained = (best / change - 1)[attack.converged]
-    assert len(gained) and gained.mean() < 0.02
-    assert (change / torch.maximum(change, peer.change.abs())).mean() > 0.98
+    return (best / change - 1)[attack.converged], change / torch.maximum(change, peer.change.abs())
+
+
+@pytest.mark.slow
+def test_going_on_four_times_as_long_and_a_restart_add_little_to_attacks_that_are_flagged():
+    devices.keep_memory()
+    gained, share = map(torch.cat, zip(*map(attack_and_go_on, NETWORKS), strict=True))
+    assert len(gained) > len(share) / 3
+    assert (gained < 0.02).double().mean() >= 0.95, sorted(gained.tolist())
+    assert share.mean() > 0.98, "of what APGD reaches with 300 gradients"

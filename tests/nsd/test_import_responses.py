@@ -19,6 +19,7 @@ AVERAGES = {"targets": readouts.TARGETS, "measurements": readouts.MEASUREMENTS}
 FITTED = [
     readouts.READOUTS,
     readouts.BASES,
+    readouts.COMPONENTS,
     readouts.LAYER_SCORES,
     readouts.SCORES,
     readouts.PREDICTIONS,
@@ -205,7 +206,6 @@ def study(own, rng, rows):
         "cross_validation": "leave_one_out",
         "folds": 4,
         "components": 3,
-        "bootstrap": 50,
     }
     output = {table.name: f"fitted/{table.name}.parquet" for table in FITTED}
     fit_readouts.main(job.Run("fit_readouts", inputs | averages, output, params, {"network": "net"}, "log"))

@@ -18,8 +18,6 @@ from codingaxes.tables.attacks import PERTURBATIONS
 from codingaxes.tables.summaries import AGREEMENT, FAMILIES
 from codingaxes.tables.transfer import TRANSFER
 
-pytestmark = pytest.mark.skip(reason="three studies of ten networks: not yet run to their end; see CHANGELOG")
-
 KINDS = ("standard", "robust")
 ARCHITECTURES = ("resnet", "vgg")
 NETWORKS = [f"{name}_{kind}_{i}" for name in ARCHITECTURES for kind in KINDS for i in (1, 2)]
