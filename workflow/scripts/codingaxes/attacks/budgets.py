@@ -152,7 +152,7 @@ def _sum(x):
 
 def _clip(x, low, high):
     """Limit each pixel to its own range."""
-    return torch.minimum(torch.maximum(x, low), high)
+    return torch.clamp(x, low, high)
 
 
 def _wide(radius, images):

@@ -306,6 +306,8 @@ def value_and_gradient(respond, images, which=None):
     images = images.detach().requires_grad_(True)
     value = _chosen(respond(images), images, which)
     (gradient,) = torch.autograd.grad(value.sum(), images)
+    # convolutions may give it in their own layout; arithmetic of two layouts is several times as slow
+    gradient = gradient.contiguous()
     finite = torch.isfinite(gradient.sum(dim=(1, 2, 3)))
     return value.detach(), gradient if finite.all() else torch.where(wide(finite, gradient), gradient, 0.0)
 
