@@ -6,7 +6,7 @@ The search is that for a given size (`steps.ascent`), with a radius that follows
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import annealed, unit, wide
+from codingaxes.attacks.steps import GROWTH, annealed, unit, wide
 from codingaxes.attacks.strongest import (
     Attack,
     Objective,
@@ -44,7 +44,7 @@ def reach(
     Directions are those of `steps.ascent`. The radius follows the effect by Newton's steps on the size. At
     the end of a round the size along the last direction is settled by forward passes alone.
 
-    As in `strongest.maximise`, a round that begins at the best point, with twice as many gradients, follows
+    As in `strongest.maximise`, rounds that begin at the best point, with four times as many gradients, follow
     until one makes the perturbation smaller by at most the tolerance.
 
     Parameters
@@ -120,7 +120,7 @@ class _Rounds:
 
     def go_on(self, limit, tolerance):
         """Make further rounds until images are done or the limit is reached."""
-        search, steps, spent = self.search, 2 * self.steps, self.steps
+        search, steps, spent = self.search, GROWTH * self.steps, self.steps
         rows = torch.nonzero(search.change > 0).flatten()
         while len(rows) and spent + steps <= limit:
             before = budgets.size(search.delta[rows], search.norm)
@@ -133,7 +133,7 @@ class _Rounds:
             now = budgets.size(part.delta, search.norm)
             done = reached & part.reached & (before - now <= tolerance * before)
             self.converged[rows], self.spent[rows] = done, self.spent[rows] + steps
-            rows, spent, steps = rows[~done], spent + steps, 2 * steps
+            rows, spent, steps = rows[~done], spent + steps, GROWTH * steps
 
 
 class _Search:

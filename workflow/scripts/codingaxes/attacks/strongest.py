@@ -9,8 +9,10 @@ from dataclasses import dataclass, fields
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import ALGORITHMS, Ball, ascent, wide
+from codingaxes.attacks.steps import ALGORITHMS, GROWTH, Ball, ascent, wide
 from codingaxes.names import SIGNS
+
+RUGGED = 10  # tolerances that all rounds after the first may have added, for an attack to have converged
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Attack:
     after: torch.Tensor  # (n,) response to the perturbed image
     size: torch.Tensor  # (n,) float64, norm of delta
     bound: torch.Tensor  # (n,) float64, change of a linear response: size (allowed or needed) * dual norm
-    converged: torch.Tensor  # (n,) bool, going on added at most the tolerance; see `maximise`
+    converged: torch.Tensor  # (n,) bool, going on added little; see `maximise`
     evaluations: torch.Tensor  # (n,) int, gradients spent on the image
     reached: torch.Tensor  # (n,) bool, the wanted effect, or for a given size any change the right way
 
@@ -66,9 +68,10 @@ def maximise(
     which need not be the last. Images do not influence each other.
 
     Our ascent decides for each image how long to go on, up to the limit. Its first round has `steps`
-    gradients. Each further round starts at the best point, with fresh annealing, and has twice as many as the
-    round before, so a little more than all rounds before together. An image is done once a round has added at
-    most the tolerance.
+    gradients. Each further round starts at the best point, with fresh annealing, and has four times as many
+    as the round before. An image is done once a round has added at most the tolerance. It counts as converged
+    if all rounds after the first have added at most ten times the tolerance together: where they added more,
+    the landscape is rugged, and one quiet round is weak evidence.
 
     Parameters
     ----------
@@ -92,9 +95,8 @@ def maximise(
         Most gradients of the ascent for an image, without starts. With too few for another round, 0 for
         instance, the first round is all there is. The other algorithms spend `steps`.
     tolerance : float
-        Share of the change that going on may have added, for an image to be done, and to be flagged as
-        converged. What was added is measured: by the last round, or where there was one alone, by its second
-        half.
+        Share of the change that going on may have added, for an image to be done. What was added is measured:
+        by the last round, or where there was one alone, by its second half, which says little.
     starts : sequence of tensors (n, 3, h, w)
         Directions of further attempts, of `steps` gradients each. The best attempt is continued.
     known : sequence of tensors (n, 3, h, w)
@@ -192,19 +194,20 @@ class _Search:
 
     def go_on(self, steps, limit, tolerance):
         """Make further rounds of the ascent from the best points, until images are done or the limit."""
-        open_, steps = torch.nonzero(self.change > 0).flatten(), 2 * steps
-        spent = steps // 2
+        open_, spent, steps = torch.nonzero(self.change > 0).flatten(), steps, GROWTH * steps
+        first = self.change
         while len(open_) and spent + steps <= limit:
             objective, ball, best = self.objective.only(open_), self.ball.only(open_), self.best[open_]
             proposals = ascent(ball, steps, best)
             change, delta, _ = _climb(objective, self.gradient[open_], proposals, steps)
             before = self.change[open_]
-            better = change > before
-            self.best[open_] = torch.where(wide(better, delta), delta, best)
-            self.change[open_] = now = torch.maximum(change, before)
-            self.converged[open_] = done = now - before <= tolerance * now
+            now = torch.maximum(change, before)
+            self.best[open_] = torch.where(wide(change > before, delta), delta, best)
+            self.change = self.change.index_copy(0, open_, now)
+            done = now - before <= tolerance * now
+            self.converged[open_] = done & (now - first[open_] <= RUGGED * tolerance * now)
             self.spent[open_] += steps - 1  # the last of a round is a forward pass alone
-            open_, spent, steps = open_[~done], spent + steps, 2 * steps
+            open_, spent, steps = open_[~done], spent + steps, GROWTH * steps
 
 
 @dataclass(frozen=True)

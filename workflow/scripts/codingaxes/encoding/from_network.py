@@ -5,6 +5,7 @@ import torch
 
 from codingaxes.encoding.model import EncodingModel
 from codingaxes.names import GROUP
+from codingaxes.networks.folding import fold_batch_norms
 from codingaxes.networks.network import load_network
 from codingaxes.tables import store
 from codingaxes.tables.readouts import BASES, READOUTS
@@ -129,6 +130,7 @@ def load(row, weights, readouts_file, bases_file, device="cpu"):
     model.EncodingModel
     """
     network = load_network(row, weights, device)
+    fold_batch_norms(network, network.input_size or 64)
     readouts = store.read(readouts_file, READOUTS)
     bases = store.read(bases_file, BASES).groupby("layer", sort=False)
     bases = {layer: store.matrix(rows.sort_values("component").vector) for layer, rows in bases}

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
@@ -286,13 +287,14 @@ def color_bar(figure, cells, label, ticks, low=False, high=False, **place):
 def key_of(looks, names, markers=True):
     """Make legend handles: a colour for each kind of training, then (`markers`) one for each architecture."""
     rows, handles = looks.loc[names], []
-    for _, row in rows.drop_duplicates("color").iterrows():
+    kinds = rows.drop_duplicates("color").assign(place=lambda kinds: pd.factorize(kinds.family)[0])
+    for _, row in kinds.sort_values(["place", "training_radius"]).iterrows():
         label = words.family(row.family).capitalize()
         if row.family == "robust":
             label = f"Robust, training radius {words.number(row.training_radius)}"
         handles.append(mark("s", label, color=row.color))
     networks = rows[rows.family != BRAIN].drop_duplicates("architecture") if markers else rows[:0]
-    return handles + [mark(row.marker, row.architecture) for row in networks.itertuples()]
+    return handles + [mark(row.marker, words.architecture(row.architecture)) for row in networks.itertuples()]
 
 
 def mark(marker, label, filled=True, color="black", size=5.0):

@@ -200,7 +200,10 @@ def plain_symlog(axis, linear, which="y"):
     scale = axis.set_yscale if which == "y" else axis.set_xscale
     scale("symlog", linthresh=linear, linscale=0.4)
     ticks = axis.yaxis if which == "y" else axis.xaxis
-    ticks.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    # the label of the negative end of the linear part would lie on that of 0
+    ticks.set_major_formatter(
+        FuncFormatter(lambda value, _: "" if np.isclose(value, -linear) else words.number(value))
+    )
 
 
 def _shade(color, place, count):

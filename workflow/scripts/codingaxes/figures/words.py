@@ -17,6 +17,7 @@ CEILED = {  # column of network_measures: what stands for it where the data have
     "r_over_ceiling_high": "r_high",
     "r_k_fold_over_ceiling": "r_k_fold",
 }
+ARCHITECTURES = {"resnet": "ResNet", "vgg": "VGG", "densenet": "DenseNet"}
 HYPHENS = {"self_supervised": "self-supervised", "language_aligned": "language-aligned"}
 
 
@@ -88,6 +89,11 @@ def correlation(value):
 def family(name):
     """Write the name of a family."""
     return HYPHENS.get(name, name.replace("_", " "))
+
+
+def architecture(name):
+    """Write the name of an architecture, as its authors do."""
+    return ARCHITECTURES.get(name, name)
 
 
 def kinds(frame, columns):

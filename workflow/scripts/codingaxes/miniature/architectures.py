@@ -140,8 +140,12 @@ class VGG(nn.Module):
 class _NormRelu(nn.BatchNorm2d):
     """Normalise over the batch, and rectify."""
 
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.act = nn.ReLU(inplace=True)
+
     def forward(self, x):
-        return functional.relu_(super().forward(x))
+        return self.act(super().forward(x))
 
 
 class _DenseLayer(nn.Module):
