@@ -29,7 +29,7 @@ from codingaxes import devices
 from codingaxes.attacks import strongest
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = {"steps": 15, "limit": 315, "tolerance": 0.005}  # of config/config.yaml
+SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.005}  # of config/config.yaml
 GRADIENTS = (20, 50, 100, 300)  # that APGD is given
 
 

@@ -127,21 +127,21 @@ def test_images_go_on_in_rounds_until_one_adds_little_or_the_limit_is_reached():
     respond, images = Counted(kinked(hidden=400)), rand(8, 3, 8, 8)
     once = strongest.maximise(respond, images, 1.5, steps=5)
     respond.gradients = 0
-    attack = strongest.maximise(respond, images, 1.5, steps=5, limit=105, tolerance=0.01)
+    attack = strongest.maximise(respond, images, 1.5, steps=5, limit=155, tolerance=0.01)
     assert (attack.change >= once.change).all() and (attack.change > 1.02 * once.change).any()
-    assert set(attack.evaluations.tolist()) <= {24, 103} and respond.gradients == attack.evaluations.max()
-    assert attack.converged[attack.evaluations < 103].all()
+    assert set(attack.evaluations.tolist()) <= {29, 153} and respond.gradients == attack.evaluations.max()
+    assert attack.converged[attack.evaluations < 153].all()
     # a far longer attack from there adds little on average; tests/study holds single images of the zoo to it
     more = strongest.maximise(respond, images, 1.5, steps=300, starts=[attack.delta])
     gained = (torch.maximum(more.change, attack.change) / attack.change)[attack.converged]
     assert gained.mean() < 1.01
-    exact = strongest.maximise(respond, images, 1.5, steps=5, limit=105, tolerance=1e-12)
-    assert (exact.evaluations == 103).sum() > 4 and not exact.converged[exact.evaluations == 103].all()
+    exact = strongest.maximise(respond, images, 1.5, steps=5, limit=155, tolerance=1e-12)
+    assert (exact.evaluations == 153).sum() > 4 and not exact.converged[exact.evaluations == 153].all()
 
 
 def test_images_that_are_done_leave_the_others_as_they_would_be_alone():
     respond, images = kinked(hidden=400), rand(6, 3, 8, 8)
-    settings = {"steps": 5, "limit": 105, "tolerance": 0.01}
+    settings = {"steps": 5, "limit": 155, "tolerance": 0.01}
     together = strongest.maximise(respond, images, 1.5, **settings)
     assert len(set(together.evaluations.tolist())) > 1
     for i in range(6):
@@ -156,7 +156,7 @@ def test_attacks_on_several_responses_and_directions_share_a_batch():
     def respond(images):
         return torch.stack([first(images), second(images)], dim=1)
 
-    settings = {"steps": 4, "limit": 20, "tolerance": 1e-6}
+    settings = {"steps": 4, "limit": 24, "tolerance": 1e-6}
     which, sign = torch.tensor([0, 1, 0, 1]), torch.tensor([1.0, 1.0, -1.0, -1.0]).double()
     attack = strongest.maximise(respond, images, 1.0, which=which, direction=sign, **settings)
     for i, (of, way) in enumerate(zip(which.tolist(), sign.tolist(), strict=True)):

@@ -14,7 +14,7 @@ from codingaxes.attacks import strongest
 
 ZOO = Path(__file__).parents[2] / "resources" / "zoo"
 NETWORKS = ["vgg_standard_1", "resnet_standard_2", "resnet_robust_1", "densenet_robust_2"]
-SETTINGS = {"steps": 15, "limit": 315, "tolerance": 0.005}  # the default of the configuration
+SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.005}  # the default of the configuration
 
 
 def attack_and_go_on(network):

@@ -70,14 +70,6 @@ class Items:
     which: torch.Tensor  # (items,) of the response
     sign: torch.Tensor  # (items,) of the direction
 
-    def line_up(self, delta, others):
-        """Give these items' perturbations to the same ones of others, and zeros to those not among these."""
-        rows = pd.MultiIndex.from_frame(self.about).get_indexer(pd.MultiIndex.from_frame(others.about))
-        rows = torch.tensor(rows, device=delta.device)
-        lined_up = delta.new_zeros(len(rows), *delta.shape[1:])
-        lined_up[rows >= 0] = delta[rows[rows >= 0]]
-        return lined_up
-
 
 class Attacker:
     """Attack the readouts of one model as the parameters say."""
@@ -104,9 +96,9 @@ class Attacker:
             items = self.items(groups, image_ids[:n], images.device)
             # a perturbation of a smaller ball is allowed in a larger one, and may have the wanted effect
             candidates = [
-                other.line_up(delta, items)
+                delta[torch.tensor(other.about.image_id.isin(image_ids[:n]).to_numpy(copy=True))]
                 for of, other, delta in known
-                if budget.shares and budget.admits(of)
+                if budget.shares and budget.admits(of) and len(other.about) >= len(items.about)
             ]
             frame = self.attack_readouts(images, first, items, budget, candidates)
             if budget.shares:

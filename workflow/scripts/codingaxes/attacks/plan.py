@@ -38,8 +38,8 @@ def list_budgets(radii, linf_radii, algorithms, large_radii, effects, effect_pro
     effects : sequence of float
         Wanted changes of the response, in its unit.
     effect_probes, variant_probes : int
-        How many probes are attacked where a change is wanted and at the smaller main radii; and in another
-        norm, at large radii and by other algorithms; 0: all.
+        How many probes are attacked where a change is wanted, and in another norm, at large radii and by
+        other algorithms; 0: all.
 
     Returns
     -------
@@ -47,8 +47,7 @@ def list_budgets(radii, linf_radii, algorithms, large_radii, effects, effect_pro
     """
     radii, few = sorted(radii), {"probes": variant_probes}
     return [
-        *(Budget("l2", "ascent", "l2", radius, probes=effect_probes) for radius in radii[:-1]),
-        Budget("l2", "ascent", "l2", radii[-1]),
+        *(Budget("l2", "ascent", "l2", radius) for radius in radii),
         *(Budget("linf", "ascent", "linf", radius, **few) for radius in linf_radii),
         *(Budget(f"l2_{name}", name, "l2", radii[-1], **few) for name in algorithms),
         *(Budget("l2_large", "ascent", "l2", radius, **few) for radius in sorted(large_radii)),

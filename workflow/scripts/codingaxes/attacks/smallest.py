@@ -44,7 +44,7 @@ def reach(
     Directions are those of `steps.ascent`. The radius follows the effect by Newton's steps on the size. At
     the end of a round the size along the last direction is settled by forward passes alone.
 
-    As in `strongest.maximise`, rounds that begin at the best point, with four times as many gradients, follow
+    As in `strongest.maximise`, rounds that begin at the best point, with five times as many gradients, follow
     until one makes the perturbation smaller by at most the tolerance.
 
     Parameters

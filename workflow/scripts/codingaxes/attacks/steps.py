@@ -9,7 +9,7 @@ import torch
 
 from codingaxes.attacks import budgets
 
-GROWTH = 4  # a round of ours has so many times the gradients of the round before, which it began from
+GROWTH = 5  # a round of ours has so many times the gradients of the round before, which it began from
 DECAY = 1.5  # power by which the weight of the newest gradient falls; chosen on a ResNet-18, 1 to 2 are close
 
 

@@ -68,7 +68,7 @@ def maximise(
     which need not be the last. Images do not influence each other.
 
     Our ascent decides for each image how long to go on, up to the limit. Its first round has `steps`
-    gradients. Each further round starts at the best point, with fresh annealing, and has four times as many
+    gradients. Each further round starts at the best point, with fresh annealing, and has five times as many
     as the round before. An image is done once a round has added at most the tolerance. It counts as converged
     if all rounds after the first have added at most ten times the tolerance together: where they added more,
     the landscape is rugged, and one quiet round is weak evidence.
