@@ -9,8 +9,8 @@ from codingaxes.attacks.plan import Budget
 
 SETTINGS = {
     "steps": 4,
-    "limit": 24,
-    "effect_limit": 124,
+    "limit": 12,
+    "effect_limit": 28,
     "algorithm_steps": 6,
     "tolerance": 1e-9,
     "direction": "decrease",
@@ -57,11 +57,11 @@ def test_a_smaller_ball_is_admitted_to_a_larger_one_and_everything_to_a_wanted_c
     assert not large.admits(effect)
 
 
-@pytest.mark.parametrize(("algorithm", "steps", "spent"), [("ascent", 4, 23), ("apgd", 6, 6)])
+@pytest.mark.parametrize(("algorithm", "steps", "spent"), [("ascent", 4, 11), ("apgd", 6, 6)])
 def test_a_given_size_is_attacked_by_the_algorithm_of_its_budget(algorithm, steps, spent):
     respond, images = kinked(), rand(3, 3, 8, 8)
     attack = plan.attack(respond, images, Budget("l2", algorithm, "l2", 0.8), **SETTINGS)
-    settings = {"steps": steps, "limit": 24, "tolerance": 1e-9, "direction": "decrease"}
+    settings = {"steps": steps, "limit": 12, "tolerance": 1e-9, "direction": "decrease"}
     expected = strongest.maximise(respond, images, 0.8, algorithm=algorithm, **settings)
     assert torch.equal(attack.delta, expected.delta) and (attack.evaluations == spent).all()
     assert torch.equal(attack.converged, expected.converged)
@@ -70,6 +70,6 @@ def test_a_given_size_is_attacked_by_the_algorithm_of_its_budget(algorithm, step
 def test_a_wanted_change_is_attacked_with_as_many_gradients_as_it_needs():
     respond, images = kinked(), rand(3, 3, 8, 8)
     attack = plan.attack(respond, images, Budget("l2_effect", "ascent", "l2", 0.0, wanted=0.2), **SETTINGS)
-    settings = {"steps": 4, "limit": 124, "tolerance": 1e-9, "direction": "decrease"}
+    settings = {"steps": 4, "limit": 28, "tolerance": 1e-9, "direction": "decrease"}
     expected = smallest.reach(respond, images, 0.2, **settings)
     assert torch.equal(attack.delta, expected.delta) and torch.equal(attack.size, expected.size)

@@ -23,7 +23,7 @@ def test_the_smallest_perturbation_of_a_linear_response_is_found_with_and_withou
     weights, images = randn(3, 8, 8), rand(4, 3, 8, 8)
     for direction, sign in SIGNS.items():
         attack = smallest.reach(
-            linear(sign * weights), images, wanted, direction=direction, steps=5, limit=30
+            linear(sign * weights), images, wanted, direction=direction, steps=5, limit=15
         )
         assert attack.reached.all() and attack.converged.all()
         torch.testing.assert_close(sign * attack.change, torch.full((4,), wanted).double(), rtol=0.01, atol=0)

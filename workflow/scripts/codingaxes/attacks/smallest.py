@@ -6,7 +6,7 @@ The search is that for a given size (`steps.ascent`), with a radius that follows
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import GROWTH, annealed, unit, wide
+from codingaxes.attacks.steps import annealed, later_rounds, unit, wide
 from codingaxes.attacks.strongest import (
     Attack,
     Objective,
@@ -44,8 +44,8 @@ def reach(
     Directions are those of `steps.ascent`. The radius follows the effect by Newton's steps on the size. At
     the end of a round the size along the last direction is settled by forward passes alone.
 
-    As in `strongest.maximise`, rounds that begin at the best point, with five times as many gradients, follow
-    until one makes the perturbation smaller by at most the tolerance.
+    As in `strongest.maximise`, longer rounds that begin at the best point follow, until one makes the
+    perturbation smaller by at most the tolerance.
 
     Parameters
     ----------
@@ -120,20 +120,22 @@ class _Rounds:
 
     def go_on(self, limit, tolerance):
         """Make further rounds until images are done or the limit is reached."""
-        search, steps, spent = self.search, GROWTH * self.steps, self.steps
+        search = self.search
         rows = torch.nonzero(search.change > 0).flatten()
-        while len(rows) and spent + steps <= limit:
+        for length in later_rounds(self.steps, limit):
+            if not len(rows):
+                break
             before = budgets.size(search.delta[rows], search.norm)
             reached = search.reached[rows]
             part = search.only(rows)
             mean = unit(part.delta)
-            part.settle(*part.descend(mean, part.limited(before), steps))
+            part.settle(*part.descend(mean, part.limited(before), length))
             part.settle_strongest()
             search.put(rows, part)
             now = budgets.size(part.delta, search.norm)
             done = reached & part.reached & (before - now <= tolerance * before)
-            self.converged[rows], self.spent[rows] = done, self.spent[rows] + steps
-            rows, spent, steps = rows[~done], spent + steps, GROWTH * steps
+            self.converged[rows], self.spent[rows] = done, self.spent[rows] + length
+            rows = rows[~done]
 
 
 class _Search:

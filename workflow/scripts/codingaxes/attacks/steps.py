@@ -9,7 +9,6 @@ import torch
 
 from codingaxes.attacks import budgets
 
-GROWTH = 5  # a round of ours has so many times the gradients of the round before, which it began from
 DECAY = 1.5  # power by which the weight of the newest gradient falls; chosen on a ResNet-18, 1 to 2 are close
 
 
@@ -59,6 +58,22 @@ def ascent(ball, steps, start=None):
     for step in range(steps):
         _, gradient = yield ball.stretch(mean)
         mean = annealed(mean, gradient, step, steps)
+
+
+def later_rounds(steps, limit):
+    """List how many gradients the rounds of the ascent after the first have, of `steps` gradients.
+
+    The second and third have twice and four times as many. Who is not done then is hard, and gets one long
+    round with all that is left of the limit, if that is at least eight times as many: a long anneal finds
+    what several short ones do not.
+    """
+    lengths, left = [], limit - steps
+    for length in (2 * steps, 4 * steps):
+        if left < length:
+            return lengths
+        lengths.append(length)
+        left -= length
+    return [*lengths, left] if left >= 8 * steps else lengths
 
 
 def annealed(mean, gradient, step, steps):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, fields
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import ALGORITHMS, GROWTH, Ball, ascent, wide
+from codingaxes.attacks.steps import ALGORITHMS, Ball, ascent, later_rounds, wide
 from codingaxes.names import SIGNS
 
-RUGGED = 10  # tolerances that all rounds after the first may have added, for an attack to have converged
+RUGGED = 6  # tolerances that all rounds after the first may have added, for an attack to have converged
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ def maximise(
     which need not be the last. Images do not influence each other.
 
     Our ascent decides for each image how long to go on, up to the limit. Its first round has `steps`
-    gradients. Each further round starts at the best point, with fresh annealing, and has five times as many
-    as the round before. An image is done once a round has added at most the tolerance. It counts as converged
-    if all rounds after the first have added at most ten times the tolerance together: where they added more,
-    the landscape is rugged, and one quiet round is weak evidence.
+    gradients. Each further round starts at the best point, with fresh annealing, and is longer; see
+    `steps.later_rounds`. An image is done once a round has added at most the tolerance. It counts as
+    converged if all rounds after the first have added at most six times the tolerance together: where they
+    added more, the landscape is rugged, and one quiet round is weak evidence.
 
     Parameters
     ----------
@@ -194,20 +194,21 @@ class _Search:
 
     def go_on(self, steps, limit, tolerance):
         """Make further rounds of the ascent from the best points, until images are done or the limit."""
-        open_, spent, steps = torch.nonzero(self.change > 0).flatten(), steps, GROWTH * steps
-        first = self.change
-        while len(open_) and spent + steps <= limit:
+        open_, first = torch.nonzero(self.change > 0).flatten(), self.change
+        for length in later_rounds(steps, limit):
+            if not len(open_):
+                break
             objective, ball, best = self.objective.only(open_), self.ball.only(open_), self.best[open_]
-            proposals = ascent(ball, steps, best)
-            change, delta, _ = _climb(objective, self.gradient[open_], proposals, steps)
+            proposals = ascent(ball, length, best)
+            change, delta, _ = _climb(objective, self.gradient[open_], proposals, length)
             before = self.change[open_]
             now = torch.maximum(change, before)
             self.best[open_] = torch.where(wide(change > before, delta), delta, best)
             self.change = self.change.index_copy(0, open_, now)
             done = now - before <= tolerance * now
             self.converged[open_] = done & (now - first[open_] <= RUGGED * tolerance * now)
-            self.spent[open_] += steps - 1  # the last of a round is a forward pass alone
-            open_, spent, steps = open_[~done], spent + steps, GROWTH * steps
+            self.spent[open_] += length - 1  # the last of a round is a forward pass alone
+            open_ = open_[~done]
 
 
 @dataclass(frozen=True)
