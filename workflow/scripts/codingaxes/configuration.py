@@ -21,7 +21,7 @@ TAKEN = {
     "subject": {GROUP, "subjects"},
     "region": {"all", NOISE},
 }
-NUMBERS = ("input_size", "top1", "training_radius", "seed")
+NUMBERS = ("input_size", "top1", "training_radius", "seed", "megabytes")
 LISTS = ("mean", "std", "layers", "accepted")
 TERMS = "https://cvnlab.slite.com/api/s/note/9dgh5HCqgZYhMoAESZBS86/Terms-and-Conditions"
 AGREEMENT = "https://forms.gle/xue2bCdM9LaFNMeb7"

@@ -5,7 +5,7 @@ import re
 import sys
 from dataclasses import dataclass
 
-from codingaxes.networks import builders, dreamsim, ports
+from codingaxes.networks import builders, cornet, dreamsim, ports
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ FORMATS = {
         "names of transformers' Blip2, of which vision_model. is wanted, for adapter:blip2_vision",
         rename=ports.rename_blip2,
         adapt=ports.adapt_blip2,
+    ),
+    "cornet": Format(
+        "under state_dict, CORnet-RT's own names after module., for adapter:cornet_rt",
+        root="state_dict",
+        rename=cornet.rename_cornet,
     ),
     "densenet": Format("torchvision's DenseNet of before 2018: norm.1 for norm1", rename=_densenet),
     "clip_resnet": Format(
