@@ -13,6 +13,7 @@ sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from codingaxes import configuration
 from codingaxes.names import BRAIN
+from codingaxes.networks import requirements
 from codingaxes.provenance import code_of
 
 SCHEMAS = Path(workflow.basedir) / "config" / "schemas"

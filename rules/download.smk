@@ -12,14 +12,6 @@ fetch is verified and does not depend on how, and a changed function must not fe
 STORED = sorted({"floc-bodies", "floc-faces", "floc-places", *ATLASES})
 
 
-onstart:
-    downloading = any(job.rule.name.startswith("download_") for job in workflow.dag.needrun_jobs())
-    try:
-        configuration.check_terms(config, downloading)
-    except configuration.ConfigurationError as error:
-        raise WorkflowError(str(error)) from None
-
-
 rule download_design:
     """Download the design: which image each subject saw in each trial."""
     output:

@@ -14,6 +14,25 @@ makes   results/networks/scenes.npz                   if zoo.retrain: scenes to 
 FETCHED = [name for name in NETWORKS if name not in ZOO]
 
 
+onstart:
+    # before the first job: the terms of NSD, and all that networks need and this machine lacks
+    jobs = list(workflow.dag.needrun_jobs())
+    fetched = [ROWS[job.wildcards.network] for job in jobs if job.rule.name == "fetch_weights"]
+    with_conda = "conda" in str(workflow.deployment_settings.deployment_method).lower()
+    lacks = requirements.missing(
+        [] if config["random_weights"] else fetched,
+        installed=None if with_conda else requirements.is_installed,
+        free=requirements.free_disk(),
+        gpu=None if config["device"] == "cpu" else requirements.gpu_memory(),
+    )
+    try:
+        configuration.check_terms(config, any(job.rule.name.startswith("download_") for job in jobs))
+    except configuration.ConfigurationError as error:
+        raise WorkflowError(str(error)) from None
+    if lacks:
+        raise WorkflowError("the networks need what is not here:\n  " + "\n  ".join(lacks))
+
+
 def training_of(wildcards):
     """Keep of a row what makes a trained network of the zoo."""
     row = ROWS[wildcards.network]
@@ -115,7 +134,8 @@ rule fetch_weights:
         "results/benchmarks/fetch_weights/{network}.tsv"
     wildcard_constraints:
         network="|".join(FETCHED) or "none",
-    priority: 10
+    # before the sessions of NSD: a row that is wrong stops the run before a hundred gigabytes
+    priority: 25
     conda:
         TORCH
     threads: 1

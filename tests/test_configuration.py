@@ -33,7 +33,7 @@ def check(overlay, here=ROOT):
 
 def table_with(folder, changes, suffix=""):
     """Write a table of networks whose last row is `new`, in line 5, with the changed cells; read it."""
-    columns = [*COLUMNS, "weights", "format", "licence", "citation"]
+    columns = [*COLUMNS, "weights", "format", "licence", "citation", "accepted"]
     rows = TABLE.splitlines()[1:]
     row = dict(zip(COLUMNS, FIRST, strict=True)) | {"name": "new", "seed": "9"} | changes
     rows.append("\t".join(row.get(column, "") for column in columns) + suffix)
@@ -162,6 +162,10 @@ def test_text_from_the_command_line_gets_the_type_of_its_key_and_what_has_no_for
         ({"training_radius": "nan"}, "training_radius: nan is not a finite number"),
         ({"mean": "0.5,0.5"}, "mean: [0.5, 0.5] is too short"),
         ({"mean": "0.5,a,0.5"}, "network new: mean is '0.5,a,0.5', expected numbers with commas between"),
+        ({"mean": "123.675,116.28,103.53"}, "mean is [123.675, 116.28, 103.53], but images are in [0, 1]"),
+        ({"std": "58.4,57.1,57.4"}, "std is [58.4, 57.1, 57.4], but images are in [0, 1] here: divide"),
+        ({"mean": "-0.5,0.5,0.5"}, "mean.0: -0.5 is less than the minimum of 0"),
+        ({"accepted": "normalization"}, "accepted.0: 'normalization' is not one of ['normalisation', "),
         ({"mean": "0.5,inf,0.5"}, "network new is not valid:\n  mean.1: inf is not a finite number"),
         ({"input_size": "["}, "network new: input_size is '[', expected a number"),
         ({"input_size": "64.5"}, "input_size: 64.5 is not of type 'integer'"),

@@ -174,14 +174,71 @@ def test_the_etag_of_parts_is_verified_also_if_the_server_tells_no_part_sizes(pr
         proxy.hide_parts = False
 
 
-@pytest.mark.parametrize("tag", [None, 'W/"5e4c2f3a"'])
-def test_without_a_strong_etag_a_broken_download_begins_anew(proxy, tmp_path, tag):
+WITHOUT = pytest.mark.parametrize("tag", [None, 'W/"5e4c2f3a"'])
+
+
+@WITHOUT
+def test_without_a_strong_etag_and_a_digest_a_broken_download_begins_anew(proxy, tmp_path, tag):
     plain = {"ETag": tag}
     proxy.always["large.bin"] = Fault(headers=plain)
     proxy.next["large.bin"] = [Fault(cut=MIB, headers=plain)]
-    content, record = download(proxy, "large.bin", tmp_path, sha256=hashlib.sha256(LARGE).hexdigest())
+    content, record = download(proxy, "large.bin", tmp_path, unverified=True)
     assert content == LARGE and record.etag == ""
     assert [request.range for request in proxy.of("large.bin")] == ["", ""]
+
+
+@WITHOUT
+@pytest.mark.parametrize("stated", [64, 8, 0], ids=["whole", "first digits", "announced"])
+def test_a_digest_is_enough_to_resume_however_often_the_connection_breaks(proxy, tmp_path, tag, stated):
+    digest = hashlib.sha256(LARGE).hexdigest()
+    plain = {"ETag": tag} | ({} if stated else {"X-Linked-Etag": f'"{digest}"'})
+    proxy.always["large.bin"] = Fault(cut=MIB // 2, headers=plain)
+    client = patient(attempts=9)
+    content, record = download(proxy, "large.bin", tmp_path, sha256=digest[:stated] or None, client=client)
+    assert content == LARGE and record.etag == "" and record.checked == "sha256"
+    begins = [int(request.range[6:-1] or 0) if request.range else 0 for request in proxy.of("large.bin")]
+    assert begins == list(range(0, len(LARGE), MIB // 2))  # nothing is sent twice
+
+
+def test_a_server_that_sends_an_etag_now_and_then_resumes_where_a_digest_is_known(proxy, tmp_path):
+    digest = hashlib.sha256(LARGE).hexdigest()
+    proxy.next["large.bin"] = [Fault(cut=MIB), Fault(cut=MIB, headers={"ETag": None}), Fault()]
+    assert download(proxy, "large.bin", tmp_path, sha256=digest)[0] == LARGE
+    assert [bool(request.range) for request in proxy.of("large.bin")] == [False, True, True]
+
+
+def test_two_versions_that_were_mixed_for_want_of_an_etag_are_found_by_the_digest(bucket, proxy, tmp_path):
+    old, new = noise(22, 2 * MIB), noise(23, 2 * MIB)
+    bucket.put("mixed.bin", old)
+    proxy.always["mixed.bin"] = Fault(cut=MIB, headers={"ETag": None})
+    digest = hashlib.sha256(new).hexdigest()
+    with pytest.raises(fetch.DownloadError):
+        download(proxy, "mixed.bin", tmp_path, sha256=digest, client=patient(attempts=1))
+    bucket.put("mixed.bin", new)
+    proxy.always["mixed.bin"] = Fault(headers={"ETag": None})
+    assert download(proxy, "mixed.bin", tmp_path, sha256=digest)[0] == new
+    assert [bool(request.range) for request in proxy.of("mixed.bin")] == [False, True, False]
+
+
+def test_an_etag_that_cannot_be_checked_is_not_wrong(proxy, tmp_path, caplog):
+    """The parts of uneven.bin have sizes that nobody could guess."""
+    proxy.hide_parts, content = True, OBJECTS["uneven.bin"]
+    try:
+        with pytest.raises(fetch.DownloadError, match="the last two were the same"):
+            download(proxy, "uneven.bin", tmp_path)
+        stated = hashlib.sha256(content).hexdigest()
+        got, record = download(proxy, "uneven.bin", tmp_path / "stated", sha256=stated)
+        assert got == content and record.checked == "sha256" and "cannot be checked" not in caplog.text
+        proxy.requests.clear()
+        got, record = download(proxy, "uneven.bin", tmp_path / "accepted", unverified=True)
+        assert got == content and record.checked == "nothing" and len(proxy.of("uneven.bin")) == 1
+        assert "is that of 3 parts, whose sizes the server does not tell" in caplog.text
+    finally:
+        proxy.hide_parts = False
+    # where the parts are known, a wrong byte is one, whatever the caller accepts
+    proxy.next["uneven.bin"] = [Fault(corrupt=17)]
+    assert download(proxy, "uneven.bin", tmp_path / "known", unverified=True)[1].checked == "ETag"
+    assert len(proxy.of("uneven.bin")) == 3
 
 
 def test_a_file_of_unknown_length_is_verified_too(proxy, tmp_path):

@@ -233,6 +233,33 @@ def test_a_wrong_format_is_refused_before_anything_is_fetched(tmp_path):
         job(tmp_path, "http://127.0.0.1:1/never.pth", row=ROW | {"format": "plane"})
 
 
+def test_a_row_that_contradicts_its_weights_is_refused_before_anything_is_fetched(tmp_path):
+    place = "http://127.0.0.1:1/squeezenet1_1-b8a52dc0.pth"
+    with pytest.raises(
+        ValueError, match=r"row normalises with mean 0\.5.*squeezenet1_1-b8a52dc0\.pth has mean"
+    ):
+        job(tmp_path, place)
+
+
+def test_a_file_whose_name_has_spaces_is_read(tmp_path):
+    (tmp_path / "my lab").mkdir()
+    (tmp_path / "my lab/best of 3.pth").write_bytes(as_pickle(drawn(3)))
+    for place in (f"{tmp_path}/my lab/best of 3.pth", f"'{tmp_path}/my lab/best of 3.pth'"):
+        state, record = job(tmp_path, place)
+        assert_same(state, drawn(3))
+        assert record["files"][0]["file"] == f"{tmp_path}/my lab/best of 3.pth"
+
+
+def test_a_file_of_an_earlier_job_is_fetched_again_once_the_table_states_another_digest(bucket, tmp_path):
+    wrong, right = as_pickle(drawn(1)), as_pickle(drawn(2))
+    bucket.put("models/stale.pth", wrong)
+    with pytest.raises(ValueError, match="squeezed"):
+        job(tmp_path, f"{bucket.url}/models/stale.pth", row=ROW | {"format": "robustness"})
+    bucket.put("models/stale.pth", right)
+    state, _ = job(tmp_path, f"{bucket.url}/models/stale.pth", hashlib.sha256(right).hexdigest())
+    assert_same(state, drawn(2))
+
+
 def test_a_network_with_numbers_outside_of_its_weights_is_refused(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(

@@ -218,4 +218,4 @@ def test_both_towers_have_the_published_number_of_parameters():
             tower = builders.build({"name": name, "source": "checkpoint", "identifier": f"adapter:{name}"})
             assert isinstance(tower, nn.Module) and not tower.training
             assert sum(parameter.numel() for parameter in tower.parameters()) == expected
-    assert set(ports.ADAPTERS) == {"nomic_vision", "blip2_vision"}
+    assert set(ports.ADAPTERS) == {"nomic_vision", "blip2_vision", "cornet_rt"}

@@ -82,7 +82,7 @@ def test_a_row_says_all_that_has_to_be_said(row):
     assert row["family"] == (
         "robust" if row["training_radius"] else row["family"] != "robust" and row["family"]
     )
-    assert ("top1" in row) == ("top1_source" in row)
+    assert ("top1" in row) == ("top1_source" in row) and row["megabytes"] > 0
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -109,8 +109,6 @@ def test_robust_networks_differ_in_nothing_but_their_training():
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_a_network_can_be_built_and_has_its_layers(row):
-    if row["source"] == "cornet":
-        pytest.importorskip("cornet")
     size = row["input_size"]
     with torch.device("meta"):  # shapes without numbers
         network = Network(row).eval()

@@ -44,12 +44,13 @@ def body(seed=0):
     return network
 
 
-def like_robustness(model, **beside):
+def like_robustness(model, mean=ROW["mean"], std=ROW["std"], **beside):
     """The dict of a robust ResNet: the model, the attacker's copy of it, the normaliser."""
     state = {f"module.model.{name}": value for name, value in model.state_dict().items()}
     state |= {f"module.attacker.model.{name}": value for name, value in model.state_dict().items()}
     for name in ("module.normalizer.new_", "module.attacker.normalize.new_"):
-        state |= {f"{name}mean": torch.zeros(3, 1, 1), f"{name}std": torch.ones(3, 1, 1)}
+        state |= {f"{name}mean": torch.tensor(mean)[:, None, None]}
+        state |= {f"{name}std": torch.tensor(std)[:, None, None]}
     optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
     return {
         "model": collections.OrderedDict(state),
@@ -121,6 +122,24 @@ def test_a_robust_network_of_plain_content_is_read_too_and_a_stranger_in_its_dic
     write(content, path)
     with pytest.raises(ValueError, match=r"not expected \(1\): module\.other\.weight"):
         weights.convert(path, row(format="robustness"), tmp_path / "w.safetensors")
+
+
+def test_a_normaliser_inside_a_robust_file_that_is_not_the_rows_is_refused_unless_it_is_accepted(
+    tmp_path, caplog
+):
+    imagenet = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    path, out = (
+        write(like_robustness(body(1), *imagenet), tmp_path / "resnet.ckpt"),
+        tmp_path / "w.safetensors",
+    )
+    both = r"mean 0\.5,0\.5,0\.5 and std 0\.25.*resnet\.ckpt has mean 0\.485,0\.456,0\.406 and std 0\.229"
+    with pytest.raises(ValueError, match=rf"network small: .*{both}.*write normalisation into"):
+        weights.convert(path, row(format="robustness"), out)
+    assert not out.exists()
+    right = dict(zip(("mean", "std"), imagenet, strict=True))
+    weights.convert(path, row(format="robustness", **right), out)
+    weights.convert(path, row(format="robustness", accepted=["normalisation"]), out)
+    assert "has mean 0.485,0.456,0.406" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # torch gives up TorchScript

@@ -32,6 +32,12 @@ def test_a_dry_run_of_the_full_study_needs_no_network_and_stays_below_600_jobs(w
     assert not {"simulate_nsd", "train_network", "summarise_agreement", "plot_agreement"} & set(listed)
 
 
+def test_the_design_that_separates_robustness_from_architecture_is_a_study_of_its_own(workflow):
+    crossed = ["--configfile", "config/nsd.yaml", "--config", "networks=config/networks_crossed.tsv"]
+    listed = jobs(workflow, *crossed)
+    assert listed["fetch_weights"] == listed["attack_images"] == 14 and sum(listed.values()) < 600
+
+
 def test_nothing_is_downloaded_before_the_terms_are_accepted(workflow):
     done = snakemake(workflow, "--cores", "1", "--configfile", "config/nsd.yaml")
     said = done.stdout

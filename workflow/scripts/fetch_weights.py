@@ -13,8 +13,9 @@ from huggingface_hub import try_to_load_from_cache
 
 from codingaxes import job
 from codingaxes.downloads import fetch
-from codingaxes.networks import builders, formats, weights
+from codingaxes.networks import builders, formats, published, weights
 from codingaxes.networks.network import Network, load_network
+from codingaxes.networks.places import places_of
 from codingaxes.tables import store
 from codingaxes.tables.networks import ACCURACIES
 
@@ -36,6 +37,7 @@ def main(run):
             parameters = weights.save(builders.build(row), row, out)
     elif row["weights"]:
         row = row | {"sha256": run.params["sha256"]}
+        published.check(row)  # before gigabytes are fetched, too
         files, records = obtain(row, run.params["hub"], raw)
         parameters = weights.convert(files, row, out)
     else:
@@ -70,7 +72,7 @@ def keep_own(row, out):
 
 def obtain(row, hub, folder):
     """Obtain the files that the row names, in order, and what is known of each; fetch none of them twice."""
-    places, digests = row["weights"].split(), row["sha256"].split()
+    places, digests = places_of(row), row["sha256"].split()
     digests = digests or [""] * len(places)
     if len(digests) != len(places):
         raise ValueError(
@@ -123,7 +125,8 @@ def download(place, hub, sha256, folder):
     # files of one name may come from several places: each has a folder of its own
     path = folder / hashlib.sha256(url.encode()).hexdigest()[:16] / Path(url).name
     note = path.with_name(f"{path.name}.json")
-    if not (path.is_file() and note.is_file()):
+    known = json.loads(note.read_text())["sha256"] if path.is_file() and note.is_file() else None
+    if known is None or not known.startswith(sha256.lower()):
         # a hub announces the sha256 of a file; where nobody states one, the record keeps that of the file
         record = fetch.fetch(url, path, sha256=sha256 or None, unverified=True)
         note.write_text(json.dumps(asdict(record)))

@@ -4,7 +4,7 @@ The error names the key, its value and the remedy.
 """
 
 import csv
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +12,7 @@ import yaml
 
 from codingaxes.miniature import recipes
 from codingaxes.names import BRAIN, GROUP, NOISE
+from codingaxes.networks.places import places_of
 
 FUNCTION = ("name", "source", "identifier", "input_size", "mean", "std", "interpolation", "layers")
 # Words that tables use for something else than a network, a subject or a region of the user's.
@@ -20,8 +21,8 @@ TAKEN = {
     "subject": {GROUP, "subjects"},
     "region": {"all", NOISE},
 }
-NUMBERS = ("input_size", "top1", "training_radius", "seed")
-LISTS = ("mean", "std", "layers")
+NUMBERS = ("input_size", "top1", "training_radius", "seed", "megabytes")
+LISTS = ("mean", "std", "layers", "accepted")
 TERMS = "https://cvnlab.slite.com/api/s/note/9dgh5HCqgZYhMoAESZBS86/Terms-and-Conditions"
 AGREEMENT = "https://forms.gle/xue2bCdM9LaFNMeb7"
 
@@ -227,9 +228,10 @@ def read_networks(path, schema, here=".", code="."):
             )
         missing = [file for file in files_of_row(row, here, code) if not Path(here, file).is_file()]
         if missing:
+            annexed = "annex/objects" in str(Path(here, missing[0]).resolve())
+            remedy = "get it with: git annex get" if annexed else "put it there or correct the row"
             raise ConfigurationError(
-                f"{where}: network {name} needs {missing[0]}, which is not there; "
-                "put it there or correct the row"
+                f"{where}: network {name} needs {missing[0]}, which is not there; {remedy}"
             )
         networks[name], seeds[seed] = row, name
     if not networks:
@@ -251,10 +253,16 @@ def parse_row(cells, schema, where):
                 row[key] = _number(row[key])
             elif key in LISTS:
                 parts = [part.strip() for part in row[key].split(",")]
-                row[key] = parts if key == "layers" else list(map(float, parts))
+                row[key] = list(map(float, parts)) if key in ("mean", "std") else parts
         except ValueError:
             kind = "numbers with commas between" if key in LISTS else "a number"
             raise ConfigurationError(f"{where}: {key} is {row[key]!r}, expected {kind}") from None
+    large = [key for key in ("mean", "std") if any(1 < number < inf for number in row.get(key, []))]
+    if large:
+        raise ConfigurationError(
+            f"{where}: {large[0]} is {row[large[0]]}, but images are in [0, 1] here: divide the values of "
+            "pixels of 0 to 255 by 255"
+        )
     hold(row, schema, where)
     return row
 
@@ -273,7 +281,7 @@ def files_of_row(row, here=".", code="."):
     if row["source"] == "python":
         path = row["identifier"].partition(":")[0]
         files.append(path if Path(here).resolve() == Path(code).resolve() else str(Path(code, path)))
-    return files + [part for part in row.get("weights", "").split() if "://" not in part]
+    return files + [place for place in places_of(row, here) if "://" not in place]
 
 
 def check_zoo(rows, config, folder):
@@ -356,7 +364,7 @@ def brain_of(rows, config):
 
 def function_of(row):
     """Keep of a row what makes the network's function: a changed citation, say, reruns nothing."""
-    return {key: row[key] for key in FUNCTION}
+    return {key: row[key] for key in FUNCTION} | {key: row[key] for key in ("accepted",) if key in row}
 
 
 def check_terms(config, downloading):

@@ -57,8 +57,13 @@ class Download:
         self.client, self.url, self.part, self.file = client, url, part, file
         self.sha256, self.unverified, self.moved = sha256, unverified, moved
         self.have, self.note = os.fstat(file.fileno()).st_size, _read_note(part)
-        if self.note is None or self.note.size < self.have or not self.note.etag:
+        if self.note is None or self.note.size < self.have or not self.resumable:
             self.discard()
+
+    @property
+    def resumable(self):
+        """Whether it can be told, if need be by a digest at the end, that the rest belongs to what came."""
+        return self.note.size >= 0 and bool(self.note.etag or self.note.sha256 or self.sha256)
 
     def run(self):
         """Try until the file is there and verified, or patience ends; gives the record `Fetched`."""
@@ -87,7 +92,9 @@ class Download:
 
     def receive(self):
         """Ask for what is missing and append it."""
-        headers = {"Range": f"bytes={self.have}-", "If-Range": f'"{self.note.etag}"'} if self.have else {}
+        headers = {"Range": f"bytes={self.have}-"} if self.have else {}
+        if self.have and self.note.etag:
+            headers["If-Range"] = f'"{self.note.etag}"'
         response, first = self.client.open("GET", self.url, headers)
         try:
             self.accept(response, _note_of(self.url, response, first))
@@ -99,8 +106,8 @@ class Download:
                 self.moved(len(block))
         except urllib3.exceptions.HTTPError as error:
             broken = BrokenError(f"the connection broke after byte {self.have} ({error})")
-            if not self.note.etag or self.note.size < 0:
-                self.discard()  # without these nobody can tell whether the rest would belong to it
+            if not self.resumable:
+                self.discard()
             raise broken from None
         finally:
             response.close()
@@ -114,8 +121,8 @@ class Download:
             raise busy(response)
         if status == 206 and self.note:
             match = re.match(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-            answer = match and (int(match[1]), int(match[2]), note.etag)
-            if answer == (self.have, self.note.size, self.note.etag):
+            place = match and (int(match[1]), int(match[2]))
+            if place == (self.have, self.note.size) and self.is_same(note):
                 return
         if status in (206, 412, 416):
             self.discard()
@@ -125,6 +132,15 @@ class Download:
         self.discard()
         self.note = note
         note_file(self.part).write_text(json.dumps(asdict(note)))
+
+    def is_same(self, note):
+        """Say whether an answer is about the object of the note; with a digest, either may lack an ETag."""
+        pairs = [(note.sha256, self.note.sha256)]
+        if self.sha256 or self.note.sha256:
+            pairs.append((note.etag, self.note.etag))
+        elif note.etag != self.note.etag:
+            return False
+        return all(one == other for one, other in pairs if one and other)
 
     def choose_check(self):
         """Choose what the content is verified against: sha256, ETag or, if that is allowed, nothing."""
@@ -151,17 +167,43 @@ class Download:
         for expected in (self.sha256, self.note.sha256):
             if not sha256.startswith(expected):
                 raise CorruptError(f"its {self.have} bytes have the sha256 {sha256}, expected was {expected}")
-        if check == "ETag":
-            md5 = "of parts of unknown sizes"
-            for sizes in part_sizes(etag, self.have, lambda number: self.client.part_size(self.url, number)):
-                md5 = etag_of(self.part, sizes)
-                if md5 == etag:
-                    break
-            else:
-                raise CorruptError(f"its {self.have} bytes have the MD5 {md5}, expected was {etag}")
+        if check == "ETag" and not self.has_etag(etag):
+            log.warning(
+                f"{self.url}: its ETag {etag} is that of {count_parts(etag)} parts, whose sizes the server "
+                "does not tell, and cannot be checked"
+            )
+            check = "nothing"
         if check == "nothing":
             log.warning(f"{self.url}: taken unverified, as asked; there is no checksum")
         return replace(self.note, sha256=sha256, checked=check)
+
+    def has_etag(self, etag):
+        """Compare the staging file with its ETag.
+
+        Returns
+        -------
+        bool
+            False if that cannot be done, because the server does not tell the sizes of the object's parts,
+            and a file without a checksum is accepted.
+
+        Raises
+        ------
+        CorruptError
+            If it has another, or may have another and has to be verified.
+        """
+        md5, told = "of parts of unknown sizes", []
+
+        def size_of(number):
+            told.append(self.client.part_size(self.url, number))
+            return told[-1]
+
+        for sizes in part_sizes(etag, self.have, size_of):
+            md5 = etag_of(self.part, sizes)
+            if md5 == etag:
+                return True
+        if self.unverified and told and None in told and count_parts(etag) > 1:
+            return False
+        raise CorruptError(f"its {self.have} bytes have the MD5 {md5}, expected was {etag}")
 
     def discard(self):
         """Forget what is there."""

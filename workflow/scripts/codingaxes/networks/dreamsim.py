@@ -62,6 +62,7 @@ RELEASE = {
     "updates": r"(^|/)ensemble_lora/adapter_model\.(safetensors|bin)$",
     "config": r"(^|/)ensemble_lora/adapter_config\.json$",
 }
+UNPACKED = 4  # times the archive's size that a member may have: numbers hardly shrink
 # A low-rank update of an attention's weights: tower, block, and which of its two factors.
 UPDATE = re.compile(
     r"extractor_list\.([012])\.model\.blocks\.(\d+)\.attn\.qkv\.lora_([AB])\.(?:\w+\.)?weight$"
@@ -116,6 +117,12 @@ def _unpack(row, release, folder):
             if len(members) != 1:
                 raise ValueError(f"network {row['name']}: {release} has {members or 'nothing'} for {pattern}")
             parts[part] = folder / part
+            unpacked, packed = archive.getinfo(members[0]).file_size, release.stat().st_size
+            if unpacked > UNPACKED * packed:
+                raise ValueError(
+                    f"network {row['name']}: {members[0]} in {release} unfolds to {unpacked / 1e6:.0f} MB, "
+                    f"far more than the {packed / 1e6:.1f} MB of the archive; it was not read"
+                )
             with archive.open(members[0]) as source, open(parts[part], "wb") as target:
                 shutil.copyfileobj(source, target)
     return parts

@@ -5,7 +5,7 @@ import re
 import sys
 from dataclasses import dataclass
 
-from codingaxes.networks import builders, dreamsim, ports
+from codingaxes.networks import builders, cornet, dreamsim, ports
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Format:
     tolerant: bool = False  # of foreign objects beside the tensors
     rename: callable = str  # name in the file -> name in the network; None: no part of the network
     adapt: callable = None  # (tensors by name in the network, network, row) -> the same
+    normaliser: tuple = ()  # pairs of names of mean and std that are dropped, but compared with the row's
     assemble: callable = (
         None  # (row, files, read) -> tensors by name in the file, where several files make one
     )
@@ -66,10 +67,15 @@ FORMATS = {
     ),
     "robustness": Format(
         "under model, names that begin with module.model.; optimiser and the like beside it; the "
-        "attacker's copy and the normalisation are dropped: the package robustness (Engstrom et al. 2019)",
+        "attacker's copy and the normalisation are dropped, which must be the row's: the package robustness "
+        "(Engstrom et al. 2019)",
         root="model",
         tolerant=True,
         rename=_strip("module.model.", dropped=("module.attacker.", "module.normalizer.")),
+        normaliser=tuple(
+            (f"module.{part}.new_mean", f"module.{part}.new_std")
+            for part in ("normalizer", "attacker.normalize")
+        ),
     ),
     "nomic": Format(
         "Nomic Embed Vision's own names, for adapter:nomic_vision",
@@ -80,6 +86,11 @@ FORMATS = {
         "names of transformers' Blip2, of which vision_model. is wanted, for adapter:blip2_vision",
         rename=ports.rename_blip2,
         adapt=ports.adapt_blip2,
+    ),
+    "cornet": Format(
+        "under state_dict, CORnet-RT's own names after module., for adapter:cornet_rt",
+        root="state_dict",
+        rename=cornet.rename_cornet,
     ),
     "densenet": Format("torchvision's DenseNet of before 2018: norm.1 for norm1", rename=_densenet),
     "clip_resnet": Format(

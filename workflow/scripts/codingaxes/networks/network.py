@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from codingaxes.miniature import zoo
-from codingaxes.networks import builders
+from codingaxes.networks import builders, published
 from codingaxes.networks.weights import restore, write
 
 log = logging.getLogger("codingaxes")
@@ -41,7 +41,8 @@ class Network(nn.Module):
         numbers each) normalise, after images have been resized to `input_size` pixels a side (no resizing if
         that is empty) by `interpolation`, bilinear or bicubic, with antialiasing. Bicubic interpolation can
         leave [0, 1] a little at sharp edges; nothing is clamped, since that would cut gradients. `layers`
-        are the candidates, early to late; see `features`.
+        are the candidates, early to late; see `features`. `accepted`, if it is there, takes errors back; see
+        `published`.
 
     Raises
     ------
@@ -62,6 +63,11 @@ class Network(nn.Module):
             raise ValueError(
                 f"network {self.name}: a row has at least one layer, and three numbers of mean and of std"
             )
+        if min(row["mean"]) < 0 or max(row["mean"]) > 1 or max(row["std"]) > 1:
+            raise ValueError(
+                f"network {self.name}: mean is {row['mean']} and std is {row['std']}, but images are in "
+                "[0, 1] here: divide the values of pixels of 0 to 255 by 255"
+            )
         self.body = builders.build(row)
         for module in self.body.modules():
             if hasattr(module, "fused_attn"):
@@ -76,6 +82,10 @@ class Network(nn.Module):
             values = torch.tensor(numbers, dtype=torch.float32).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
         self.calls = {}  # module -> how often it runs in one pass
+        self.accepted, self.tokens = (
+            tuple(row.get("accepted", ())),
+            set(),
+        )  # layers whose first token is checked
 
     def forward(self, images):
         """Turn images (n, 3, h, w) in [0, 1] into the network's own answer (the zoo: logits (n, 6))."""
@@ -101,7 +111,7 @@ class Network(nn.Module):
         ------
         ValueError
             If the network has no such layer, does not run it, runs it another number of times than before, or
-            it gives no tensor with a row per image.
+            it gives no tensor with a row per image; if `:cls` would take something else than a class token.
         """
         layers = self.layers if layers is None else tuple(layers)
         modules = self._modules_of(layers)
@@ -206,9 +216,19 @@ class Network(nn.Module):
                     f"network {self.name}: layer {layer} needs an output (n, tokens, d), not "
                     f"{tuple(output.shape)}"
                 )
+            self._check_first_token(layer, output)
             output = output[:, 0]
         # contiguous and cloned: a later in-place activation must not change what was stored
         return output.clone(memory_format=torch.contiguous_format).flatten(1)
+
+    def _check_first_token(self, layer, output):
+        """Hold `:cls` to a class token, once for each layer."""
+        if layer not in self.tokens:
+            try:
+                published.check_first_token(self.body, layer.removesuffix(":cls"), output, self.accepted)
+            except ValueError as error:
+                raise ValueError(f"network {self.name}: {error}") from None
+            self.tokens.add(layer)
 
 
 def save_network(network, path, half=False):

@@ -4,12 +4,14 @@ Each has a builder with random weights, and the names that its published file us
 is run.
 """
 
-import re
 from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from codingaxes.networks.cornet import CORnetRT
+from codingaxes.networks.renaming import renamed
 
 
 class _GatedMlp(nn.Module):
@@ -124,7 +126,7 @@ NOMIC = {
 
 def rename_nomic(name):
     """Give the name in `NomicVision` of a tensor of Nomic's file; its own name if it is none of them."""
-    return _renamed(name, NOMIC)
+    return renamed(name, NOMIC)
 
 
 def adapt_nomic(state, body, row):
@@ -187,7 +189,7 @@ def rename_blip2(name):
     """Give the name in `blip2_vision` of a tensor of Blip2's file; None if it belongs to the text."""
     if name.startswith(NOT_VISION):
         return None
-    return _renamed(name.removeprefix("vision_model."), BLIP2) if name.startswith("vision_model.") else name
+    return renamed(name.removeprefix("vision_model."), BLIP2) if name.startswith("vision_model.") else name
 
 
 def adapt_blip2(state, body, row):
@@ -202,12 +204,4 @@ def adapt_blip2(state, body, row):
     return state
 
 
-def _renamed(name, patterns):
-    for pattern, replacement in patterns.items():
-        match = re.fullmatch(pattern, name)
-        if match:
-            return match.expand(replacement)
-    return name
-
-
-ADAPTERS = {"nomic_vision": NomicVision, "blip2_vision": blip2_vision}
+ADAPTERS = {"nomic_vision": NomicVision, "blip2_vision": blip2_vision, "cornet_rt": CORnetRT}

@@ -13,9 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from codingaxes.networks import builders, formats, pickles
+from codingaxes.networks import builders, confined, formats, pickles, published, signatures
 
 log = logging.getLogger("codingaxes")
+
+HEADER = 2**22  # bytes that the header of a safetensors file may have: 100 a tensor are usual
 
 
 class Refused(ValueError):
@@ -62,27 +64,50 @@ def read(path, root="", tolerant=False):
     Refused
         If the file holds foreign objects; names them. Always so if they lie among the wanted tensors.
     pickles.Unreadable
-        If the file has none of these formats, or is damaged.
+        If the file has none of these formats, or is damaged; says what it is instead, where that is known.
+    confined.Exceeded
+        If reading it takes more memory or processor time than its size allows for.
     ValueError
         If there is no such entry, or it holds other things than tensors.
     """
     path = Path(path)
+    _refuse_stand_in(path)
     with open(path, "rb") as file:
         head = file.read(9)
+    if meaning := signatures.other_format(path):
+        raise pickles.Unreadable(f"{path}: no file of torch or safetensors, but {meaning}")
     if head[8:] == b"{":
+        length = int.from_bytes(head[:8], "little")
+        if length > HEADER:
+            raise confined.Exceeded(
+                f"{path}: its header has {length / 1e6:.1f} MB, and {HEADER / 1e6:.1f} MB are enough for any "
+                "network. It is no ordinary file of weights, and was not read"
+            )
         try:
             return _Safetensors(path)
         except SafetensorError as error:
             raise pickles.Unreadable(f"{path}: damaged safetensors file ({error})") from error
-    value, foreign = pickles.load(path)
+    state, foreign = confined.tensors(_read_torch, path, root, tolerant)
     if foreign:
-        if not tolerant:
-            raise Refused(
-                f"{path} holds objects that are no weights: {_some(foreign)}{_places(value, root)}. The file "
-                "was not executed; its format allows for none"
-            )
         log.info(f"{path}: dropped without executing them: {_some(foreign, most=50)}")
-    return _tensors(value, root, path)
+    return state
+
+
+def _refuse_stand_in(path, about=""):
+    """Refuse what only stands in place of a file of weights."""
+    if meaning := signatures.stand_in(path):
+        raise pickles.Unreadable(f"{about}{path}: no file of torch or safetensors, but {meaning}")
+
+
+def _read_torch(path, root, tolerant):
+    """Read the tensors of a torch file, and the names of what is foreign in it; see `read`."""
+    value, foreign = pickles.load(path)
+    if foreign and not tolerant:
+        raise Refused(
+            f"{path} holds objects that are no weights: {_some(foreign)}{_places(value, root)}. The file was "
+            "not executed; its format allows for none"
+        )
+    return _tensors(value, root, path), foreign
 
 
 def _tensors(value, root, path):
@@ -214,9 +239,12 @@ def convert(raw, row, out):
     Raises
     ------
     ValueError
-        If the file's sha256 is another, or it does not fit; see `read` and `fit`.
+        If the file's sha256 is another, it does not fit (see `read` and `fit`), or it was trained with
+        another normalisation than the row's (see `published.check_file`).
     """
     files = raw if isinstance(raw, list) else [raw]
+    for file in files:
+        _refuse_stand_in(file, f"network {row['name']}: ")  # before its sha256 is found to be another
     digests = _digests(files, row)
     form, body = formats.of(row), builders.build(row)
     try:
@@ -227,8 +255,13 @@ def convert(raw, row, out):
         else:
             raise ValueError(f"{len(files)} files, but format {row['format']} is about one")
     except ValueError as error:
-        kind = type(error) if isinstance(error, Refused | pickles.Unreadable) else ValueError
+        kind = (
+            type(error) if isinstance(error, Refused | pickles.Unreadable | confined.Exceeded) else ValueError
+        )
         raise kind(f"network {row['name']}: {error}") from error
+    for mean, std in form.normaliser:
+        normaliser = (state[mean], state[std]) if mean in state and std in state else None
+        published.check_file(row, normaliser, str(files[0]))
     fit(state, body, row, " ".join(map(str, files)))
     about = {"format": row.get("format") or "plain", "source_sha256": " ".join(digests)}
     return save(body, row, out, about)
@@ -240,8 +273,9 @@ def _digests(files, row):
     for file, digest, stated in zip(files, digests, (row.get("sha256") or "").lower().split(), strict=False):
         if not digest.startswith(stated):
             raise ValueError(
-                f"network {row['name']}: the sha256 of {file} is {digest}, not {stated}: another file "
-                "than the one that was checked, or damaged; delete it and fetch it again"
+                f"network {row['name']}: the sha256 of {file} is {digest}, not {stated}, which the table of "
+                "networks states. If this is the file that you mean, write its sha256 there or leave that "
+                "empty; if not, name the right file"
             )
     return digests
 
