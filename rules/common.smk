@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from codingaxes import configuration
+from codingaxes import configuration, configuration_limits
 from codingaxes.names import BRAIN
 from codingaxes.provenance import code_of
 
@@ -24,6 +24,7 @@ try:
     )
     configuration.check_zoo(ROWS, config, "resources/zoo")
     BRAIN_NETWORK = configuration.brain_of(ROWS, config)
+    configuration_limits.check_limits(config, ROWS)
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
