@@ -10,6 +10,7 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
 """
 
 from codingaxes.nsd.layout import Layout
+from codingaxes.stamps import stamp_of
 
 LOCAL = str(Path(config["nsd"]["folder"]).expanduser())
 NSD = Layout(
@@ -35,6 +36,11 @@ def behaviour_of(wildcards):
     """Give the table of a subject's trials, which the design is compared with; a local copy may lack it."""
     file = NSD.behaviour(wildcards.subject)
     return [file] if SOURCE != "local" or Path(file).is_file() else []
+
+
+def stamps_of_copy(wildcards, input):
+    """Stamp what a job reads of your copy of NSD, where an older file may take the place of another."""
+    return {file: stamp_of(file) for file in input if SOURCE == "local" and file.startswith(LOCAL)}
 
 
 # Snakemake plans no job whose outputs are there, even if its inputs are not: the copy is checked here.
@@ -137,6 +143,7 @@ rule prepare_stimuli:
         images_sha256=config["nsd"]["images_sha256"],
         test_fraction=config["nsd"]["test_fraction"],
         probes=config["nsd"]["probes"],
+        copy=stamps_of_copy,
         code=code_of("prepare_stimuli.py"),
     script:
         "../workflow/scripts/prepare_stimuli.py"
@@ -176,6 +183,7 @@ rule prepare_responses:
         min_ncsnr=config["nsd"]["min_ncsnr"],
         trials_per_session=config["nsd"]["trials_per_session"],
         repeats=config["nsd"]["repeats"],
+        copy=stamps_of_copy,
         code=code_of("prepare_responses.py"),
     script:
         "../workflow/scripts/prepare_responses.py"
