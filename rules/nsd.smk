@@ -143,7 +143,7 @@ rule prepare_stimuli:
         images_sha256=config["nsd"]["images_sha256"],
         test_fraction=config["nsd"]["test_fraction"],
         probes=config["nsd"]["probes"],
-        copy=stamps_of_copy,
+        stamps=stamps_of_copy,
         code=code_of("prepare_stimuli.py"),
     script:
         "../workflow/scripts/prepare_stimuli.py"
@@ -183,7 +183,7 @@ rule prepare_responses:
         min_ncsnr=config["nsd"]["min_ncsnr"],
         trials_per_session=config["nsd"]["trials_per_session"],
         repeats=config["nsd"]["repeats"],
-        copy=stamps_of_copy,
+        stamps=stamps_of_copy,
         code=code_of("prepare_responses.py"),
     script:
         "../workflow/scripts/prepare_responses.py"
