@@ -38,20 +38,27 @@ def behaviour_of(wildcards):
     return [file] if SOURCE != "local" or Path(file).is_file() else []
 
 
-def stamps_of_copy(wildcards, input):
+def files_of_copy(subject):
+    """List the files that a copy of NSD must have of a subject."""
+    files = [NSD.brainmask(subject), NSD.ncsnr(subject)]
+    files += [NSD.labels(subject, atlas) for atlas in ATLASES]
+    files += [NSD.atlas(subject, atlas, *side) for atlas in ATLASES for side in ([], ["lh"])]
+    files += [NSD.tmap(subject, contrast) for contrast in T_MAPS]
+    return files + [NSD.session(subject, session) for session in NEEDED]
+
+
+def stamps_of_copy(wildcards):
     """Stamp what a job reads of your copy of NSD, where an older file may take the place of another."""
-    return {file: stamp_of(file) for file in input if SOURCE == "local" and file.startswith(LOCAL)}
+    if SOURCE != "local":
+        return []
+    subject = wildcards.get("subject")
+    files = [*files_of_copy(subject), NSD.behaviour(subject)] if subject else [NSD.stimuli]
+    return [stamp_of(file) for file in [NSD.design, *files]]
 
 
 # Snakemake plans no job whose outputs are there, even if its inputs are not: the copy is checked here.
 if SOURCE == "local":
-    needed = [NSD.design, NSD.stimuli]
-    for subject in SUBJECTS:
-        needed += [NSD.brainmask(subject), NSD.ncsnr(subject)]
-        needed += [NSD.labels(subject, atlas) for atlas in ATLASES]
-        needed += [NSD.atlas(subject, atlas, *side) for atlas in ATLASES for side in ([], ["lh"])]
-        needed += [NSD.tmap(subject, contrast) for contrast in T_MAPS]
-        needed += [NSD.session(subject, session) for session in NEEDED]
+    needed = [NSD.design, NSD.stimuli] + [file for subject in SUBJECTS for file in files_of_copy(subject)]
     missing = [file for file in needed if not Path(file).exists()]
     if missing:
         raise WorkflowError(
