@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 from scipy.io import savemat
 
-from codingaxes.miniature import scenes
+from codingaxes.miniature import arrays, scenes
 from codingaxes.miniature.brain import evaluate, trials
 from codingaxes.miniature.design import REGIONS
 from codingaxes.nsd.layout import LABELS, PERCENT, position, stimulus_file
@@ -91,9 +91,7 @@ def images_of_trials(subject, design, n):
 
 def add_places(path, places):
     """Add to a saved brain where each subject's voxels lie, by which a reader finds them again."""
-    with np.load(path, allow_pickle=False) as content:
-        content = dict(content)
-    np.savez(path, **content, **{f"{subject}/where": where for subject, where in places.items()})
+    np.savez(path, **arrays.read(path), **{f"{subject}/where": where for subject, where in places.items()})
 
 
 def place_voxels(rng, roi):
