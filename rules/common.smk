@@ -11,7 +11,8 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from codingaxes import configuration
+from codingaxes import configuration, configuration_limits
+from codingaxes.miniature import recipes
 from codingaxes.names import BRAIN
 from codingaxes.networks import requirements
 from codingaxes.provenance import code_of
@@ -25,6 +26,7 @@ try:
     )
     configuration.check_zoo(ROWS, config, "resources/zoo")
     BRAIN_NETWORK = configuration.brain_of(ROWS, config)
+    configuration_limits.check_limits(config, ROWS)
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
@@ -33,6 +35,12 @@ SESSIONS = {subject: n for subject, n in config["nsd"]["sessions"].items() if n 
 SUBJECTS = config["own"]["subjects"] if SOURCE == "own" else list(SESSIONS)
 NETWORKS = [name for name in ROWS if name != BRAIN_NETWORK]
 ZOO = [name for name in ROWS if ROWS[name]["source"] == "zoo"]
+# Digests of shipped weights, so that others in their place count whatever their time is.
+SHIPPED = {
+    name: {"sha256": recipes.read(f"resources/zoo/{name}.json").sha256}
+    for name in ZOO
+    if not config["zoo"]["retrain"]
+}
 HAS_BRAIN = SOURCE == "miniature"
 MODELS = NETWORKS + [BRAIN] * HAS_BRAIN
 # In the order in which jobs about pairs come: a model's job has the pairs with those before it.
@@ -67,12 +75,14 @@ def unwatched(value):
 
 def function_of_network(wildcards):
     """Give what makes the function of the network that a job is about."""
-    return configuration.function_of(ROWS[wildcards.network])
+    name = wildcards.network
+    return configuration.function_of(ROWS[name]) | SHIPPED.get(name, {})
 
 
 def function_of_model(wildcards):
     """Give what makes the function of a model that is a network; None for the simulated brain."""
-    return None if wildcards.model == BRAIN else configuration.function_of(ROWS[wildcards.model])
+    name = wildcards.model
+    return None if name == BRAIN else configuration.function_of(ROWS[name]) | SHIPPED.get(name, {})
 
 
 def weights_of(wildcards):

@@ -11,6 +11,8 @@ makes   results/networks/scenes.npz                   if zoo.retrain: scenes to 
         results/networks/checks.csv                   the same of all networks
 """
 
+from codingaxes.stamps import stamp_of
+
 FETCHED = [name for name in NETWORKS if name not in ZOO]
 
 
@@ -42,9 +44,11 @@ def training_of(wildcards):
 
 
 def weights_row_of(wildcards):
-    """Keep of a row what makes the weights of a pretrained network."""
+    """Keep of a row what makes the weights of a pretrained network, and stamp its files on this machine."""
     row = ROWS[wildcards.network]
-    return configuration.function_of(row) | {key: row.get(key, "") for key in ("weights", "format")}
+    stamps = [stamp_of(file) for file in files_of_weights(wildcards)]
+    about = configuration.function_of(row) | {key: row.get(key, "") for key in ("weights", "format")}
+    return about | ({"stamps": stamps} if stamps else {})
 
 
 def files_of_weights(wildcards):

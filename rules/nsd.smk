@@ -10,6 +10,7 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
 """
 
 from codingaxes.nsd.layout import Layout
+from codingaxes.stamps import stamp_of
 
 LOCAL = str(Path(config["nsd"]["folder"]).expanduser())
 NSD = Layout(
@@ -37,15 +38,27 @@ def behaviour_of(wildcards):
     return [file] if SOURCE != "local" or Path(file).is_file() else []
 
 
+def files_of_copy(subject):
+    """List the files that a copy of NSD must have of a subject."""
+    files = [NSD.brainmask(subject), NSD.ncsnr(subject)]
+    files += [NSD.labels(subject, atlas) for atlas in ATLASES]
+    files += [NSD.atlas(subject, atlas, *side) for atlas in ATLASES for side in ([], ["lh"])]
+    files += [NSD.tmap(subject, contrast) for contrast in T_MAPS]
+    return files + [NSD.session(subject, session) for session in NEEDED]
+
+
+def stamps_of_copy(wildcards):
+    """Stamp what a job reads of your copy of NSD, where an older file may take the place of another."""
+    if SOURCE != "local":
+        return []
+    subject = wildcards.get("subject")
+    files = [*files_of_copy(subject), NSD.behaviour(subject)] if subject else [NSD.stimuli]
+    return [stamp_of(file) for file in [NSD.design, *files]]
+
+
 # Snakemake plans no job whose outputs are there, even if its inputs are not: the copy is checked here.
 if SOURCE == "local":
-    needed = [NSD.design, NSD.stimuli]
-    for subject in SUBJECTS:
-        needed += [NSD.brainmask(subject), NSD.ncsnr(subject)]
-        needed += [NSD.labels(subject, atlas) for atlas in ATLASES]
-        needed += [NSD.atlas(subject, atlas, *side) for atlas in ATLASES for side in ([], ["lh"])]
-        needed += [NSD.tmap(subject, contrast) for contrast in T_MAPS]
-        needed += [NSD.session(subject, session) for session in NEEDED]
+    needed = [NSD.design, NSD.stimuli] + [file for subject in SUBJECTS for file in files_of_copy(subject)]
     missing = [file for file in needed if not Path(file).exists()]
     if missing:
         raise WorkflowError(
@@ -137,6 +150,7 @@ rule prepare_stimuli:
         images_sha256=config["nsd"]["images_sha256"],
         test_fraction=config["nsd"]["test_fraction"],
         probes=config["nsd"]["probes"],
+        stamps=stamps_of_copy,
         code=code_of("prepare_stimuli.py"),
     script:
         "../workflow/scripts/prepare_stimuli.py"
@@ -176,6 +190,7 @@ rule prepare_responses:
         min_ncsnr=config["nsd"]["min_ncsnr"],
         trials_per_session=config["nsd"]["trials_per_session"],
         repeats=config["nsd"]["repeats"],
+        stamps=stamps_of_copy,
         code=code_of("prepare_responses.py"),
     script:
         "../workflow/scripts/prepare_responses.py"

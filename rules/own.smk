@@ -8,23 +8,15 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
         results/nsd/regions/{subject}.parquet     one row per region
 """
 
-import os
-from hashlib import sha256
-
-
-def stamp_of(folder):
-    """Digest the names, sizes and times of a folder's files, which change when one of them is replaced."""
-    entries = sorted(
-        (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in os.scandir(folder)
-    )
-    return sha256(repr(entries).encode()).hexdigest()[:16]
+from codingaxes.stamps import stamp_of
 
 
 rule import_responses:
     """Import images and responses of your own into the tables that NSD enters."""
     input:
-        responses=config["own"]["responses"],
-        images=config["own"]["images"],
+        # their times do not count, what is in them does: see stamps
+        responses=ancient(config["own"]["responses"]),
+        images=ancient(config["own"]["images"]),
     output:
         stimuli="results/nsd/stimuli.parquet",
         images=directory("results/nsd/images"),
@@ -49,7 +41,7 @@ rule import_responses:
         probes=config["nsd"]["probes"],
         subjects=SUBJECTS,
         regions=config["own"]["regions"],
-        stamp=stamp_of(config["own"]["images"]),
+        stamps=[stamp_of(config["own"][key]) for key in ("responses", "images")],
         code=code_of("import_responses.py"),
     script:
         "../workflow/scripts/import_responses.py"

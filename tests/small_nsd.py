@@ -5,6 +5,7 @@ import numpy as np
 
 from codingaxes.miniature import nsd_files, scenes
 from codingaxes.miniature.brain import SimulatedBrain
+from codingaxes.miniature.design import make_design
 from codingaxes.nsd.layout import LABELS, Layout
 
 SESSIONS, TRIALS = {"subj01": 4, "subj02": 3}, 30  # of 40 images each, of which 35 are shared
@@ -31,9 +32,7 @@ def write(
     folder, brain, *, suffix="nii.gz", sessions=SESSIONS, n_trials=TRIALS, n_shared=35, n_own=5, brain_file=""
 ):
     """Write a miniature into a folder, and its brain into a file if one is named; the paths."""
-    design = nsd_files.make_design(
-        np.random.default_rng(1), n_subjects=len(sessions), n_shared=n_shared, n_own=n_own
-    )
+    design = make_design(np.random.default_rng(1), n_subjects=len(sessions), n_shared=n_shared, n_own=n_own)
     images = scenes.render_many(IMAGES_SEED, int(design["subjectim"].max()), 64)[0]
     brain, layout = of_subjects(brain, sessions), layout_in(folder, suffix)
     places = nsd_files.simulate(layout, brain, design, images, sessions=sessions, n_trials=n_trials, seed=7)

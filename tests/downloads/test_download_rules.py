@@ -178,6 +178,32 @@ def test_downloaded_and_local_data_give_the_same_responses(clean, source, tmp_pa
     same_tables(folder, clean[0], [RESPONSES[1]])
 
 
+def test_a_file_of_a_local_copy_that_is_replaced_by_an_older_one_runs_again_what_reads_it(source, tmp_path):
+    """As `cp -p` and `rsync -a` do it: the other file keeps its own, older time."""
+    folder, copy = copy_to(tmp_path / "workflow"), tmp_path / "nsd"
+    shutil.copytree(source, copy)
+    arguments = [*set_up(folder, source="local", folder=str(copy)), RESPONSES[1]]
+    done = snakemake(folder, *arguments)
+    assert done.returncode == 0 and jobs(folder, *arguments) == {}, done.stdout
+    layout = small_nsd.layout_in(str(copy))
+    picture = sorted((copy / SHARED).glob("*.png"))[0]
+    for file, rules in (
+        (Path(layout.session("subj02", 1)), {"prepare_responses"}),
+        (Path(layout.labels("subj02", "floc-faces")), {"prepare_responses"}),
+        (picture, {"prepare_stimuli", "prepare_responses"}),
+    ):
+        content, times = file.read_bytes(), (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        os.utime(file, (1e9, 1e9))
+        assert set(jobs(folder, *arguments)) == rules, file
+        file.write_bytes(content)
+        os.utime(file, ns=times)
+        assert jobs(folder, *arguments) == {}, file
+    (copy / SHARED / ".DS_Store").touch()
+    os.utime(copy / SHARED, (1e9, 1e9))
+    assert jobs(folder, *arguments) == {}
+
+
 def test_a_study_through_faults_gives_the_same_tables(clean, proxy, tmp_path):
     folder, arguments = study(tmp_path, proxy)
     picture = next(request.key for request in clean[1] if request.key.startswith(SHARED))

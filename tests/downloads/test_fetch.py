@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from downloading import LARGE, MIB, SMALL, download, noise, patient
@@ -165,3 +166,25 @@ def test_two_jobs_with_one_staging_folder_do_not_disturb_each_other(proxy, tmp_p
     for worker in workers:
         worker.join()
     assert not errors and [path.read_bytes() for path in many(tmp_path)] == PICTURES
+
+
+def test_a_staging_folder_that_another_job_removes_while_it_is_made_is_made_again(
+    proxy, tmp_path, monkeypatch
+):
+    """The moment that failed: mkdir meets the folder, and looks whether it is one after it was removed."""
+    staging, is_dir, removed = tmp_path / ".downloads", Path.is_dir, []
+    staging.mkdir()
+
+    def after_removal(path):
+        if path == staging and not removed:
+            removed.append(path.rmdir())
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", after_removal)
+    assert download(proxy, "small.bin", tmp_path)[0] == SMALL and removed
+
+
+def test_a_file_in_the_place_of_the_staging_folder_is_an_error(proxy, tmp_path):
+    (tmp_path / ".downloads").touch()
+    with pytest.raises(FileExistsError, match=r"\.downloads"):
+        download(proxy, "small.bin", tmp_path)

@@ -1,11 +1,16 @@
 """What a network is and costs, and whether its derivatives agree, in both modes and with differences."""
 
+import collect_checks
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+from codingaxes.job import Run
 from codingaxes.networks import check
 from codingaxes.networks.network import load_network
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORK_CHECKS
 
 
 def images(n=3, seed=0):
@@ -115,3 +120,19 @@ def test_a_network_whose_derivative_is_wrong_or_missing_is_found_out():
     report = check.differentiability(net, images(1), "layer2")
     assert not report["vjp"] and report["difference_error"] == pytest.approx(1 / 3, rel=1e-2)
     assert not report["jvp"] and report["problem"]
+
+
+def test_networks_that_do_not_answer_make_the_command_fail_and_are_named_with_their_reason(tmp_path):
+    """As their jobs leave it: a row of the table for each network, with the problem of those that fail."""
+    about = {"parameters": 1.0, "forward": 1.0, "forward_backward": 1.0, "layers": "x 1"}
+    about |= {"jvp": True, "vjp": True, "random_weights": False}
+    checks = [tmp_path / f"{name}.parquet" for name in ("good", "bad")]
+    for file, problem in zip(checks, ("", "no layer layr4"), strict=True):
+        row = pd.DataFrame([about | {"network": file.stem, "problem": problem}])
+        store.write(file, NETWORK_CHECKS, row)
+    job = {"rule": "collect_checks", "output": {"csv": str(tmp_path / "checks.csv")}, "params": {}}
+    job |= {"wildcards": {}, "log": str(tmp_path / "job.log")}
+    collect_checks.main(Run(**job, input={"checks": checks[:1]}))
+    assert list(pd.read_csv(tmp_path / "checks.csv").network) == ["good"]
+    with pytest.raises(ValueError, match=r"1 of 2 networks do not answer: bad; .* Correct their rows"):
+        collect_checks.main(Run(**job, input={"checks": checks}))

@@ -9,7 +9,7 @@ import pytest
 from scipy.io import loadmat, savemat
 from small_nsd import SESSIONS, TRIALS
 
-from codingaxes.miniature import nsd_files
+from codingaxes.miniature.design import make_design
 from codingaxes.nsd.design import BEHAVIOUR, compare_order, digest, images_seen_by_all, read_design
 
 
@@ -36,7 +36,7 @@ def test_images_seen_by_all_are_those_that_counting_by_hand_finds(layout, design
 
 def write_design(path, **changed):
     """Write a design of 2 subjects, 5 shared images and 1 of each, some `changed`; the unchanged ones."""
-    good = nsd_files.make_design(np.random.default_rng(1), n_subjects=2, n_shared=5, n_own=1)
+    good = make_design(np.random.default_rng(1), n_subjects=2, n_shared=5, n_own=1)
     savemat(path, {name: value for name, value in (good | changed).items() if value is not None})
     return good
 

@@ -1,5 +1,6 @@
 """Data of one's own: images and responses enter the tables of NSD, and the whole study hangs on them."""
 
+import os
 from itertools import product
 
 import numpy as np
@@ -56,3 +57,25 @@ def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_pa
     (tmp_path / "data/images/cat_003.png").write_bytes((tmp_path / "data/images/cat_004.png").read_bytes())
     listed = jobs(folder, *MICRO, overlay, "--", wanted[0])
     assert listed["import_responses"] == 1, "a replaced image is noticed"
+
+
+def test_replaced_data_of_ones_own_run_again_whatever_their_time_and_what_does_not_count_does_not(tmp_path):
+    """A file that comes with an older time (cp -p, rsync -a) is another file all the same."""
+    folder, data = copy_to(tmp_path / "workflow"), tmp_path / "data"
+    overlay, wanted = own_data(data, 1), "results/nsd/stimuli.parquet"
+    done = snakemake(folder, "--cores", "1", *MICRO, overlay, "--", wanted)
+    assert done.returncode == 0, done.stdout
+    (data / "images/.DS_Store").touch()
+    (data / "images/gone.png").symlink_to("nowhere.png")
+    (data / "responses.csv").touch()
+    assert jobs(folder, *MICRO, overlay, "--", wanted) == {}
+    for name in ("responses.csv", "images/cat_003.png"):
+        content = (data / name).read_bytes()
+        if name == "responses.csv":
+            rows = content.decode().splitlines(keepends=True)
+            (data / name).write_text("".join([rows[0], *rows[:0:-1]]))
+        else:
+            (data / name).write_bytes((data / "images/cat_004.png").read_bytes())
+        os.utime(data / name, (1e9, 1e9))
+        assert jobs(folder, *MICRO, overlay, "--", wanted) == {"import_responses": 1}, name
+        (data / name).write_bytes(content)

@@ -212,6 +212,38 @@ def test_a_damaged_byte_is_noticed_or_changes_no_value(tmp_path):
     assert refused > 0.5 * len(places)
 
 
+def test_a_flipped_bit_is_refused_with_the_file_or_changes_nothing_also_where_a_filter_skips_rows(tmp_path):
+    """Also in the footer, whose statistics decide which rows a filter reads."""
+    path, rng = tmp_path / "t.parquet", np.random.default_rng(0)
+    store.write(path, LEVELS, levels([f"item{number}" for number in range(60)], length=100))
+    content = path.read_bytes()
+    ways = [{}, {"filters": [("item", "=", "item7")]}, {"filters": [("level", ">", 30)], "columns": ["item"]}]
+    right = [store.read(path, LEVELS, **way) for way in ways]
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    places = [*rng.integers(len(content), size=60), *rng.integers(footer, len(content), size=60)]
+    said = []
+    for place, bit in zip(places, rng.integers(8, size=len(places)), strict=True):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        path.write_bytes(damaged)
+        for way, frame in zip(ways, right, strict=True):
+            try:
+                assert_same(store.read(path, LEVELS, **way), frame)
+            except ValueError as error:
+                said.append(str(error))
+    assert all(text.startswith(f"table levels: {path} is no undamaged") for text in said)
+    assert len(said) > 0.9 * len(places) * len(ways)
+
+
+def test_the_checksum_of_the_footer_is_no_hindrance_to_other_readers_and_its_absence_none_to_ours(path):
+    pd.testing.assert_series_equal(pd.read_parquet(path).level, levels().level, check_dtype=False)
+    content = path.read_bytes()
+    assert content.count(store.SEAL) == 1
+    rewrite(path, lambda table: table)
+    assert store.SEAL not in path.read_bytes()
+    assert_same(store.read(path, LEVELS), levels())
+
+
 @pytest.mark.parametrize("filters", [None, [("item", "=", "b")]])
 def test_a_damaged_vector_is_noticed_by_its_checksum_only_where_it_is_read(path, filters):
     content = bytearray(path.read_bytes())
@@ -344,4 +376,12 @@ def test_parts_that_share_a_key_or_differ_in_form_are_refused_and_leave_no_file(
     other = readouts((5, 5)).assign(network="b")
     with pytest.raises(ValueError, match=r"parts of .* differ"):
         store.join(tmp_path / "t.parquet", READOUTS, keep(tmp_path, readouts(), other))
+    assert {file.suffix for file in tmp_path.iterdir()} == {".arrow"}
+
+
+def test_a_damaged_part_is_refused_by_its_name(tmp_path):
+    first, second = keep(tmp_path, readouts(), readouts().assign(network="b"))
+    second.write_bytes(second.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"table readouts: the kept part .*1\.arrow is damaged .* run again"):
+        store.join(tmp_path / "t.parquet", READOUTS, [first, second])
     assert {file.suffix for file in tmp_path.iterdir()} == {".arrow"}

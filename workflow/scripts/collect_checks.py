@@ -6,14 +6,20 @@ from codingaxes.tables.networks import NETWORK_CHECKS
 
 
 def main(run):
-    """Write a CSV for readers, and name every network with a problem in the log."""
+    """Write a CSV for readers; if a network does not answer, name each such network, and fail."""
     checks = store.read(run.input["checks"], NETWORK_CHECKS)
     whole = checks.astype({"parameters": "Int64"})
     whole.to_csv(run.output["csv"], index=False, float_format="%.4g")
-    for row in checks[checks.problem != ""].itertuples():
-        job.log.warning(f"{row.network}: {row.problem}")
+    silent = checks[checks.problem != ""]
+    for row in silent.itertuples():
+        job.log.error(f"{row.network}: {row.problem}")
     sound = checks[(checks.problem == "") & checks.jvp & checks.vjp]
     job.log.info(f"{len(sound)} of {len(checks)} networks answer and differentiate both ways")
+    if len(silent):
+        raise ValueError(
+            f"{len(silent)} of {len(checks)} networks do not answer: {', '.join(silent.network)}; the lines "
+            "above say why. Correct their rows in the table of networks, or remove them"
+        )
 
 
 if __name__ == "__main__":

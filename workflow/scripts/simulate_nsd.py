@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from codingaxes import job
 from codingaxes.miniature import growth, nsd_files
 from codingaxes.miniature.brain import NetworkFeatures, TemplateEnergies
+from codingaxes.miniature.design import draw_design
 from codingaxes.networks.network import load_network
-from codingaxes.nsd.layout import Layout, position, root_of
+from codingaxes.nsd.layout import Layout, root_of
 
 
 def main(run):
@@ -20,13 +19,7 @@ def main(run):
     brain = growth.grow(features, seed, list(sessions), settings["voxels"])
     Path(run.output["brain"]).parent.mkdir(parents=True, exist_ok=True)
     brain.save(run.output["brain"])
-    design = nsd_files.make_design(
-        np.random.default_rng([seed, 3]),
-        n_subjects=max(map(position, sessions)) + 1,
-        n_shared=settings["shared_images"],
-        n_own=settings["own_images"],
-        repeats=run.params["repeats"],
-    )
+    design = draw_design(seed, sessions, settings, run.params["repeats"])
     images = nsd_files.render_images(seed + 1, int(design["subjectim"].max()), size)
     places = nsd_files.simulate(
         Layout(

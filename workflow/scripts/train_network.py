@@ -3,10 +3,8 @@
 import time
 from pathlib import Path
 
-import numpy as np
-
 from codingaxes import job, provenance
-from codingaxes.miniature import recipes, training
+from codingaxes.miniature import arrays, recipes, training
 from codingaxes.networks.network import save_network
 from codingaxes.networks.weights import sha256
 
@@ -14,7 +12,7 @@ from codingaxes.networks.weights import sha256
 def main(run):
     """Write the weights as float16 safetensors, and a record of how they came about."""
     row, settings = run.params["network"], run.params["zoo"]
-    scenes, began = np.load(run.input["scenes"]), time.process_time()
+    scenes, began = arrays.read(run.input["scenes"]), time.process_time()
     network = training.train(
         row,
         scenes["train_images"],

@@ -74,6 +74,11 @@ def hold(content, schema, where):
         for place, value in _leaves(content)
         if isinstance(value, float) and not isfinite(value)
     ]
+    lines += [
+        f"{place}: {value!r} has a line break or another control character; remove it"
+        for place, value in _leaves(content)
+        if isinstance(value, str) and any(ord(sign) < 32 for sign in value)
+    ]
     for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
         place = ".".join(map(str, error.absolute_path)) or "top level"
         if error.validator == "additionalProperties" and "properties" in error.schema:
@@ -83,7 +88,8 @@ def hold(content, schema, where):
         elif error.validator == "not":
             lines.append(f"{place}: {error.instance!r} is not allowed here; leave it empty")
         else:
-            lines.append(f"{place}: {error.message}")
+            about = error.schema.get("description") if error.validator == "pattern" else None
+            lines.append(f"{place}: {error.message}" + f". {about}" * bool(about))
     if lines:
         raise ConfigurationError(f"{where} is not valid:\n  " + "\n  ".join(lines))
 

@@ -196,10 +196,15 @@ class _Progress:
 def _claim(part):
     """Open the staging file for appending, and lock it against other processes."""
     while True:
-        part.parent.mkdir(parents=True, exist_ok=True)
         try:
+            part.parent.mkdir(parents=True, exist_ok=True)
             file = open(part, "ab")
         except FileNotFoundError:  # another job has just removed the empty folder
+            continue
+        except FileExistsError:
+            # mkdir has met the folder, and found it removed when it looked whether it is one
+            if part.parent.is_file():
+                raise
             continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from codingaxes.encoding.model import EncodingModel
+from codingaxes.miniature import arrays
 from codingaxes.miniature.brain import SimulatedBrain
 from codingaxes.names import GROUP
 
@@ -52,12 +53,12 @@ def load(brain_file, voxels, targets, device="cpu"):
 def _units(brain_file, brain, voxels):
     """Find the brain's unit of each row of the table voxels, by its subject, region and place."""
     places = []
-    with np.load(brain_file, allow_pickle=False) as content:
-        for name, of in brain.subjects.items():
-            if f"{name}/where" not in content:
-                raise ValueError(f"{brain_file} does not say where voxels of {name} lie; simulate it again")
-            where = content[f"{name}/where"].tolist()
-            places += [(name, roi, *place) for roi, place in zip(of.roi, where, strict=True)]
+    content = arrays.read(brain_file)
+    for name, of in brain.subjects.items():
+        if f"{name}/where" not in content:
+            raise ValueError(f"{brain_file} does not say where voxels of {name} lie; simulate it again")
+        where = content[f"{name}/where"].tolist()
+        places += [(name, roi, *place) for roi, place in zip(of.roi, where, strict=True)]
     unit = {place: i for i, place in enumerate(places)}
     wanted = list(voxels[["subject", "roi", "i", "j", "k"]].itertuples(index=False, name=None))
     unknown = [voxel for voxel in wanted if voxel not in unit]

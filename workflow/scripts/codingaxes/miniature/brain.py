@@ -22,6 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from codingaxes.miniature import arrays
 from codingaxes.networks.network import Network
 
 OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
@@ -198,14 +199,14 @@ class SimulatedBrain(nn.Module):
 
     @classmethod
     def load(cls, path):
-        """Read what `save` wrote. No code is executed: the file holds arrays only."""
-        with np.load(path, allow_pickle=False) as content:
-            features = FEATURES[str(content["kind"])].from_arrays(_inside(content, "features/"))
-            names = [name.split("/")[0] for name in content.files if name.endswith("/roi")]
-            subjects = {
-                name: Voxels(*(content[f"{name}/{part.name}"] for part in fields(Voxels))) for name in names
-            }
-            return cls(features, content["mean"], content["sd"], subjects)
+        """Read what `save` wrote. No code is executed: the file holds arrays only. See `arrays.read`."""
+        content = arrays.read(path)
+        features = FEATURES[str(content["kind"])].from_arrays(_inside(content, "features/"))
+        names = [name.split("/")[0] for name in content if name.endswith("/roi")]
+        subjects = {
+            name: Voxels(*(content[f"{name}/{part.name}"] for part in fields(Voxels))) for name in names
+        }
+        return cls(features, content["mean"], content["sd"], subjects)
 
 
 FEATURES = {"templates": TemplateEnergies, "network": NetworkFeatures}  # as the configuration names them

@@ -14,8 +14,9 @@ import pandas as pd
 from PIL import Image
 from scipy.io import savemat
 
-from codingaxes.miniature import scenes
+from codingaxes.miniature import arrays, scenes
 from codingaxes.miniature.brain import evaluate, trials
+from codingaxes.miniature.design import REGIONS
 from codingaxes.nsd.layout import LABELS, PERCENT, position, stimulus_file
 from codingaxes.nsd.responses import average_repeats, ncsnr, standardise
 
@@ -23,41 +24,8 @@ log = logging.getLogger("codingaxes")
 
 SHAPE = (14, 16, 12)  # voxels of a volume; left to right, posterior to anterior, inferior to superior
 CONTRASTS = {"floc-faces": "faces", "floc-bodies": "bodies", "floc-places": "places"}  # of their t-maps
-REGIONS = {
-    "FFA": ("floc-faces", ("FFA-1", "FFA-2")),
-    "EBA": ("floc-bodies", ("EBA",)),
-    "PPA": ("floc-places", ("PPA",)),
-}
 AFFINE = np.diag([1.8, 1.8, 1.8, 1.0])
 RUNS = 12  # of a session
-
-
-def make_design(rng, n_subjects, n_shared, n_own, repeats=3):
-    """Draw a design as in nsd_expdesign.mat: 1-based ids, and an order of trials that all subjects share.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    n_subjects, n_shared, n_own : int
-        Subjects, images that all of them are to see, images of each subject alone.
-    repeats : int
-        Trials of each image.
-
-    Returns
-    -------
-    dict
-        masterordering uint16 (1, trials), subjectim int32 (subjects, images), sharedix int32 (1, shared).
-    """
-    n_images = n_shared + n_own
-    ids = rng.permutation(n_shared + n_subjects * n_own) + 1
-    shared = np.sort(ids[:n_shared])
-    own = ids[n_shared:].reshape(n_subjects, n_own)
-    ordering = rng.permutation(np.repeat(np.arange(1, n_images + 1), repeats))
-    return {
-        "masterordering": ordering[None].astype(np.uint16),
-        "subjectim": np.concatenate([np.tile(shared, (n_subjects, 1)), own], axis=1).astype(np.int32),
-        "sharedix": shared[None].astype(np.int32),
-    }
 
 
 def render_images(seed, n, size):
@@ -74,7 +42,7 @@ def simulate(layout, brain, design, images, *, sessions, n_trials, seed, contras
         Where.
     brain : brain.SimulatedBrain
     design : dict
-        From `make_design`.
+        From `design.make_design`.
     images : uint8 array (all images, size, size, 3)
         By 0-based id.
     sessions : dict, subject -> int
@@ -123,9 +91,7 @@ def images_of_trials(subject, design, n):
 
 def add_places(path, places):
     """Add to a saved brain where each subject's voxels lie, by which a reader finds them again."""
-    with np.load(path, allow_pickle=False) as content:
-        content = dict(content)
-    np.savez(path, **content, **{f"{subject}/where": where for subject, where in places.items()})
+    np.savez(path, **arrays.read(path), **{f"{subject}/where": where for subject, where in places.items()})
 
 
 def place_voxels(rng, roi):

@@ -3,11 +3,15 @@
 This module knows no table: declarations stand in the schema modules beside it, one a step, and are passed in.
 A cell that is a vector (a feature, an image perturbation) is an Arrow list; it has a fixed size in the file
 whenever all rows of the file have the same length.
+
+Parquet has checksums of pages, but none of its footer, whose damaged statistics would hide rows from a
+filter. So the footer's CRC-32 stands in the 12 bytes before it, which no reader of Parquet looks at.
 """
 
 import json
 import os
 import tempfile
+import zlib
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 LISTS = {f"list[{kind}]": kind for kind in ("int16", "float16", "float32", "float64")}
+DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what a damaged file can raise
+SEAL = b"FOOTCRC:"  # stands before the checksum of a footer
 GROUP_BYTES = 2**21  # of the rows that are read together: `filters` skip those without a wanted row
 SCALARS = {
     "string": pa.string(),
@@ -50,8 +56,10 @@ def write(path, table, frame):
         vector holds a number that is not finite, or two rows have the same key. Names table, file and column.
     """
     content = _content(path, table, frame)
-    with _whole(path) as temporary, _parquet(temporary, content.schema, table) as writer:
-        _append(writer, content)
+    with _whole(path) as temporary:
+        with _parquet(temporary, content.schema, table) as writer:
+            _append(writer, content)
+        _seal(temporary)
 
 
 def write_part(path, table, frame):
@@ -75,23 +83,28 @@ def join(path, table, parts):
     Raises
     ------
     ValueError
-        If two parts have a key in common, or differ in form (vectors of one length and of another).
+        If two parts have a key in common, or differ in form (vectors of one length and of another), or if a
+        part is damaged.
     """
     seen, key = set(), list(table.key)
-    parts = [part for part in parts if pa.ipc.open_file(part).num_record_batches] or parts[:1]
-    schema = pa.ipc.open_file(parts[0]).schema
-    with _whole(path) as temporary, _parquet(temporary, schema, table) as writer:
-        for part in parts:
-            content = pa.ipc.open_file(part).read_all()
-            if content.schema != schema:
-                raise ValueError(f"table {table.name}: parts of {path} differ: {schema}, {content.schema}")
-            keys = set(content.select(key).to_pandas().itertuples(index=False, name=None))
-            if repeated := keys & seen:
-                raise ValueError(
-                    f"table {table.name}: parts of {path} repeat a key, for instance {min(repeated)}"
-                )
-            seen |= keys
-            _append(writer, content)
+    parts = [part for part in parts if _open_part(part, table).num_record_batches] or parts[:1]
+    schema = _open_part(parts[0], table).schema
+    with _whole(path) as temporary:
+        with _parquet(temporary, schema, table) as writer:
+            for part in parts:
+                content = _open_part(part, table).read_all()
+                if content.schema != schema:
+                    raise ValueError(
+                        f"table {table.name}: parts of {path} differ: {schema}, {content.schema}"
+                    )
+                keys = set(content.select(key).to_pandas().itertuples(index=False, name=None))
+                if repeated := keys & seen:
+                    raise ValueError(
+                        f"table {table.name}: parts of {path} repeat a key, for instance {min(repeated)}"
+                    )
+                seen |= keys
+                _append(writer, content)
+        _seal(temporary)
 
 
 def read(path, table, columns=None, filters=None):
@@ -100,7 +113,7 @@ def read(path, table, columns=None, filters=None):
     Checked of each file:
     - it is Parquet and holds this table;
     - every wanted column, and every column of `filters`, is there with its declared type and unit;
-    - no damage in the pages that are read (their checksums);
+    - no damage in the footer and in the pages that are read (their checksums);
     - no value is missing where it may not be, in the wanted columns of the rows that are read;
     - no two of these rows have the same key, if all columns of the key are wanted.
 
@@ -138,9 +151,10 @@ def read(path, table, columns=None, filters=None):
     if not Path(path).is_file():
         raise FileNotFoundError(f"table {table.name}: {path} is not there; run the rule that makes it")
     try:
+        _check_seal(path)
         _check_schema(path, table, asked, pq.read_schema(path))
         content = pq.read_table(path, columns=wanted, filters=filters, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
+    except DAMAGE as error:
         reason = str(error).strip()
         raise ValueError(
             f"table {table.name}: {path} is no undamaged Parquet file ({reason}); delete it and run again"
@@ -175,6 +189,49 @@ def _parquet(file, schema, table):
     # numbers seldom repeat: a dictionary of them would make reading vectors four times as slow
     words = [column for column, spec in table.columns.items() if spec.type == "string"]
     return pq.ParquetWriter(file, schema, compression="lz4", use_dictionary=words, write_page_checksum=True)
+
+
+def _footer(file):
+    """Find the footer of an open Parquet file: where it begins, and its bytes up to the end of the file."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 8))
+    begin = end - 8 - int.from_bytes(file.read(4), "little")
+    file.seek(max(0, begin))
+    return begin, file.read()
+
+
+def _checksum(footer):
+    return SEAL + zlib.crc32(footer).to_bytes(4, "little")
+
+
+def _seal(path):
+    """Put a checksum of a Parquet file's footer before it."""
+    with open(path, "r+b") as file:
+        begin, footer = _footer(file)
+        file.seek(begin)
+        file.write(_checksum(footer) + footer)
+
+
+def _check_seal(path):
+    """Compare a Parquet file's footer with its checksum, which files of other writers lack."""
+    size = len(_checksum(b""))
+    with open(path, "rb") as file:
+        begin, footer = _footer(file)
+        file.seek(max(0, begin - size))
+        seal = file.read(size)
+    if seal.startswith(SEAL) and seal != _checksum(footer):
+        raise pa.ArrowInvalid("its footer is not the one whose checksum stands before it")
+
+
+def _open_part(path, table):
+    """Open a part that `write_part` kept; the error of a damaged one names it."""
+    try:
+        return pa.ipc.open_file(path)
+    except DAMAGE as error:
+        reason = str(error).strip()
+        raise ValueError(
+            f"table {table.name}: the kept part {path} is damaged ({reason}); delete it and run again"
+        ) from None
 
 
 def _append(writer, content):
