@@ -8,23 +8,17 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
         results/nsd/regions/{subject}.parquet     one row per region
 """
 
-import os
-from hashlib import sha256
+from codingaxes.nsd import pictures
 
-
-def stamp_of(folder):
-    """Digest the names, sizes and times of a folder's files, which change when one of them is replaced."""
-    entries = sorted(
-        (entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in os.scandir(folder)
-    )
-    return sha256(repr(entries).encode()).hexdigest()[:16]
+OWN_IMAGES, OWN_RESPONSES = (str(Path(config["own"][key]).expanduser()) for key in ("images", "responses"))
 
 
 rule import_responses:
     """Import images and responses of your own into the tables that NSD enters."""
     input:
-        responses=config["own"]["responses"],
-        images=config["own"]["images"],
+        responses=OWN_RESPONSES,
+        # the time of a folder also changes with a file that is no image; `stamp` has the images'
+        images=ancient(OWN_IMAGES),
     output:
         stimuli="results/nsd/stimuli.parquet",
         images=directory("results/nsd/images"),
@@ -49,7 +43,7 @@ rule import_responses:
         probes=config["nsd"]["probes"],
         subjects=SUBJECTS,
         regions=config["own"]["regions"],
-        stamp=stamp_of(config["own"]["images"]),
+        stamp=pictures.stamp(OWN_IMAGES),
         code=code_of("import_responses.py"),
     script:
         "../workflow/scripts/import_responses.py"

@@ -43,7 +43,7 @@ def test_the_brain_finds_its_voxels_again_after_a_threshold_and_drops(
         assert list(part.voxel_id) == list(range(len(part)))
     voxels, (targets, _) = pd.concat(some, ignore_index=True), average()
     model = from_brain.load(world.brain, voxels, targets)
-    pixels = read_images(tables[0]["stimuli"].file[:5], 64)
+    pixels = read_images(tables[0]["stimuli"].iloc[:5], 64)
     with torch.no_grad():
         percent = SimulatedBrain.load(world.brain)(pixels).double().numpy()
     # all labelled voxels, in the brain's order

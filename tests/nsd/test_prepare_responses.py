@@ -88,7 +88,7 @@ def test_the_tables_equal_what_a_short_independent_reading_gives(world, prepare,
 
 def test_voxels_are_read_in_the_order_in_which_the_brain_knows_them(layout, prepare, brain):
     tables = prepare("subj01", all_sessions(layout, "subj01"))
-    images = read_images(tables["stimuli"].file, 64).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
+    images = read_images(tables["stimuli"], 64).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
     planted = brain.subjects["subj01"]
     noiseless = evaluate(brain, images)[:, : len(planted.gain)]
     assert list(tables["voxels"].roi) == list(planted.roi)

@@ -53,7 +53,7 @@ class Probes:
         self.run, self.device = run, devices.choose_device(run.params["device"])
         stimuli = store.read(run.input["stimuli"], STIMULI)
         probes = stimuli[stimuli.probe].reset_index(drop=True)
-        self.images = read_images(probes.file, run.params["image_size"])
+        self.images = read_images(probes, run.params["image_size"])
         self.place = pd.Series(probes.index, index=probes.image_id)
         seeds = [job.seed_of(run.params["seed"], "random_effect", image_id) for image_id in probes.image_id]
         self.white = torch.stack(list(map(random_direction, seeds, self.images)))
