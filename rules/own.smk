@@ -10,15 +10,13 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
 
 from codingaxes.nsd import pictures
 
-OWN_IMAGES, OWN_RESPONSES = (str(Path(config["own"][key]).expanduser()) for key in ("images", "responses"))
-
 
 rule import_responses:
     """Import images and responses of your own into the tables that NSD enters."""
     input:
-        responses=OWN_RESPONSES,
+        responses=config["own"]["responses"],
         # the time of a folder also changes with a file that is no image; `stamp` has the images'
-        images=ancient(OWN_IMAGES),
+        images=ancient(config["own"]["images"]),
     output:
         stimuli="results/nsd/stimuli.parquet",
         images=directory("results/nsd/images"),
@@ -43,7 +41,7 @@ rule import_responses:
         probes=config["nsd"]["probes"],
         subjects=SUBJECTS,
         regions=config["own"]["regions"],
-        stamp=pictures.stamp(OWN_IMAGES),
+        stamp=pictures.stamp(config["own"]["images"]),
         code=code_of("import_responses.py"),
     script:
         "../workflow/scripts/import_responses.py"

@@ -74,12 +74,11 @@ def hold(content, schema, where):
             unknown = sorted(set(error.instance) - set(error.schema["properties"]))
             allowed = ", ".join(error.schema["properties"])
             lines.append(f"{place}: unknown key {', '.join(unknown)}; allowed are {allowed}")
-        elif error.validator == "pattern" and "description" in error.schema:
-            lines.append(f"{place}: {error.message}: {error.schema['description']}")
         elif error.validator == "not":
             lines.append(f"{place}: {error.instance!r} is not allowed here; leave it empty")
         else:
-            lines.append(f"{place}: {error.message}")
+            about = error.schema.get("description") if error.validator == "pattern" else None
+            lines.append(f"{place}: {error.message}" + f". {about}" * bool(about))
     if lines:
         raise ConfigurationError(f"{where} is not valid:\n  " + "\n  ".join(lines))
 
@@ -150,18 +149,13 @@ def _check_names(config):
             raise ConfigurationError(
                 f"{key}: the name {taken[0]} is taken, tables use it for something else; choose another"
             )
-        seen = {}
-        for name in names:
-            other = seen.setdefault(name.casefold(), name)
-            if names.count(name) > 1 or other != name:
-                raise ConfigurationError(
-                    f"{key}: {other!r} and {name!r} are one name or differ in capitals alone; rename one"
-                )
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigurationError(f"{key}: {twice[0]} stands there in two forms of Unicode; keep one")
     nsd["regions"] = dict(zip(regions, nsd["regions"].values(), strict=True))
 
 
 def _check_files(config, here):
-    """Check that files and folders of the source of data are there."""
+    """Check that files and folders of the source of data are there; put the home of the user for ~."""
     source, own = config["nsd"]["source"], config["own"]
     paths = {
         "local": [("nsd.folder", config["nsd"]["folder"], "folder", "that of your copy of NSD")],
@@ -179,6 +173,7 @@ def _check_files(config, here):
                 f"{key}: {path!r} has braces, which stand for wildcards; link to it under another name"
             )
     if source == "own":
+        own |= {key: str(Path(own[key]).expanduser()) for key in ("images", "responses")}
         for key in ("subjects", "regions"):
             if not own[key]:
                 raise ConfigurationError(f"own.{key}: [] is empty; name at least one of own.responses")
