@@ -72,6 +72,10 @@ def choose_rows(run, rows):
         if names - set(listed):
             job.log.info(f"left out, not listed: {column} {', '.join(sorted(names - set(listed)))}")
         rows = rows[rows[column].isin(listed)]
+    without = [name for name in run.params["subjects"] if name not in set(rows.subject)]
+    if without:
+        regions = ", ".join(run.params["regions"])
+        raise ValueError(f"{run.input['responses']}: {', '.join(without)} has no row in {regions}")
     return rows.reset_index(drop=True)
 
 
