@@ -141,6 +141,12 @@ def test_a_subject_that_lacks_a_region_counts_in_the_others_alone_and_none_takes
         part["key"] = list(zip(part.network, part.subject, part.roi, part.kind, part.direction, strict=True))
     pooled = table[(table.subject == "subjects") & (table.roi == "FFA")]
     assert (pooled.n_subjects == len(SUBJECTS) - 1).all() and len(pooled)
+    changes = [
+        SHARE * own_change(source, image, "FFA") for source in ("a_plain", "c_tough") for image in IMAGES
+    ]
+    there = pooled[(pooled.kind == "transferred") & (pooled.network == "b_tough")]["median"]
+    # the readouts of the other two subjects move three and four times as far as the group's
+    assert there.to_list() == [pytest.approx(np.median(np.outer(changes, [3, 4])))]
     same = table[~table.roi.isin(["all", "FFA"]) | (table.subject == "group")].set_index("key")["median"]
     pd.testing.assert_series_equal(same, whole.set_index("key")["median"][same.index])
 
