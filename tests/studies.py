@@ -164,7 +164,8 @@ def read(study, path, table):
 def images_of(study, image_ids):
     """Read stimuli by their names, in the order of the names: float32 (n, 3, h, w)."""
     stimuli = read(study, "results/nsd/stimuli.parquet", STIMULI).set_index("image_id")
-    return read_images([study / stimuli.file[image_id] for image_id in image_ids], IMAGE_SIZE)
+    rows = stimuli.loc[list(image_ids)]
+    return read_images(rows.assign(file=[study / file for file in rows.file]), IMAGE_SIZE)
 
 
 def model_of(study, name):

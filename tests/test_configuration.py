@@ -1,6 +1,7 @@
 """Tests of configuration: wrong settings and wrong rows are refused by name, before anything runs."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,8 @@ def test_every_table_of_networks_of_the_repository_is_valid(table):
             "own.regions: [] is empty; name at least one",
         ),
         ("own: {subjects: [ape, group]}", "own.subjects: the name group is taken"),
+        ("own: {subjects: [ape, subjects]}", "own.subjects: the name subjects is taken"),
+        ("own: {subjects: [simulated_brain]}", "own.subjects: the name simulated_brain is taken"),
         ("own: {regions: [all]}", "own.regions: the name all is taken"),
         ("attacks: {radii: [.nan]}", "attacks.radii.0: nan is not a finite number"),
         ("attacks: {tolerance: .nan}", "attacks.tolerance: nan is not a finite number"),
@@ -117,6 +120,14 @@ def test_every_table_of_networks_of_the_repository_is_valid(table):
         ("nsd: {betas: a/b}", "nsd.betas: 'a/b' does not match"),
         ("nsd: {regions: {FFA: {atlas: ../x}}}", "nsd.regions.FFA.atlas: '../x' does not match"),
         ("own: {subjects: [../ape]}", "own.subjects.0: '../ape' does not match"),
+        ("own: {regions: [V4, random]}", "own.regions: the name random is taken"),
+        ("own: {subjects: [sub 01]}", "own.subjects.0: 'sub 01' does not match"),
+        (
+            "own: {subjects: [-x]}",
+            "It names files: letters A to Z, digits, _ and, not first, -.",
+        ),
+        ("own: {regions: ['IT ']}", "own.regions.0: 'IT ' does not match"),
+        ('own: {regions: ["caf\\u00e9", "cafe\\u0301"]}', "caf\u00e9 stands there in two forms of Unicode"),
         (
             "nsd: {regions: {none: {atlas: floc-faces, labels: [FFA-1], contrast: faces}}}",
             "nsd.regions: the name none is taken",
@@ -135,6 +146,29 @@ def test_a_folder_with_braces_is_refused_because_they_would_be_wildcards(tmp_pat
         check("nsd: {source: local, folder: 'nsd{1}'}", tmp_path)
     (tmp_path / "nsd").mkdir()
     assert check("nsd: {source: local, folder: nsd}", tmp_path)["nsd"]["folder"] == "nsd"
+
+
+def test_paths_of_ones_own_data_may_have_blanks_and_a_tilde_but_no_braces(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("my images", "of {1}"):
+        (tmp_path / name).mkdir()
+    for name in ("my responses.csv", "of {1}.csv"):
+        (tmp_path / name).touch()
+    form = "nsd: {source: own}\nown: {images: '~/%s', responses: '~/%s', subjects: [sub-01], regions: [V4]}"
+    own = check(form % ("my images", "my responses.csv"))["own"]
+    assert own["subjects"] == ["sub-01"]
+    assert own["images"] == f"{tmp_path}/my images" and own["responses"] == f"{tmp_path}/my responses.csv"
+    for paths, key in (
+        (("of {1}", "my responses.csv"), "own.images: '~/of {1}' has braces"),
+        (("my images", "of {1}.csv"), "own.responses: '~/of {1}.csv' has braces"),
+        (("my", "my responses.csv"), "own.images: '~/my' is no folder"),
+    ):
+        with pytest.raises(configuration.ConfigurationError, match=re.escape(key)):
+            check(form % paths)
+
+
+def test_names_of_regions_come_in_one_form_of_unicode():
+    assert check('own: {regions: ["cafe\\u0301"]}')["own"]["regions"] == ["caf\u00e9"]
 
 
 def test_all_wrong_settings_are_named_at_once():
@@ -173,6 +207,7 @@ def test_text_from_the_command_line_gets_the_type_of_its_key_and_what_has_no_for
         ({"identifier": "resnett"}, "identifier: 'resnett' is not one of ['resnet', 'densenet', 'vgg']"),
         ({"name": "resnet_robust"}, "the name resnet_robust is taken"),
         ({"name": "simulated_brain"}, "the name simulated_brain is taken"),
+        ({"name": "all"}, "the name all is taken"),
         ({"name": "res-net"}, "name: 'res-net' does not match"),
         ({"seed": "3"}, "new has the seed of resnet_robust, 3; give it another"),
         ({"seed": ""}, "'seed' is a required property"),

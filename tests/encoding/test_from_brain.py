@@ -111,7 +111,7 @@ def test_readers_of_the_brain_give_every_readout_from_one_pass(brain, units, mon
     images = random_images()
     assert model.names == tuple(brain.subjects)
     with torch.no_grad():
-        assert_readers(model, images, model.names)
+        assert_readers(model, images, dict.fromkeys(model.group, model.names))
         calls, forward = [], SimulatedBrain.forward
         monkeypatch.setattr(SimulatedBrain, "forward", lambda *inputs: calls.append(1) or forward(*inputs))
         model.readers()[0](images)

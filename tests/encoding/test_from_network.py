@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from planted_jacobians import angle, small_images, start
+from planted_models import assert_readers
 
 from codingaxes.axes import eigenpairs
 from codingaxes.encoding import stored
@@ -60,6 +61,17 @@ def test_a_stored_network_predicts_by_the_weights_and_the_bases_of_its_tables(fi
         predicted = torch.cat([responses[roi](images) for responses in kinds], dim=1)
         np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-4)
     assert model.features.layers == ["layer3", "layer4"]  # in the order of the network
+
+
+def test_a_stored_network_reads_each_region_by_the_subjects_that_have_it(files):
+    readouts = store.read(files["readouts"], READOUTS)
+    lacks = (readouts.roi == "PPA") & (readouts.subject == "subj02")
+    store.write(files["readouts"], READOUTS, readouts[~lacks])
+    model = stored.load(files, zoo.row("resnet"), torch.device("cpu"))
+    owners = {"PPA": ("subj01",), "FFA": ("subj02", "subj01")}
+    assert model.owners == owners and model.names == ("subj01", "subj02")
+    with torch.no_grad():
+        assert_readers(model, torch.rand(2, 3, 64, 64), owners)
 
 
 def test_a_readout_of_more_responses_than_directions_stays_in_two_factors(rng):

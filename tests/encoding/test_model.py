@@ -7,7 +7,7 @@ from planted_models import assert_readers
 
 from codingaxes.axes import eigenpairs
 from codingaxes.encoding.from_network import LayerFeatures, LinearResponse
-from codingaxes.encoding.model import EncodingModel
+from codingaxes.encoding.model import EncodingModel, names_of
 from codingaxes.networks.network import Network
 
 
@@ -102,8 +102,23 @@ def test_readers_of_a_network_give_every_readout_whatever_its_layer_from_one_pas
     names = tuple(f"subj{number:02d}" for number in range(1, 7))
     model, images = EncodingModel(group, subjects, {}, names=names), random_images(3)
     with torch.no_grad():
-        assert_readers(model, images, names)
+        assert_readers(model, images, dict.fromkeys(layers, names))
         calls, features = [], Network.features
         monkeypatch.setattr(Network, "features", lambda *inputs: calls.append(inputs[2]) or features(*inputs))
         model.readers()[0](images)
     assert calls == [[late, early, middle]]
+
+
+def test_a_region_that_a_subject_lacks_has_no_readout_of_it_and_the_others_keep_theirs(rng):
+    network = densenet()
+    layer = network.layers[-1]
+    basis = random_basis(rng, network, layer)
+    owners = {"FFA": ("bob",), "EBA": ("ann", "bob", "cat"), "PPA": ("ann", "cat")}
+    group, subjects = {}, {}
+    for roi, names in owners.items():
+        group[roi] = random_readout(rng, network, layer, basis, responses=1)
+        subjects[roi] = random_readout(rng, network, layer, basis, responses=len(names))
+    model = EncodingModel(group, subjects, {}, names=names_of(owners), owners=owners)
+    assert model.names == ("bob", "ann", "cat") and model.subjects_of("PPA") == ("ann", "cat")
+    with torch.no_grad():
+        assert_readers(model, random_images(3), owners)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import small_nsd
 import torch
+from planted_models import assert_readers
 from small_nsd import SESSIONS, all_sessions, changed_copy
 
 from codingaxes.encoding import from_brain
@@ -43,7 +44,7 @@ def test_the_brain_finds_its_voxels_again_after_a_threshold_and_drops(
         assert list(part.voxel_id) == list(range(len(part)))
     voxels, (targets, _) = pd.concat(some, ignore_index=True), average()
     model = from_brain.load(world.brain, voxels, targets)
-    pixels = read_images(tables[0]["stimuli"].file[:5], 64)
+    pixels = read_images(tables[0]["stimuli"].iloc[:5], 64)
     with torch.no_grad():
         percent = SimulatedBrain.load(world.brain)(pixels).double().numpy()
     # all labelled voxels, in the brain's order
@@ -87,6 +88,9 @@ def test_a_region_that_a_subject_lacks_is_reported_and_the_group_is_the_mean_of_
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     assert model.subjects["FFA"](images).shape == (2, 1) and model.subjects["EBA"](images).shape == (2, 2)
     torch.testing.assert_close(model.subjects["FFA"](images), model.group["FFA"](images), atol=1e-4, rtol=0)
+    both = ("subj01", "subj02")
+    with torch.no_grad():
+        assert_readers(model, images, {"FFA": ("subj01",), "EBA": both, "PPA": both})
 
 
 def test_a_region_that_no_subject_has_or_a_subject_without_any_is_an_error(

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from codingaxes import job
+from codingaxes.images import read_images
 from codingaxes.tables import nsd, readouts, store
 from codingaxes.tables.features import FEATURES
 
@@ -159,17 +160,17 @@ def test_names_that_look_like_numbers_and_words_of_missing_values_stay_names(own
 
 def test_images_that_are_not_square_are_cropped_and_counted_in_one_line(own, rng, tmp_path, caplog):
     rows, _ = plant(rng, sessions=False)
-    for name in IMAGES[1::2]:
+    for level, name in enumerate(IMAGES[1::2], start=236):
         pixels = np.zeros((16, 22, 3), np.uint8)
-        pixels[:, 3:19] = 255  # the square in the centre
+        pixels[:, 3:19] = level  # the square in the centre
         Image.fromarray(pixels[:, 3:19] if name == "im01" else pixels).save(tmp_path / f"pictures/{name}.png")
     with caplog.at_level("WARNING", logger="codingaxes"):
         files = own(rows)["stimuli"].file
     assert caplog.text.count("cropped") == 1
     assert "39 of 40 images are not square: cropped to their central square" in caplog.text
-    for file in files[1::2]:
+    for level, file in enumerate(files[1::2], start=236):
         with Image.open(file) as image:
-            assert (np.asarray(image) == 255).all() and image.size == (16, 16)
+            assert (np.asarray(image) == level).all() and image.size == (16, 16)
 
 
 def test_a_response_that_is_missing_in_parquet_is_named_by_its_row_whatever_the_index(own, rng):
@@ -281,3 +282,117 @@ def test_files_that_are_no_table_or_ambiguous_images_are_refused_by_name(own, rn
         own(rows)
     with pytest.raises(ValueError, match="no subject may be called group"):
         own(rows.replace({"subject": {"bob": "group"}}), subjects=["ann", "group"])
+
+
+def picture(folder, name, pixels):
+    """Save pixels as the image of that name, instead of the one that was there."""
+    for file in folder.glob(f"{name.rpartition('.')[0]}.*"):
+        file.unlink()
+    Image.fromarray(pixels).save(folder / name)
+
+
+@pytest.mark.parametrize("convert", ["RGB", "RGBA", "P", "L", "16 bits", "another suffix", "a margin"])
+def test_the_same_picture_under_two_names_is_refused_with_both(own, rng, tmp_path, convert):
+    rows, _ = plant(rng, sessions=False)
+    grey, folder = rng.integers(0, 256, (16, 16)).astype(np.uint8), tmp_path / "pictures"
+    picture(folder, "im07.png", np.dstack([grey] * 3))
+    other = Image.fromarray(grey)
+    (folder / "im23.png").unlink()
+    if convert == "16 bits":
+        Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "im23.png")
+    elif convert == "another suffix":
+        other.save(folder / "im23.tif")
+    elif convert == "a margin":  # of the kind that cropping takes away
+        Image.fromarray(np.pad(grey, ((0, 0), (5, 5)))).save(folder / "im23.png")
+    else:
+        other.convert(convert).save(folder / "im23.png", dpi=(300, 300))
+    with pytest.raises(
+        ValueError, match=r"im07\.png and .*im23\.\w+ are the same picture.*1 of 40 images"
+    ) as told:
+        own(rows)
+    assert "call it by one name" in str(told.value)
+    # as the error says: one file, and its name in all rows
+    stimuli = own(rows.replace({"image": {"im23": "im07"}}))["stimuli"]
+    assert "im23" not in set(stimuli.image_id) and stimuli.sha256.is_unique
+
+
+def test_images_that_barely_use_their_range_and_copies_that_are_nearly_equal_are_named(
+    own, rng, tmp_path, caplog
+):
+    rows, _ = plant(rng, sessions=False)
+    folder = tmp_path / "pictures"
+    twelve_bits = rng.integers(0, 4096, (16, 16)).astype(np.uint16)
+    twelve_bits[3, 4] = 65535  # a dead pixel does not hide it
+    picture(folder, "im01.png", twelve_bits)
+    picture(folder, "im03.png", np.full((16, 16, 3), 128, np.uint8))
+    smooth = np.add.outer(np.arange(32), 4 * np.arange(32)).astype(np.uint8)
+    picture(folder, "im05.png", smooth)
+    picture(folder, "im07.png", smooth[::-1])
+    for file in folder.glob("im09.*"):
+        file.unlink()
+    Image.fromarray(smooth).save(folder / "im09.jpg", quality=80)
+    with caplog.at_level("WARNING", logger="codingaxes"):
+        own(rows)
+    assert "2 of 40 images are nearly constant" in caplog.text
+    assert "im01 (0 to 16), im03 (128 to 128)" in caplog.text and "all 16 first" in caplog.text
+    assert "1 pairs of images show nearly the same picture" in caplog.text and "im05 and im09" in caplog.text
+
+
+def test_images_in_folders_are_named_by_their_path_and_saved_by_it(own, rng, tmp_path):
+    rows, _ = plant(rng, sessions=False)
+    (tmp_path / "pictures/faces/front").mkdir(parents=True)
+    for name in ("im01.png", "im03.png"):
+        (tmp_path / "pictures" / name).rename(tmp_path / "pictures/faces/front" / name)
+    with pytest.raises(ValueError, match=r"lacks 2 images.* 'im01'; there is 'faces/front/im01', so write"):
+        own(rows)
+    names = {"im01": "faces/front/im01", "im03": "faces/front/im03.png"}
+    stimuli = own(rows.replace({"image": names}))["stimuli"].set_index("image_id")
+    assert stimuli.file["faces/front/im03"].endswith("images/faces/front/im03.png")
+    assert read_images(stimuli, 16).shape == (40, 3, 16, 16)
+
+
+def test_names_of_images_are_one_in_both_forms_of_unicode_but_not_in_capitals(own, rng, tmp_path):
+    rows, _ = plant(rng, sessions=False)
+    folder, composed, decomposed = tmp_path / "pictures", "caf\u00e9", "cafe\u0301"
+    (folder / "im01.png").rename(folder / f"{decomposed}.png")
+    for name in (composed, decomposed, f"{composed}.png", f"{decomposed}.png"):
+        assert composed in set(own(rows.replace({"image": {"im01": name}}))["stimuli"].image_id)
+    Image.fromarray(rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)).save(folder / f"{composed}.png")
+    with pytest.raises(
+        ValueError, match=r"is more than one file \(two forms of Unicode, 'cafe\\u0301\.png', 'caf"
+    ):
+        own(rows.replace({"image": {"im01": composed}}))
+    (folder / "im03.png").rename(folder / "IM05.png")
+    with pytest.raises(ValueError, match=r"'IM05' and 'im05' differ in capitals alone"):
+        own(rows.replace({"image": {"im01": "im02", "im03": "IM05"}}))
+
+
+def test_shuffled_repetitions_and_rows_that_stand_twice_are_told_in_the_log(own, rng, caplog):
+    rows, _ = plant(rng, sessions=False)
+    with caplog.at_level("WARNING", logger="codingaxes"):
+        own(rows)
+        assert "trial" not in caplog.text
+        own(rows.sample(frac=1, random_state=1))
+        assert "in another order of images than" in caplog.text and "Add a column trial" in caplog.text
+        caplog.clear()
+        own(pd.concat([rows, rows], ignore_index=True))
+    assert "ann: 120 of 240 trials equal an earlier trial of their image in every voxel" in caplog.text
+
+
+def test_a_column_trial_gives_shuffled_rows_the_noise_of_the_ordered_table(own, rng):
+    rows, _ = plant(rng, sessions=False)
+    rows["trial"] = rows.groupby(["subject", "region", "voxel", "image"]).cumcount()
+    # noise that all voxels share, which pairing by chance would lose
+    shared = rows.groupby(["subject", "image", "trial"]).ngroup()
+    rows["response"] += (rng.normal(0, 2, shared.max() + 1)[shared]) * (1 + rows.voxel.str[1:].astype(int))
+    right = own(rows.drop(columns="trial"))["regions"].noise_sd
+    shuffled = rows.sample(frac=1, random_state=1)
+    np.testing.assert_allclose(own(shuffled)["regions"].noise_sd, right, rtol=1e-9)
+    assert (own(shuffled.drop(columns="trial"))["regions"].noise_sd < 0.8 * right).all()
+
+
+def test_bids_names_of_subjects_become_names_of_files(own, rng):
+    rows, _ = plant(rng)
+    names = {"ann": "sub-01", "bob": "sub-02"}
+    tables = own(rows.replace({"subject": names}), subjects=list(names.values()))
+    assert set(tables["voxels"].subject) == {"sub-01", "sub-02"}

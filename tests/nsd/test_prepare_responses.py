@@ -1,6 +1,7 @@
 """The script that reads betas: against a short independent reading, and with voxels that are not usable."""
 
 import logging
+from pathlib import Path
 
 import h5py
 import nibabel
@@ -88,7 +89,7 @@ def test_the_tables_equal_what_a_short_independent_reading_gives(world, prepare,
 
 def test_voxels_are_read_in_the_order_in_which_the_brain_knows_them(layout, prepare, brain):
     tables = prepare("subj01", all_sessions(layout, "subj01"))
-    images = read_images(tables["stimuli"].file, 64).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
+    images = read_images(tables["stimuli"], 64).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
     planted = brain.subjects["subj01"]
     noiseless = evaluate(brain, images)[:, : len(planted.gain)]
     assert list(tables["voxels"].roi) == list(planted.roi)
@@ -151,6 +152,40 @@ def test_voxels_are_chosen_by_t_map_and_ncsnr_and_nan_is_above_neither(layout, p
     values = nibabel.load(changed["ncsnr"]).get_fdata()
     assert reliable == {place for place in everything if values[place] > 1e-6}
     assert len(everything - reliable) >= 3 and "3 of unknown ncsnr" in caplog.text
+
+
+def flipped(source, destination, affine_too):
+    """Copy a volume counted from the other end of its first axis, and say so or do not."""
+    image = nibabel.load(source)
+    affine = image.affine @ np.diag([-1, 1, 1, 1]) if affine_too else image.affine
+    nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj)[::-1], affine), destination)
+    return str(destination)
+
+
+@pytest.mark.parametrize("name", ["atlas.floc-faces", "left.floc-bodies", "tmap.places", "ncsnr", "betas"])
+def test_a_file_with_other_axes_than_the_brain_mask_is_refused_with_both(layout, prepare, tmp_path, name):
+    betas, inputs = all_sessions(layout, "subj02"), small_nsd.inputs(layout, "subj02")
+    source = betas[1] if name == "betas" else inputs[name]
+    other = flipped(source, tmp_path / Path(source).name, affine_too=True)
+    if name == "betas":
+        betas[1], changed = other, {}
+    else:
+        changed = {name: other}
+    with pytest.raises(ValueError, match=r"has axes that go to LAS .*brainmask\.nii\.gz has .* RAS"):
+        prepare("subj02", betas, changed)
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_hdf5_betas_that_count_an_axis_from_its_other_end_are_refused_though_nothing_in_them_says_so(
+    world, prepare, tmp_path, axis
+):
+    files = []
+    for file in all_sessions(world.hdf5, "subj01"):
+        files.append(str(tmp_path / Path(file).name))
+        with h5py.File(file) as source, h5py.File(files[-1], "w") as copy:
+            copy["betas"] = np.flip(source["betas"][:], axis)
+    with pytest.raises(ValueError, match=r"ncsnr\.nii\.gz and the noise ceilings of .*session01\.hdf5 .*"):
+        prepare("subj01", files)
 
 
 def test_voxels_outside_the_brain_mask_are_dropped_with_a_count(layout, prepare, tmp_path, caplog):

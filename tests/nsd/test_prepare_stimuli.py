@@ -5,9 +5,11 @@ import shutil
 
 import prepare_stimuli
 import pytest
+from PIL import Image
 from small_nsd import SESSIONS, TRIALS
 
 from codingaxes import job
+from codingaxes.images import read_images
 from codingaxes.tables import store
 from codingaxes.tables.nsd import STIMULI
 
@@ -48,3 +50,29 @@ def test_an_image_that_is_missing_or_broken_is_refused_by_name(stimuli, layout, 
     first.unlink()
     with pytest.raises(FileNotFoundError, match=first.name):
         stimuli(tmp_path / "shared1000")
+
+
+def test_one_picture_under_two_of_nsds_ids_is_refused_and_pale_images_are_named(
+    stimuli, layout, tmp_path, caplog
+):
+    ids, folder = stimuli().nsd_id + 1, tmp_path / "shared1000"
+    shutil.copytree(layout.stimuli, folder)
+    one, other, third = (next(folder.glob(f"*_nsd{image:05d}.png")) for image in ids[:3])
+    with Image.open(third) as image:
+        image.point(lambda level: level // 16).save(third)  # as 12 bits of 16 become
+    with caplog.at_level(logging.WARNING, logger="codingaxes"):
+        stimuli(folder)
+    assert f"1 of {len(ids)} images are nearly constant" in caplog.text
+    assert f"nsd_{ids[2] - 1:05d} (" in caplog.text
+    shutil.copy(one, other)
+    with pytest.raises(ValueError, match=rf"{one.name} and .*{other.name} are the same picture"):
+        stimuli(folder)
+
+
+def test_a_prepared_image_that_is_replaced_by_hand_is_refused_by_name(stimuli):
+    table = stimuli()
+    assert read_images(table, 64).shape == (len(table), 3, 64, 64)
+    shutil.copy(table.file[0], table.file[1])
+    with pytest.raises(ValueError, match=rf"stimulus {table.file[1]} was changed after it was prepared"):
+        read_images(table, 64)
+    read_images(table.drop(index=1), 64)

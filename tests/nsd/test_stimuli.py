@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codingaxes.nsd.stimuli import save_stimulus, split
+from codingaxes.nsd.stimuli import save_stimulus, split, suspicions
 
 
 @pytest.mark.parametrize("size", [64, 40])
@@ -92,6 +92,37 @@ def test_an_image_that_is_not_square_is_cropped_to_its_centre(rng, tmp_path, sha
     top, left = (shape[0] - 8) // 2, (shape[1] - 8) // 2
     copy = saved(Image.fromarray(pixels), tmp_path / "long.png")
     assert np.array_equal(copy, pixels[top : top + 8, left : left + 8])
+
+
+def test_a_file_of_several_pictures_is_refused(rng, tmp_path):
+    pages = [Image.fromarray(rng.integers(0, 256, (8, 8, 3)).astype(np.uint8)) for _ in range(3)]
+    for name in ("stack.tif", "moving.png"):
+        with pytest.raises(ValueError, match=rf"{name}: expected an image.*it holds 3 pictures"):
+            saved(pages[0], tmp_path / name, save_all=True, append_images=pages[1:])
+        assert np.array_equal(saved(pages[0], tmp_path / name), np.asarray(pages[0]))
+
+
+def test_equal_pixels_give_equal_files_whatever_else_the_sources_hold(rng, tmp_path):
+    image = Image.fromarray(rng.integers(0, 256, (8, 8, 3)).astype(np.uint8))
+    image.save(tmp_path / "plain.png")
+    image.save(tmp_path / "more.png", dpi=(72, 72), icc_profile=b"any", exif=Image.Exif())
+    one, other = (
+        save_stimulus(tmp_path / f"{name}.png", tmp_path / f"copies/{name}.png", 8).read_bytes()
+        for name in ("plain", "more")
+    )
+    assert one == other
+
+
+def test_pairs_that_are_alike_are_those_that_comparing_each_with_each_finds(rng, tmp_path):
+    base = rng.integers(20, 230, (700, 16, 16, 3))
+    base[[5, 600, 699]] = base[3] + rng.integers(-1, 2, (3, 16, 16, 3))
+    files = [tmp_path / f"{place}.png" for place in range(700)]
+    for pixels, file in zip(base, files, strict=True):
+        Image.fromarray(pixels.astype(np.uint8)).save(file)
+    test = np.arange(700) % 2 == 0
+    (said,) = suspicions([f"im{place}" for place in range(700)], files, test)
+    assert said.startswith("6 pairs of images") and "im3 and im5, im3 and im600, im3 and im699" in said
+    assert "Of 3 pairs" in said  # of 3, 5 and 699 each with 600
 
 
 def test_a_split_is_fixed_and_keeps_its_order_in_a_longer_list():

@@ -247,6 +247,53 @@ def test_masks_without_voxels_of_other_shapes_or_with_fractions_are_refused(tmp_
             volumes.read_mask(empty)
 
 
+def volume(folder, name, affine, stated=True, shape=SHAPE):
+    """Write a volume of zeros that says where its axes point; its path."""
+    image = nibabel.Nifti1Image(np.zeros(shape, np.int16), affine)
+    image.header.set_qform(affine, 1)
+    nibabel.save(image, folder / name)
+    if not stated:
+        patch(folder / name, 252, 0, 0, form="<h")  # the codes of both ways to say it
+    return folder / name
+
+
+AXES = np.diag([1.8, 1.8, 1.8, 1.0])
+OTHERS = {
+    "LAS": np.diag([-1.8, 1.8, 1.8, 1.0]),
+    "RAI": np.diag([1.8, 1.8, -1.8, 1.0]),
+    "ARS": AXES[[1, 0, 2, 3]],
+    "voxels of 1, 1, 1 mm": np.diag([1.0, 1.0, 1.0, 1.0]),
+    "voxels of 1.8, 1.8, 2 mm": np.diag([1.8, 1.8, 2.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_volumes_of_one_shape_but_other_axes_are_refused_with_both_files_and_axes(tmp_path, other):
+    files = [volume(tmp_path, f"{name}.nii.gz", AXES) for name in ("brainmask", "atlas")]
+    files.append(volume(tmp_path, "betas_session01.nii", OTHERS[other], shape=(*SHAPE, TRIALS)))
+    assert volumes.check_aligned(files[:2]) == []
+    with pytest.raises(
+        ValueError, match=r"betas_session01\.nii has axes.*but .*brainmask\.nii\.gz has"
+    ) as told:
+        volumes.check_aligned(files)
+    assert other in str(told.value) and "axes that go to RAS and voxels of 1.8, 1.8, 1.8 mm" in str(
+        told.value
+    )
+
+
+def test_another_origin_is_told_and_files_that_state_no_axes_are_passed_over(tmp_path):
+    shifted = AXES + np.outer([5.4, 0, 0, 0], [0, 0, 0, 1])
+    files = [
+        volume(tmp_path, "unknown.nii.gz", OTHERS["LAS"], stated=False),
+        volume(tmp_path, "brainmask.nii.gz", AXES),
+        write_hdf5(tmp_path / "betas_session01.hdf5", np.zeros((*SHAPE, TRIALS), np.int16)),
+        volume(tmp_path, "near.nii.gz", AXES + np.outer([0.5, 0, 0, 0], [0, 0, 0, 1])),
+        volume(tmp_path, "far.nii.gz", shifted),
+    ]
+    (said,) = volumes.check_aligned(files)
+    assert "far.nii.gz has its origin [5.4, 0.0, 0.0] mm from that of" in said and "brainmask" in said
+
+
 def labels(folder, text, atlas="floc-faces"):
     """Write a label file; its path."""
     path = folder / f"{atlas}.mgz.ctab"

@@ -123,6 +123,34 @@ def test_where_subjects_have_no_changes_there_are_rows_of_the_group_alone(tmp_pa
     assert readers[0.2] == {"group"} and readers[0.5] == {"group", "subjects"}
 
 
+def test_a_subject_that_lacks_a_region_counts_in_the_others_alone_and_none_takes_its_place(tmp_path):
+    lacks = "subj01"  # the first one, so that a column too far to the left would be read
+    whole = summarise(tmp_path / "whole").reset_index()
+    paths = plant_sensitivity(tmp_path)
+    for path in paths:
+        rows = store.read(path, SENSITIVITY)
+        store.write(path, SENSITIVITY, rows[(rows.subject != lacks) | (rows.roi != "FFA")])
+    transferred = attacked()
+    transferred["change_subjects"] = [
+        changes[1:] if roi == "FFA" else changes
+        for roi, changes in zip(transferred.roi, transferred.change_subjects, strict=True)
+    ]
+    table = summarise(tmp_path, rows=transferred, sensitivity=paths).reset_index()
+    assert not ((table.subject == lacks) & (table.roi == "FFA")).any()
+    for part in (whole, table):
+        part["key"] = list(zip(part.network, part.subject, part.roi, part.kind, part.direction, strict=True))
+    pooled = table[(table.subject == "subjects") & (table.roi == "FFA")]
+    assert (pooled.n_subjects == len(SUBJECTS) - 1).all() and len(pooled)
+    changes = [
+        SHARE * own_change(source, image, "FFA") for source in ("a_plain", "c_tough") for image in IMAGES
+    ]
+    there = pooled[(pooled.kind == "transferred") & (pooled.network == "b_tough")]["median"]
+    # the readouts of the other two subjects move three and four times as far as the group's
+    assert there.to_list() == [pytest.approx(np.median(np.outer(changes, [3, 4])))]
+    same = table[~table.roi.isin(["all", "FFA"]) | (table.subject == "group")].set_index("key")["median"]
+    pd.testing.assert_series_equal(same, whole.set_index("key")["median"][same.index])
+
+
 def test_tables_that_disagree_about_subjects_are_refused_with_their_numbers(tmp_path):
     with pytest.raises(ValueError, match=r"changes of 3 subjects of a_plain.*has 2 \(subj01, subj02\)"):
         summarise(tmp_path, subjects=SUBJECTS[:2])

@@ -27,7 +27,7 @@ def main(run):
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]
-    images = read_images(probes.file, run.params["image_size"]).to(device)
+    images = read_images(probes, run.params["image_size"]).to(device)
     attacker = Attacker(run, model)
     # so many images are attacked together, in all regions and directions, and kept together if a job stops
     together = max(1, run.params["batch_size"] // (len(model.group) * len(SIGNS)))

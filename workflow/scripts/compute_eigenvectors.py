@@ -33,7 +33,7 @@ def main(run):
     shards = {table.name: run.shards(table) for table in (JACOBIANS, REMAINDERS, EIGENVECTORS, INHERITED)}
     for part in run.track(shards["eigenvectors"].missing(parts), unit="batch"):
         batch = probes.iloc[part[-1] : part[-1] + batch_size]
-        images = read_images(batch.file, run.params["image_size"]).to(device)
+        images = read_images(batch, run.params["image_size"]).to(device)
         about = {"network": run.wildcards["model"], "response": part[0], "roi": part[1]}
         for name, rows in differentiate(run, part[0], responds[part[:2]], images, batch.image_id).items():
             shards[name].save(part, rows.assign(**about))
@@ -41,7 +41,7 @@ def main(run):
     whole = [(layer, start) for layer in readers for start in starts]
     for layer, start in shards["inherited"].missing(whole):
         batch = probes.iloc[start : start + batch_size]
-        images = read_images(batch.file, run.params["image_size"]).to(device)
+        images = read_images(batch, run.params["image_size"]).to(device)
         rows = inherit(run, *readers[layer], images, batch.image_id)
         shards["inherited"].save((layer, start), rows.assign(network=run.wildcards["model"], layer=layer))
     left = [part for part in parts if part[0] != "group"]  # a gradient leaves nothing

@@ -12,6 +12,8 @@ def main(run):
     shape, n_trials = volumes.shape_of(atlases[0]), run.params["trials_per_session"]
     with fetch.borrow(run.params["endpoint"], layout.root_of(betas), betas) as path:
         try:
+            for sentence in volumes.check_aligned([*atlases, path]):
+                job.log.warning(sentence)
             stored = volumes.read_stored(path, where, n_trials, shape)
         except ValueError as error:
             raise ValueError(f"{betas}, as downloaded: {error}; see nsd.trials_per_session too") from error

@@ -27,7 +27,7 @@ def main(run):
     """Draw noise that all models share, and stretch it to ball and box as attacks are."""
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]
-    images = read_images(probes.file, run.params["image_size"])
+    images = read_images(probes, run.params["image_size"])
     draws, parts = range(1, run.params["draws"] + 1), []
     for attack, norm, radii in KINDS:
         for radius, draw in itertools.product(run.params[radii], draws):

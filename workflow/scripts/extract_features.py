@@ -22,7 +22,7 @@ def main(run):
     shards, starts = run.shards(FEATURES), range(0, len(stimuli), BATCH)
     for start in run.track(shards.missing(starts), unit="batch"):
         batch = stimuli.iloc[start : start + BATCH]
-        images = read_images(batch.file, size).to(device)
+        images = read_images(batch, size).to(device)
         with torch.no_grad():
             features = network.features(images)
         shards.save(start, as_rows(run.wildcards["network"], batch.image_id, features))

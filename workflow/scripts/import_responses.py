@@ -3,7 +3,6 @@
 Images are saved as `nsd.stimuli.save_stimulus` says. The log counts those that were cropped.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,18 @@ from PIL import Image
 
 from codingaxes import job
 from codingaxes.names import GROUP
+from codingaxes.nsd import response_tables
+from codingaxes.nsd.pictures import SUFFIXES, find, normal
 from codingaxes.nsd.responses import average_repeats, ncsnr, noise_ceiling, standardise
-from codingaxes.nsd.stimuli import save_stimulus, split
+from codingaxes.nsd.stimuli import digest_copies, save_stimulus, split, suspicions
 from codingaxes.tables import store
 from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
-
-NAMES = ["subject", "region", "voxel", "image"]
-COLUMNS = [*NAMES, "response"]  # that the file must have; session may be there
-IMAGES = (".png", ".jpg", ".jpeg")
 
 
 def main(run):
     """Standardise voxels over each session (or all trials), average repetitions, estimate noise ceilings."""
-    rows = choose_rows(run, read_rows(run.input["responses"]))
-    files = find_images(run.input["images"])
+    rows = choose_rows(run, response_tables.read(run.input["responses"]))
+    files = find(run.input["images"])
     rows["image"] = identify(rows.image, files, run.input)
     ids = images_of_all(rows, run.params["subjects"])
     stimuli = write_stimuli(run, ids, files)
@@ -35,7 +32,12 @@ def main(run):
         strict=True,
     )
     for subject, voxels_file, responses_file, regions_file in parts:
-        series, trials, voxels = arrange(rows[rows.subject == subject], subject, run)
+        own = rows[rows.subject == subject]
+        series, trials, voxels, notes = response_tables.arrange(
+            run.input["responses"], own, subject, run.params["regions"]
+        )
+        for note in notes:
+            job.log.warning(note)
         z, voxels = z_score(series, trials, voxels, subject)
         voxels, responses, regions = measure(z, trials.image.to_numpy(), voxels, stimuli.image_id, run)
         store.write(voxels_file, VOXELS, voxels.assign(subject=subject))
@@ -57,51 +59,6 @@ def report(subject, voxels, trials, regions):
     job.log.info(f"{subject}: {amount}; {reliability}")
 
 
-def read_rows(path):
-    """Read the user's table: names as text and responses as numbers; `session` is "" where there is none.
-
-    Raises
-    ------
-    ValueError
-        If it is no CSV or Parquet file, has other columns, a missing name or a response that is no number.
-    """
-    path = Path(path)
-    if path.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"{path}: expected a table that ends in .csv or .parquet")
-    text = dict.fromkeys([*NAMES, "session"], str)
-    try:
-        if path.suffix == ".csv":
-            rows = pd.read_csv(path, dtype=text, keep_default_na=False)
-        else:
-            rows = pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from None
-    missing = [column for column in COLUMNS if column not in rows]
-    unknown = [column for column in rows if column not in [*COLUMNS, "session"]]
-    if missing or unknown:
-        raise ValueError(
-            f"{path}: expected the columns {', '.join(COLUMNS)} and, if there are several, session; "
-            f"missing {', '.join(missing) or 'none'}, unknown {', '.join(map(str, unknown)) or 'none'}"
-        )
-    for column in rows.columns.difference(["response"]):
-        empty = (rows[column].isna() | (rows[column] == "")).to_numpy()
-        if empty.any():
-            raise ValueError(
-                f"{path}: {column} is missing in {empty.sum()} rows, first row {empty.argmax() + 1}"
-            )
-        rows[column] = rows[column].astype(str).astype("category")
-    numbers = pd.to_numeric(rows.response, errors="coerce")
-    bad = ~np.isfinite(numbers.to_numpy(float))
-    if bad.any():
-        row = int(bad.argmax())
-        raise ValueError(
-            f"{path}: {bad.sum()} responses are no finite number, "
-            f"first row {row + 1}: {rows.response.iloc[row]!r}"
-        )
-    rows["response"] = numbers.astype(float)
-    return rows if "session" in rows else rows.assign(session=pd.Categorical([""] * len(rows)))
-
-
 def choose_rows(run, rows):
     """Choose the rows of the subjects and regions that the configuration lists; all listed must be there."""
     for column, listed in (("subject", run.params["subjects"]), ("region", run.params["regions"])):
@@ -115,37 +72,60 @@ def choose_rows(run, rows):
         if names - set(listed):
             job.log.info(f"left out, not listed: {column} {', '.join(sorted(names - set(listed)))}")
         rows = rows[rows[column].isin(listed)]
+    without = [name for name in run.params["subjects"] if name not in set(rows.subject)]
+    if without:
+        regions = ", ".join(run.params["regions"])
+        raise ValueError(f"{run.input['responses']}: {', '.join(without)} has no row in {regions}")
     return rows.reset_index(drop=True)
-
-
-def find_images(folder):
-    """List the images of a folder: a dict from their names without suffix to lists of paths."""
-    files = {}
-    for path in sorted(Path(folder).iterdir()):
-        if path.suffix.lower() in IMAGES:
-            files.setdefault(path.stem, []).append(path)
-    if not files:
-        raise ValueError(f"{folder} has no image that ends in {', '.join(IMAGES)}")
-    return files
 
 
 def identify(names, files, paths):
     """Take suffixes from names of images; each must be one file of the folder.
 
-    `paths` are those of the folder (images) and of the table (responses), for errors.
+    Parameters
+    ----------
+    names : Series of category (rows,)
+        As the table has them.
+    files : dict, name -> list of Paths
+        From `pictures.find`.
+    paths : dict
+        Of the folder (images) and of the table (responses), for errors.
+
+    Returns
+    -------
+    Series of str (rows,)
+        The keys of `files`.
+
+    Raises
+    ------
+    ValueError
+        If a name is no image, is several, or differs from another one in capitals alone.
     """
-    known = {path.name: stem for stem, paths in files.items() for path in paths}
+    known = {f"{name}{path.suffix}": name for name, paths in files.items() for path in paths}
     stems = {name: known.get(name, name) for name in names.cat.categories}
-    used = [stems[name] for name in names.unique()]
-    absent = [stem for stem in used if stem not in files]
+    used = list(dict.fromkeys(stems[name] for name in names.unique()))
+    absent = [name for name in used if name not in files]
     if absent:
+        inside = [name for name in files if name.rpartition("/")[2] == absent[0]]
+        hint = f"; there is {inside[0]!r}, so write the folder too" if inside else ""
         raise ValueError(
             f"{paths['images']} lacks {len(absent)} images of {paths['responses']}, the first {absent[0]!r}"
+            f"{hint}. Files that end in {', '.join(SUFFIXES)} count, if they are no broken links"
         )
-    several = [stem for stem in used if len(files[stem]) > 1]
+    several = [name for name in used if len(files[name]) > 1]
     if several:
         listed = ", ".join(path.name for path in files[several[0]])
+        if len({normal(path.name) for path in files[several[0]]}) == 1:
+            listed = "two forms of Unicode, " + ", ".join(ascii(path.name) for path in files[several[0]])
         raise ValueError(f"{paths['images']}: {several[0]!r} is more than one file ({listed}); keep one")
+    lower = {}
+    for name in used:
+        other = lower.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(
+                f"{paths['responses']}: the images {other!r} and {name!r} differ in capitals alone, which "
+                "not every system tells apart; rename one"
+            )
     return names.map(stems).astype(str)
 
 
@@ -173,54 +153,22 @@ def write_stimuli(run, ids, files):
     if run.params["probes"] > test.sum():
         raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
     folder, size = Path(run.output["images"]), run.params["image_size"]
-    copies = [save_stimulus(files[name][0], folder / f"{name}.png", size) for name in ids]
-    cropped = sum(not is_square(files[name][0]) for name in ids)
+    sources = [files[name][0] for name in ids]
+    copies = [
+        save_stimulus(file, folder / f"{name}.png", size) for name, file in zip(ids, sources, strict=True)
+    ]
+    digests = digest_copies(sources, copies)
+    for sentence in suspicions(ids, copies, test):
+        job.log.warning(sentence)
+    cropped = sum(not is_square(file) for file in sources)
     if cropped:
         job.log.warning(f"{cropped} of {len(ids)} images are not square: cropped to their central square")
     stimuli = pd.DataFrame({"image_id": ids, "nsd_id": np.arange(len(ids)), "file": list(map(str, copies))})
-    stimuli["sha256"] = [hashlib.sha256(file.read_bytes()).hexdigest() for file in copies]
+    stimuli["sha256"] = digests
     stimuli["split"], stimuli["probe"] = np.where(test, "test", "train"), rank < run.params["probes"]
     store.write(run.output["stimuli"], STIMULI, stimuli)
     job.log.info(f"{len(ids)} images, {test.sum()} are held out")
     return stimuli
-
-
-def arrange(rows, subject, run):
-    """Arrange one subject's rows as a matrix of trials and voxels.
-
-    Rows of one voxel and image (and session) are its first, second ... repetition, in the order of the file.
-    A repetition is one trial of all voxels, so that the noise of their mean can be estimated.
-
-    Returns
-    -------
-    series : array (trials, v)
-    trials : DataFrame
-        image and session of each trial.
-    voxels : DataFrame
-        roi and name of each voxel, in the order of the regions, then of the file.
-    """
-    keys = ["image", "session"]
-    rows = rows.assign(
-        repetition=rows.groupby(["region", "voxel", *keys], observed=True, sort=False).cumcount()
-    )
-    trial, trials = pd.MultiIndex.from_frame(rows[[*keys, "repetition"]]).factorize()
-    column, names = pd.MultiIndex.from_frame(rows[["region", "voxel"]]).factorize()
-    series = np.full((len(trials), len(names)), np.nan)
-    series[trial, column] = rows.response
-    holes = np.isnan(series)
-    if holes.any():
-        row, of = np.argwhere(holes)[0]
-        image, session, repetition = trials[row]
-        where = f"image {image}" + (f", session {session}" if session else "")
-        raise ValueError(
-            f"{run.input['responses']}: subject {subject}, voxel {names[of][1]} of {names[of][0]} lacks "
-            f"repetition {repetition + 1} of {where}, which other voxels have ({holes.sum()} such gaps); all "
-            "voxels of a subject must have the same images, as often, in the same sessions"
-        )
-    place = {region: i for i, region in enumerate(run.params["regions"])}
-    order = np.argsort([place[region] for region, _ in names], kind="stable")
-    voxels = pd.DataFrame([names[i] for i in order], columns=["roi", "name"])
-    return series[:, order], pd.DataFrame([trial[:2] for trial in trials], columns=keys), voxels
 
 
 def z_score(series, trials, voxels, subject):

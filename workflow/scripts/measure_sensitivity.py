@@ -26,7 +26,7 @@ def main(run):
     device = devices.choose_device(run.params["device"])
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
-    images = read_images(stimuli.file, run.params["image_size"])
+    images = read_images(stimuli, run.params["image_size"])
     readout, probe = Readout(model, device), stimuli.probe.to_numpy(copy=True)
     natural = readout.responses(images)
     natural_rows = describe(natural, readout.readers).assign(network=run.wildcards["model"])

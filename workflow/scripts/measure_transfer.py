@@ -53,7 +53,7 @@ class Probes:
         self.run, self.device = run, devices.choose_device(run.params["device"])
         stimuli = store.read(run.input["stimuli"], STIMULI)
         probes = stimuli[stimuli.probe].reset_index(drop=True)
-        self.images = read_images(probes.file, run.params["image_size"])
+        self.images = read_images(probes, run.params["image_size"])
         self.place = pd.Series(probes.index, index=probes.image_id)
         seeds = [job.seed_of(run.params["seed"], "random_effect", image_id) for image_id in probes.image_id]
         self.white = torch.stack(list(map(random_direction, seeds, self.images)))
@@ -184,7 +184,9 @@ class Target:
         self.name, self.probes, self.regions = name, probes, list(model.group)
         self.respond, readers = model.readers()
         self.column = {reader: place for place, reader in enumerate(readers)}
-        self.subjects = model.names
+        self.of_subjects = {
+            roi: [self.column[roi, subject] for subject in model.subjects_of(roi)] for roi in self.regions
+        }
         self.before = self.responses(torch.arange(len(probes.images)))
 
     @torch.inference_mode()
@@ -214,9 +216,8 @@ class Target:
         change = changes[place, group]
         if output == "controls":
             return rows.assign(target=self.name, change=change)[list(TRANSFER_CONTROLS.columns)]
-        # readouts of subjects follow that of the group
-        subjects = changes[place[:, None], group[:, None] + 1 + np.arange(len(self.subjects))]
-        rows = rows.assign(target=self.name, change_target=change, change_subjects=list(subjects))
+        subjects = [changes[row, self.of_subjects[roi]] for row, roi in zip(place, rows.roi, strict=True)]
+        rows = rows.assign(target=self.name, change_target=change, change_subjects=subjects)
         return rows[list(TRANSFER.columns)]
 
 

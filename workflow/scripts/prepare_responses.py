@@ -13,6 +13,10 @@ from codingaxes.nsd.responses import average_repeats, ncsnr, noise_ceiling, stan
 from codingaxes.tables import store
 from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
 
+AGREEMENT = (
+    0.5  # smallest correlation over voxels of noise ceilings that were recomputed with those of NSD's map
+)
+ENOUGH = 20  # voxels for that correlation to mean anything
 BLOCK = 256  # voxels whose z-scored trials are held in float64 at a time
 
 
@@ -20,6 +24,7 @@ def main(run):
     """z-score each voxel over each session, average repetitions, recompute noise ceilings."""
     subject, n_trials = run.wildcards["subject"], run.params["trials_per_session"]
     voxels = choose_voxels(run)
+    check_geometry(run)
     design = read_design(run.input["design"])
     trial_images = design.images_of(position(subject), len(run.input["betas"]) * n_trials)
     for file in run.input["behaviour"]:
@@ -32,6 +37,7 @@ def main(run):
     report_absent_regions(run, voxels)
     stimuli = store.read(run.input["stimuli"], STIMULI, columns=["image_id", "nsd_id"])
     voxels, mean_response, regions = measure(run, voxels, stored, columns, trial_images, stimuli)
+    check_ceilings(run, voxels)
 
     store.write(run.output["voxels"], VOXELS, voxels)
     responses = pd.DataFrame(
@@ -40,10 +46,33 @@ def main(run):
     responses["response"] = list(mean_response)
     store.write(run.output["responses"], RESPONSES, responses)
     store.write(run.output["regions"], REGIONS, regions)
-    difference = (voxels.ncsnr - voxels.ncsnr_file).abs().median()
-    job.log.info(f"ncsnr recomputed: median difference from {run.input['ncsnr']} {difference:.1e}")
     median = voxels.groupby("roi").ncsnr.median().round(2).to_dict()
     job.log.info(f"{len(voxels)} voxels, {len(stimuli)} images; median ncsnr {median}")
+
+
+def check_geometry(run):
+    """Stop if masks, maps and betas do not lie alike; log origins that differ."""
+    maps = [run.input["brainmask"], run.input["ncsnr"]]
+    maps += [file for name in ("atlas", "left", "tmap") for file in run.files(name).values()]
+    for sentence in volumes.check_aligned([*maps, *run.input["betas"]]):
+        job.log.warning(sentence)
+
+
+def check_ceilings(run, voxels):
+    """Stop if the noise ceilings of the betas are not those of NSD's map: then they are of other voxels."""
+    both = voxels[["ncsnr", "ncsnr_file"]].dropna()
+    difference = (both.ncsnr - both.ncsnr_file).abs().median()
+    job.log.info(f"ncsnr recomputed: median difference from {run.input['ncsnr']} {difference:.1e}")
+    if len(both) < ENOUGH or both.nunique().min() == 1:
+        return
+    r = both.corr().iloc[0, 1]
+    if r < AGREEMENT:
+        raise ValueError(
+            f"{run.input['ncsnr']} and the noise ceilings of {run.input['betas'][0]} and the other sessions "
+            f"have a correlation of {r:.2f} over {len(both)} voxels, so they are not of the same voxels. Are "
+            "the axes of one reversed or in another order? Betas in HDF5 are (trials, z, y, x), counted from "
+            "the same sides as in the masks. Are all files of one subject and one kind of betas?"
+        )
 
 
 def choose_voxels(run):

@@ -1,6 +1,5 @@
 """Save the images that every subject saw, at the study's size, and split them (rule prepare_stimuli)."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from codingaxes import job
 from codingaxes.nsd.design import digest, images_seen_by_all, read_design
 from codingaxes.nsd.layout import position, present, stimulus_file
-from codingaxes.nsd.stimuli import save_stimulus, split
+from codingaxes.nsd.stimuli import digest_copies, save_stimulus, split, suspicions
 from codingaxes.tables import store
 from codingaxes.tables.nsd import STIMULI
 
@@ -27,18 +26,21 @@ def main(run):
     )
     if run.params["probes"] > test.sum():
         raise ValueError(f"nsd.probes is {run.params['probes']}, but only {test.sum()} images are held out")
-    files = []
-    for image in ids:
+    names, sources, files = [f"nsd_{image:05d}" for image in ids], [], []
+    for name, image in zip(names, ids, strict=True):
         source = stimulus_file(run.input["stimuli"], np.searchsorted(design.shared, image) + 1, image)
-        source = present(source, "an image that, by the design, every subject saw")
-        copy = Path(run.output["images"]) / f"nsd_{image:05d}.png"
-        files.append(save_stimulus(source, copy, run.params["image_size"]))
+        sources.append(present(source, "an image that, by the design, every subject saw"))
+        copy = Path(run.output["images"]) / f"{name}.png"
+        files.append(save_stimulus(sources[-1], copy, run.params["image_size"]))
+    digests = digest_copies(sources, files)
+    for sentence in suspicions(names, files, test):
+        job.log.warning(sentence)
     frame = pd.DataFrame(
         {
-            "image_id": [f"nsd_{image:05d}" for image in ids],
+            "image_id": names,
             "nsd_id": ids,
             "file": [str(file) for file in files],
-            "sha256": [hashlib.sha256(file.read_bytes()).hexdigest() for file in files],
+            "sha256": digests,
             "split": np.where(test, "test", "train"),
             "probe": rank < run.params["probes"],
         }

@@ -46,9 +46,9 @@ def main(run):
 
 
 def subjects_of(own):
-    """List the subjects of each network's readouts, in the order in which the table has them."""
+    """List the subjects that each network reads in each region, in the order in which the table has them."""
     single = own[own.subject != GROUP]
-    return {name: list(dict.fromkeys(part.subject)) for name, part in single.groupby("network")}
+    return {key: list(dict.fromkeys(part.subject)) for key, part in single.groupby(["network", "roi"])}
 
 
 def transferred(transfer, subjects):
@@ -62,16 +62,20 @@ def transferred(transfer, subjects):
     parts = [transfer.assign(subject=GROUP, change=transfer.change_target)[COLUMNS]]
     for name, part in transfer.groupby("target"):
         part = part[part.change_subjects.map(len) > 0]
-        names = subjects.get(name, [])
-        odd = part[part.change_subjects.map(len) != len(names)]
-        if len(odd):
+        names = part.roi.map({roi: subjects.get((name, roi), []) for roi in part.roi.unique()})
+        odd = part.change_subjects.map(len).to_numpy() != names.map(len).to_numpy()
+        if odd.any():
+            row = int(odd.argmax())
             raise ValueError(
-                f"table transfer has changes of {len(odd.change_subjects.iloc[0])} subjects of {name}, the "
-                f"table sensitivity has {len(names)} ({', '.join(names) or 'none'}); make both again"
+                f"table transfer has changes of {len(part.change_subjects.iloc[row])} subjects of {name} in "
+                f"{part.roi.iloc[row]}, the table sensitivity has {len(names.iloc[row])} "
+                f"({', '.join(names.iloc[row]) or 'none'}); make both again"
             )
-        changes = store.matrix(part.change_subjects) if len(part) else np.zeros((0, len(names)))
-        for place, subject in enumerate(names):
-            parts.append(part.assign(subject=subject, change=changes[:, place])[COLUMNS])
+        for subject in dict.fromkeys(who for whose in names for who in whose):
+            has = names.map(lambda whose, who=subject: who in whose).to_numpy(bool)
+            pairs = zip(part.change_subjects[has], names[has], strict=True)
+            change = [changes[whose.index(subject)] for changes, whose in pairs]
+            parts.append(part[has].assign(subject=subject, change=change)[COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
 

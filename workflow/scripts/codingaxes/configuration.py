@@ -11,16 +11,11 @@ import jsonschema
 import yaml
 
 from codingaxes.miniature import recipes
-from codingaxes.names import BRAIN, GROUP, NOISE
+from codingaxes.names import RESERVED
 from codingaxes.networks.places import places_of
+from codingaxes.nsd.pictures import normal
 
 FUNCTION = ("name", "source", "identifier", "input_size", "mean", "std", "interpolation", "layers")
-# Words that tables use for something else than a network, a subject or a region of the user's.
-TAKEN = {
-    "network": {BRAIN, NOISE, "random", "mean"},
-    "subject": {GROUP, "subjects"},
-    "region": {"all", NOISE},
-}
 NUMBERS = ("input_size", "top1", "training_radius", "seed", "megabytes")
 LISTS = ("mean", "std", "layers", "accepted")
 TERMS = "https://cvnlab.slite.com/api/s/note/9dgh5HCqgZYhMoAESZBS86/Terms-and-Conditions"
@@ -147,39 +142,44 @@ def _check_numbers(config):
 
 
 def _check_names(config):
-    """Check that subjects and regions have names that tables do not use for something else."""
-    own = config["own"]
-    names = [("own.subjects", "subject", own["subjects"]), ("own.regions", "region", own["regions"])]
-    names.append(("nsd.regions", "region", config["nsd"]["regions"]))
-    for key, kind, values in names:
-        if taken := sorted(TAKEN[kind] & set(values)):
+    """Check that subjects and regions have names that tables do not use for something else, nor twice.
+
+    Names of regions come in Unicode's form NFC, as those of tables do.
+    """
+    own, nsd = config["own"], config["nsd"]
+    own["regions"] = list(map(normal, own["regions"]))
+    regions = list(map(normal, nsd["regions"]))
+    of_key = {"own.subjects": own["subjects"], "own.regions": own["regions"], "nsd.regions": regions}
+    for key, names in of_key.items():
+        if taken := sorted(RESERVED & set(names)):
             raise ConfigurationError(
                 f"{key}: the name {taken[0]} is taken, tables use it for something else; choose another"
             )
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigurationError(f"{key}: {twice[0]} stands there in two forms of Unicode; keep one")
+    nsd["regions"] = dict(zip(regions, nsd["regions"].values(), strict=True))
 
 
 def _check_files(config, here):
-    """Check that files and folders of the source of data are there."""
-    nsd, own = config["nsd"], config["own"]
-    folder = nsd["folder"]
-    if nsd["source"] == "local":
-        if not folder or not Path(here, Path(folder).expanduser()).is_dir():
+    """Check that files and folders of the source of data are there; put the home of the user for ~."""
+    source, own = config["nsd"]["source"], config["own"]
+    paths = {
+        "local": [("nsd.folder", config["nsd"]["folder"], "folder", "that of your copy of NSD")],
+        "own": [
+            ("own.images", own["images"], "folder", "that of your images"),
+            ("own.responses", own["responses"], "file", "your responses"),
+        ],
+    }
+    for key, path, kind, what in paths.get(source, []):
+        full = Path(here, Path(path).expanduser())
+        if not path or not (full.is_dir() if kind == "folder" else full.is_file()):
+            raise ConfigurationError(f"{key}: {path!r} is no {kind}; nsd.source is {source}, so name {what}")
+        if {"{", "}"} & set(path):
             raise ConfigurationError(
-                f"nsd.folder: {folder!r} is no folder; nsd.source is local, so name that of your copy of NSD"
+                f"{key}: {path!r} has braces, which stand for wildcards; link to it under another name"
             )
-        if {"{", "}"} & set(folder):
-            raise ConfigurationError(
-                f"nsd.folder: {folder!r} has braces, which stand for wildcards; link to it under another name"
-            )
-    if nsd["source"] == "own":
-        if not (own["images"] and Path(here, own["images"]).is_dir()):
-            raise ConfigurationError(
-                f"own.images: {own['images']!r} is no folder; nsd.source is own, so name that of your images"
-            )
-        if not (own["responses"] and Path(here, own["responses"]).is_file()):
-            raise ConfigurationError(
-                f"own.responses: {own['responses']!r} is no file; nsd.source is own, so name your responses"
-            )
+    if source == "own":
+        own |= {key: str(Path(own[key]).expanduser()) for key in ("images", "responses")}
         for key in ("subjects", "regions"):
             if not own[key]:
                 raise ConfigurationError(f"own.{key}: [] is empty; name at least one of own.responses")
@@ -225,7 +225,7 @@ def read_networks(path, schema, here=".", code="."):
         where = f"{path}, line {reader.line_num}"
         row = parse_row(cells, schema, where)
         name, seed = row["name"], row.get("seed")
-        if name in networks or name in TAKEN["network"]:
+        if name in networks or name in RESERVED:
             raise ConfigurationError(f"{where}: the name {name} is taken; choose another")
         if row["source"] == "zoo" and seed in seeds:
             raise ConfigurationError(

@@ -5,13 +5,13 @@ stood in the configuration, is a fault of this module.
 """
 
 import difflib
-import os
 import re
 from math import ceil, sqrt
 from pathlib import Path
 
 from codingaxes.configuration import ConfigurationError
 from codingaxes.miniature import design
+from codingaxes.nsd import pictures
 from codingaxes.nsd.layout import LABELS
 
 # Sessions that each subject of NSD completed; images that all were shown, and how often (NSD data manual).
@@ -198,8 +198,7 @@ def count_images(config, here="."):
     """
     nsd = config["nsd"]
     if nsd["source"] == "own":
-        with os.scandir(Path(here, config["own"]["images"])) as entries:
-            return sum(entry.is_file() and not entry.name.startswith(".") for entry in entries), False
+        return len(pictures.find(Path(here, config["own"]["images"]))), False
     if nsd["source"] != "miniature":
         return (SHARED if nsd["source"] == "nsd" else None), False
     sessions = {subject: n for subject, n in nsd["sessions"].items() if n > 0}

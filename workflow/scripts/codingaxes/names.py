@@ -4,6 +4,8 @@
 BRAIN = "simulated_brain"  # as a model: the simulated brain itself
 GROUP = "group"  # as a subject: the mean over subjects
 NOISE = "none"  # as a source: no model, the perturbation is white noise
+# Words that a column of networks, subjects or regions has beside their names, and that name none of them.
+RESERVED = {BRAIN, GROUP, NOISE, "all", "any", "mean", "random", "subjects"}
 
 # Directions of an attack, and the sign of the change that it wants.
 SIGNS = {"increase": 1.0, "decrease": -1.0}

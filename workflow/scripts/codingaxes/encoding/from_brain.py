@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from codingaxes.encoding.model import EncodingModel
+from codingaxes.encoding.model import EncodingModel, names_of
 from codingaxes.miniature import arrays
 from codingaxes.miniature.brain import SimulatedBrain
 from codingaxes.names import GROUP
@@ -37,17 +37,18 @@ def load(brain_file, voxels, targets, device="cpu"):
         ["subject", "voxel_id"], key=lambda c: c.map(position) if c.name == "subject" else c
     )
     units = _units(brain_file, brain, voxels)
-    group, subjects, single = {}, {}, {}
+    group, subjects, single, owners = {}, {}, {}, {}
     for roi in dict.fromkeys(voxels.roi):
         chosen = (voxels.roi == roi).to_numpy()
         rows, part = units[chosen], voxels[chosen]
+        owners[roi] = tuple(part.subject.unique())
         sd, mean = part.sd.to_numpy(), part["mean"].to_numpy()
         single[roi] = _Mixture(brain, rows, np.diag(1 / sd), -mean / sd)
         of_subjects, of_group = _region_means(part, targets[targets.roi == roi].set_index("subject"))
         for responses, (weight, offset) in ((subjects, of_subjects), (group, of_group)):
             responses[roi] = _Mixture(brain, rows, weight, offset - weight @ mean)
     parts = ({roi: part.to(device).eval() for roi, part in of.items()} for of in (group, subjects, single))
-    return EncodingModel(*parts, names=tuple(voxels.subject.unique()))
+    return EncodingModel(*parts, names=names_of(owners), owners=owners)
 
 
 def _units(brain_file, brain, voxels):

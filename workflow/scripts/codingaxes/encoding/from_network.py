@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from codingaxes.encoding.model import EncodingModel
+from codingaxes.encoding.model import EncodingModel, names_of
 from codingaxes.names import GROUP
 from codingaxes.networks.folding import fold_batch_norms
 from codingaxes.networks.network import load_network
@@ -134,9 +134,10 @@ def load(row, weights, readouts_file, bases_file, device="cpu"):
     readouts = store.read(readouts_file, READOUTS)
     bases = store.read(bases_file, BASES).groupby("layer", sort=False)
     bases = {layer: store.matrix(rows.sort_values("component").vector) for layer, rows in bases}
-    group, subjects, voxels = {}, {}, {}
+    group, subjects, voxels, owners = {}, {}, {}, {}
     for roi, rows in readouts.groupby("roi", sort=False):
         layer, mean, of_group = rows.layer.iloc[0], rows.target == "mean", rows.subject == GROUP
+        owners[roi] = tuple(rows.subject[mean & ~of_group])
         group[roi], subjects[roi], voxels[roi] = (
             LinearResponse(network, layer, store.matrix(part.weight), bases[layer], part.intercept)
             .to(device)
@@ -145,9 +146,7 @@ def load(row, weights, readouts_file, bases_file, device="cpu"):
         )
     # in the network's own order, early to late
     layers = [layer for layer in network.layers if layer in set(readouts.layer)]
-    single = readouts.subject[(readouts.target == "mean") & (readouts.subject != GROUP)]
-    names = tuple(dict.fromkeys(single))
     features = LayerFeatures(network, layers)
     if torch.device(device).type == "cuda":  # the layout that convolutions are fastest in
         features.to(memory_format=torch.channels_last)
-    return EncodingModel(group, subjects, voxels, features, names)
+    return EncodingModel(group, subjects, voxels, features, names_of(owners), owners)

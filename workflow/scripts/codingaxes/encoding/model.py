@@ -9,7 +9,7 @@ maps images (n, 3, h, w) in [0, 1] to responses (n, v), and has four methods bes
 - `merged(parts)` gives several modules as one where that is cheaper, or None.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -18,33 +18,45 @@ from codingaxes.names import GROUP
 KINDS = ("group", "subjects", "voxels", "joint", "features")  # of responses whose axes can be asked for
 
 
+def names_of(owners):
+    """Name each subject of some regions once, as the regions have them, one after the other."""
+    return tuple(dict.fromkeys(name for names in owners.values() for name in names))
+
+
 @dataclass(frozen=True)
 class EncodingModel:
     """Predict responses to images, by response modules."""
 
     group: dict  # region -> response module, images -> (n, 1), SD over training images
-    subjects: dict  # region -> response module, images -> (n, subjects), SD over training images
+    subjects: dict  # region -> response module, images -> (n, subjects that have it), SD over training images
     voxels: dict  # region -> response module, images -> (n, voxels of all subjects), z per voxel and session
     features: torch.nn.Module | None = None  # images -> (n, d), the layers that are read; none of the brain
-    names: tuple = ()  # of the subjects, in the order of their responses
+    names: tuple = ()  # of all subjects, as the regions have them, one after the other
+    owners: dict = field(
+        default_factory=dict
+    )  # region -> names of the subjects that have it; all if not there
+
+    def subjects_of(self, roi):
+        """Name the subjects that have a region, in the order of their responses."""
+        return self.owners.get(roi, self.names)
 
     def readers(self, subjects=True):
         """Join the group's and, if wanted, each subject's readout of every region, computed in one pass.
 
         Returns
         -------
-        respond : callable, images -> (n, regions x (1 + subjects)), without subjects (n, regions)
+        respond : callable, images -> (n, readouts)
         names : list of tuples (region, group or subject)
-            Of the responses, in order.
+            Of the readouts, in order. A region has none of a subject that lacks it.
         """
-        kinds, names = (self.group, self.subjects)[: 1 + subjects], (GROUP, *self.names * subjects)
-        parts = [of[roi] for roi in self.group for of in kinds]
-        return _SharedPass(parts), [(roi, name) for roi in self.group for name in names]
+        parts = [of[roi] for roi in self.group for of in (self.group, self.subjects)[: 1 + subjects]]
+        names = {roi: (GROUP, *self.subjects_of(roi) * subjects) for roi in self.group}
+        return _SharedPass(parts), [(roi, name) for roi in names for name in names[roi]]
 
     def scalar(self, roi, subject=GROUP):
         """Give the response of a region, of the group or of one subject, as a callable images -> (n,)."""
         respond = self.group[roi] if subject == GROUP else self.subjects[roi]
-        place = 0 if subject == GROUP else self.names.index(subject)
+        place = 0 if subject == GROUP else self.subjects_of(roi).index(subject)
         return lambda images: respond(images)[:, place]
 
     def responses(self, kind, weights=None):

@@ -1,8 +1,10 @@
 """Read NSD's volumes: where regions lie, and the stored betas of their voxels.
 
 Masks and maps are NIfTI volumes (x, y, z). A session of betas is a NIfTI file (x, y, z, trials), or an HDF5
-file whose dataset /betas has the axes of NIfTI in reverse, (trials, z, y, x). Both are read piece by piece,
-because a session of NSD is a gigabyte, of which a region needs a hundredth.
+file whose dataset /betas has the axes of NIfTI in reverse, (trials, z, y, x), each counted from the same side
+as in NIfTI. Nothing in an HDF5 file says so: `prepare_responses` compares the noise ceilings of its voxels
+with NSD's map. Both are read piece by piece, because a session of NSD is a gigabyte, of which a region needs
+a hundredth.
 """
 
 import gzip
@@ -122,6 +124,56 @@ def labelled(mask_files):
 def shape_of(path):
     """Read the shape (x, y, z) of a volume, from its header alone."""
     return _load(present(path, "a volume"), "a NIfTI volume").shape[:3]
+
+
+def check_aligned(files):
+    """Compare where the axes of volumes point, and how far apart their voxels lie.
+
+    Two volumes of one shape may still count voxels from different sides. An HDF5 file or a table states no
+    axes and is passed over, and so is a NIfTI file whose header says that its place is unknown.
+
+    Parameters
+    ----------
+    files : list of path-likes
+        Of one subject, read from their headers alone.
+
+    Returns
+    -------
+    list of str
+        A sentence about each file whose axes agree, but whose origin lies more than half a voxel elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If the axes or the sizes of voxels of two files differ; names both files.
+    """
+    known, said = None, []
+    for path in (path for path in files if str(path).endswith((".nii", ".nii.gz"))):
+        image = _load(present(path, "a volume"), "a NIfTI volume")
+        header = image.header
+        if not header.get("sform_code") and not header.get("qform_code"):
+            continue
+        affine = image.affine
+        first, reference = known = known or (path, affine)
+        size = np.linalg.norm(reference[:3, :3], axis=0)
+        if not np.allclose(affine[:3, :3], reference[:3, :3], rtol=0, atol=0.01 * size.max()):
+            raise ValueError(
+                f"{path} has {_axes(affine)}, but {first} has {_axes(reference)}: the same i, j, k are other "
+                "places in the brain. Bring one onto the grid of the other, or get the file again"
+            )
+        shift = affine[:3, 3] - reference[:3, 3]
+        if np.linalg.norm(shift) > size.min() / 2:
+            said.append(
+                f"{path} has its origin {np.round(shift, 1).tolist()} mm from that of {first}: it is taken "
+                "for another way to write the same grid. Is it one?"
+            )
+    return said
+
+
+def _axes(affine):
+    """Describe the axes of an affine in words."""
+    size = ", ".join(f"{length:g}" for length in np.linalg.norm(affine[:3, :3], axis=0).round(3))
+    return f"axes that go to {''.join(nibabel.aff2axcodes(affine))} and voxels of {size} mm"
 
 
 def read_labels(path):

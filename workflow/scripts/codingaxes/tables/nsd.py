@@ -10,7 +10,7 @@ STIMULI = Table(
         "image_id": IMAGE,
         "nsd_id": Column("int32", "", "0-based id among the images of NSD; own data: the row"),
         "file": Column("string", "", "PNG file, relative to the folder of the workflow"),
-        "sha256": Column("string", "", "digest of that file"),
+        "sha256": Column("string", "", "digest of that file, no two the same; compared whenever it is read"),
         "split": Column("string", "", "train or test; readouts never see test"),
         "probe": Column("bool", "", "test image that is attacked and differentiated"),
     },

@@ -36,7 +36,10 @@ TRANSFER = Table(
         "change_source": Column("float64", SD, "change in the source", missing=True),
         "change_target": Column("float64", SD, "change in the target"),
         "change_subjects": Column(
-            "list[float64]", SD, "change in the target's readout of each subject, in the configured order"
+            "list[float64]",
+            SD,
+            "change in the target's readout of each subject that has the region, in the order of the table "
+            "sensitivity",
         ),
     },
 )

@@ -1,0 +1,52 @@
+"""Find the image files of a folder, by names that do not depend on the system which wrote them.
+
+Only the standard library is used: Snakemake calls this while it plans.
+"""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from unicodedata import normalize
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+
+def normal(name):
+    """Give the one form (NFC) of a name whose letters with accents Unicode can write in two ways."""
+    return normalize("NFC", name)
+
+
+def find(folder):
+    """List the images of a folder and of the folders in it.
+
+    Hidden files and folders, broken links and files that end in none of `SUFFIXES` do not count. Links to
+    folders are not followed.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    dict, str -> list of Paths
+        By name: the path within the folder, with / between its parts, without suffix, in Unicode's form NFC.
+        Several files have one name if they differ in their suffix or in the form of a letter alone.
+    """
+    files = {}
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
+                files.setdefault(normal(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
+    return files
+
+
+def stamp(folder):
+    """Digest the names, sizes and times of a folder's images, which change when one of them is replaced."""
+    entries = [
+        (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for paths in find(folder).values()
+        for path in paths
+    ]
+    return sha256(repr(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
