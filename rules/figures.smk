@@ -32,6 +32,8 @@ if not config["attacks"]["effects"]:
     FIGURES.remove("fixed_effect")
 if not {"standard", "robust"} <= {row["family"] for row in ROWS.values()}:
     FIGURES.remove("families")
+if len(MODELS) < 2:  # of a single model there are no pairs
+    FIGURES = [name for name in FIGURES if not name.startswith("similarity")]
 if not HAS_BRAIN:
     FIGURES.remove("agreement")
     FIGURES.remove("predictors")

@@ -100,32 +100,62 @@ def interval(estimate, low="ci_low", high="ci_high"):
     return {low: estimate - 0.2 * abs(estimate), high: estimate + 0.3 * abs(estimate)}
 
 
-def plant(folder, file=None, brain=True, regions=REGIONS, responses=("voxels", "joint", "features")):
+ARCHITECTURES = ("resnet", "vgg", "densenet", "vit", "convnext", "swin", "cornet")
+NORMS = (0.3, 0.9, 0.0, 3.0)  # l2 radii of training; 0: of a network that is robust in another norm
+
+
+def networks_of(number):
+    """Make up a number of networks as those of `ZOO`: the first half standard, the others robust."""
+    half = (number + 1) // 2
+    family = [("standard", place) for place in range(half)]
+    family += [("robust", place) for place in range(number - half)]
+    return [
+        (
+            f"{ARCHITECTURES[place % 7]}_{name}_{place // 7 + 1}",
+            name,
+            ARCHITECTURES[place % 7],
+            NORMS[place % 4] if name == "robust" else 0.0,
+        )
+        for name, place in family
+    ]
+
+
+def plant(
+    folder,
+    file=None,
+    brain=True,
+    regions=REGIONS,
+    responses=("voxels", "joint", "features"),
+    zoo=ZOO,
+    subjects=SUBJECTS,
+):
     """Write all tables that figures read; returns the table networks.
 
     Parameters
     ----------
     folder : Path
     file : str, optional
-        Table of networks of config/; the three of `ZOO` if not given.
+        Table of networks of config/; those of `zoo` if not given.
     brain : bool
         Whether there is a simulated brain.
-    regions, responses : tuples of str
+    regions, responses, subjects : tuples of str
+    zoo : tuples
+        As `ZOO`.
     """
-    zoo = plant_networks(folder, file)
+    zoo = plant_networks(folder, file, zoo)
     models = [*zoo.network, *([BRAIN] if brain else [])]
     families = {**zoo.set_index("network").family, BRAIN: BRAIN}
     rng = np.random.default_rng(7)
     plant_readouts(folder, zoo, regions, rng)
-    plant_attacks(folder, zoo, models, families, regions, rng)
-    plant_algorithms(folder, list(dict.fromkeys(families[name] for name in models)), rng)
+    plant_attacks(folder, zoo, models, families, regions, subjects, rng)
+    plant_algorithms(folder, models, families, rng)
     plant_similarity(folder, models, families, zoo, regions, responses, rng)
-    plant_axes(folder, models, regions, rng)
+    plant_axes(folder, models, regions, zoo, rng)
     plant_example(folder, models, regions, rng)
     return zoo
 
 
-def plant_networks(folder, file=None):
+def plant_networks(folder, file=None, zoo=ZOO):
     """Write the table networks, in the order of a study: by family."""
     if file:
         table = pd.read_csv(CONFIG / file, sep="\t", keep_default_na=False).rename(
@@ -133,7 +163,7 @@ def plant_networks(folder, file=None):
         )
         table["training_radius"] = pd.to_numeric(table.training_radius).astype(float)
     else:
-        table = pd.DataFrame(ZOO, columns=["network", "family", "architecture", "training_radius"])
+        table = pd.DataFrame(zoo, columns=["network", "family", "architecture", "training_radius"])
         table["display_name"] = table.network.str.upper()
     order = list(table.family.unique())
     table = table.sort_values("family", key=lambda names: names.map(order.index), kind="stable")
@@ -166,8 +196,10 @@ def plant_readouts(folder, zoo, regions, rng):
     columns = ["sparseness", "normalised_variance", "effective_dimensionality", "relative_norm"]
     pairs = [("accuracy", y) for y in ("r", "r_over_ceiling", "r_k_fold", "r_k_fold_over_ceiling")]
     pairs += [(x, "sensitivity") for x in columns]
+    n = len(zoo)
     rows = [
-        {"roi": roi, "x": x, "y": y, "rank_correlation": rng.uniform(-1, 1)}
+        {"roi": roi, "x": x, "y": y, "rank_correlation": rng.uniform(-1, 1) if n > 2 else np.nan}
+        | {"n_networks": n, "reason": "" if n > 2 else "fewer than 3 networks have both"}
         for roi in regions
         for x, y in pairs
     ]
@@ -179,13 +211,13 @@ def sensitivity_of(family):
     return {"robust": 0.4, BRAIN: 0.8}.get(family, 1.8)
 
 
-def plant_attacks(folder, zoo, models, families, regions, rng):
+def plant_attacks(folder, zoo, models, families, regions, subjects, rng):
     """Write what attacks and controls do to the model itself and to others, and the sizes that are needed."""
     own = {name: sensitivity_of(families[name]) for name in models}
-    write(folder, "sensitivities", list(sensitivity_rows(own, regions, rng)))
+    write(folder, "sensitivities", list(sensitivity_rows(own, regions, subjects, rng)))
     write(folder, "transfers", list(transfer_rows(own, families, regions, rng)))
     write(folder, "transfer_controls", list(control_rows(own, families, regions, rng)))
-    write(folder, "fixed_effect", list(effect_rows([families[name] for name in models], regions, rng)))
+    write(folder, "fixed_effect", list(effect_rows(models, families, regions, rng)))
     changes, sizes = [], []
     for roi, name in product(regions, models):
         size = WANTED / own[name] * rng.uniform(0.7, 1.4)
@@ -202,11 +234,11 @@ def plant_attacks(folder, zoo, models, families, regions, rng):
     write(folder, "sizes", sizes)
 
 
-def sensitivity_rows(own, regions, rng):
+def sensitivity_rows(own, regions, subjects, rng):
     """Make medians of each kind at two radii and in another norm; those of noise are smallest."""
     sizes = dict(zip(KINDS, (1.0, 0.1, 0.3, 0.2, 0.05, 0.02), strict=True))
     radii = [*(("l2", radius) for radius in RADII), ("linf", 8.0)]
-    readers = ("group", *SUBJECTS, "subjects")
+    readers = ("group", *subjects, "subjects")
     for (name, size), roi, (norm, radius), subject, kind in product(
         own.items(), (*regions, "all"), radii, readers, KINDS
     ):
@@ -216,7 +248,7 @@ def sensitivity_rows(own, regions, rng):
             row |= {"main_radius": radius == RADII[-1], "median": median, **interval(median)}
             row |= {"median_own": 1.5 * median, **interval(1.5 * median, "own_low", "own_high")}
             row |= {"kind": kind, "direction": direction}
-            n = len(SUBJECTS) if subject == "subjects" else 1
+            n = len(subjects) if subject == "subjects" else 1
             yield {**row, "n_subjects": n, "unconverged": 0.25 if kind == "attack" else 0.0}
 
 
@@ -262,11 +294,14 @@ def control_rows(own, families, regions, rng):
         yield {**row, "absolute": rng.uniform(0.001, 0.01), "absolute_of_target": rng.uniform(0, 0.01)}
 
 
-def effect_rows(families, regions, rng):
+def effect_rows(models, families, regions, rng):
     """Make what fixed effects do to others, by kind of pair: every kind that there may be."""
-    names = list(dict.fromkeys(families))
+    if len(models) < 2:
+        return
+    names = list(dict.fromkeys(families[name] for name in models))
     networks = [name for name in names if name != BRAIN]
-    kinds = [(name, name, split) for name in networks for split in ("same", "different")]
+    several = [name for name in networks if [families[model] for model in models].count(name) > 1]
+    kinds = [(name, name, split) for name in several for split in ("same", "different")]
     kinds += [(one, other, "any") for one in networks for other in (*names, "all") if one != other]
     for wanted, roi, kind in product(EFFECTS, (*regions, "all"), kinds):
         row = {"wanted": wanted, "roi": roi}
@@ -278,11 +313,13 @@ def effect_rows(families, regions, rng):
         yield {**row, "least_source": "b_tough", "least_target": "a_plain", "reached": 1.0}
 
 
-def plant_algorithms(folder, families, rng):
+def plant_algorithms(folder, models, families, rng):
     """Write own change, transfer of every kind of pair, and agreement of ranks, for three algorithms."""
+    counts = pd.Series(models).map(families).value_counts()
+    families = list(dict.fromkeys(families[name] for name in models))
     kinds = [("own change", name, name, "itself", sensitivity_of(name)) for name in families]
     for one, other in combinations_with_replacement(families, 2):
-        if one == other != BRAIN:
+        if one == other != BRAIN and counts[one] > 1:
             kinds += [("relative transfer", one, one, kind, 0.05) for kind in ("same", "different")]
         elif one != other:
             kinds += [("relative transfer", one, other, "any", 0.015)]
@@ -294,7 +331,7 @@ def plant_algorithms(folder, families, rng):
         rows.append(
             {**row, "architectures": architectures, "radius": 0.9, "estimate": value, **interval(value)}
         )
-    for attack, value in (("l2_pgd", 0.95), ("l2_apgd", 0.98)):
+    for attack, value in (("l2_pgd", 0.95), ("l2_apgd", 0.98)) if len(models) > 2 else ():
         row = {"attack": attack, "measure": "rank agreement", "family_source": "all", "family_target": "all"}
         ends = {"ci_low": value - 0.1, "ci_high": 1.0}
         rows.append({**row, "architectures": "any", "radius": 0.9, "estimate": value, **ends})
@@ -325,6 +362,8 @@ def plant_similarity(folder, models, families, zoo, regions, responses, rng):
                 levels.append(level_row(name, kind, level, share * sum(values) / len(values), len(values)))
     for roi in regions:
         rows = [row for row in pairs if (row["response"], row["roi"], row["k"]) == ("voxels", roi, 4)]
+        if not rows:
+            continue
         square = pd.DataFrame(rows).pivot(index="network_i", columns="network_j", values="similarity")
         square = square.reindex(index=models, columns=models).to_numpy()
         distance = 1 - np.where(np.isnan(square), np.nan_to_num(square.T, nan=1.0), square)
@@ -352,7 +391,7 @@ def level_row(name, kind, level, similarity, n_pairs=1):
     }
 
 
-def plant_axes(folder, models, regions, rng):
+def plant_axes(folder, models, regions, zoo, rng):
     """Write number of axes, share of attacks, spectra, and agreement with the brain."""
     axes, agreement = [], []
     for roi, name in product(regions, models):
@@ -372,7 +411,7 @@ def plant_axes(folder, models, regions, rng):
             row |= {"measure": measure, "k": k, "radius": radius, "value": value, **interval(value)}
             agreement += [{**row, "chance": k / 768 if k else np.nan}] if name != BRAIN else []
     write(folder, "axes", axes)
-    plant_families(folder, regions, rng)
+    plant_families(folder, regions, zoo, rng)
     write(folder, "agreement", agreement if BRAIN in models else frame("agreement", agreement)[:0])
     shares = {name: rng.dirichlet(np.ones(9)) for name in models}
     rows = [
@@ -384,19 +423,22 @@ def plant_axes(folder, models, regions, rng):
     predictors = ("r", "r_over_ceiling", "accuracy", "adversarial_accuracy", "training_radius", "sensitivity")
     predictors += ("noise", "spectral_participation_ratio", "inherited_sensitivity", "participation_ratio")
     predictors += ("axis_similarity", "effective_dimensionality")
+    few = len(zoo) < 3
     rows = [
         {"roi": roi, "predictor": predictor, "among": among, "rank_correlation": rng.uniform(-1, 1)}
-        | {"r2_left_out": rng.uniform(-3, 1), "p": rng.uniform(), "n_networks": 3}
+        | {"r2_left_out": rng.uniform(-3, 1), "p": rng.uniform(), "n_networks": len(zoo)}
+        | (dict.fromkeys(("rank_correlation", "r2_left_out", "p", "p_adjusted"), np.nan) if few else {})
         for roi, predictor, among in product((*regions, "all"), predictors, ("all", "robust"))
     ]
     write(folder, "predictors", rows)
 
 
-def plant_families(folder, regions, rng):
+def plant_families(folder, regions, zoo, rng):
     """Write what families of networks differ in, and their agreement with the brain."""
     rows, means = [], []
     agreement = {"gradient_cosine": (0, 0.0), "similarity": (4, 0.0), "transfer_of_target": (0, 0.9)}
-    for family, roi, measure in product(("standard", "robust"), ("all", *regions), agreement):
+    families = list(dict.fromkeys(zoo.family))
+    for family, roi, measure in product(families, ("all", *regions), agreement):
         k, radius = agreement[measure]
         row = {"measure": measure, "family_source": family, "family_target": BRAIN, "roi": roi, "k": k}
         row |= {"radius": radius, "wanted": 0.0, "architectures": "any", "resampled": "networks and images"}
@@ -407,7 +449,7 @@ def plant_families(folder, regions, rng):
         row = {"measure": measure, "roi": roi, "verdict": verdict, "relative": relative}
         row |= {"wanted": WANTED if measure == "size_needed" else 0.0, "resampled": "networks and images"}
         rows.append(row | interval(relative, "relative_low", "relative_high"))
-    write(folder, "families", rows)
+    write(folder, "families", rows if len(families) > 1 else frame("families", rows)[:0])
     write(folder, "numbers", means)
 
 

@@ -77,7 +77,11 @@ def test_numbers_have_a_true_minus_sign_and_spans_two_ends():
     assert words.number(-0.00041, 2) == "−0.00041" and words.signed_number(-0.5) == "−0.50"
     assert words.span(pd.Series([12, 12])) == "12" and words.span(pd.Series([10, 12])) == "10 to 12"
     assert words.percent(pd.Series([0.0, 0.625])) == "0 to 62%" and words.percent(pd.Series([1.0])) == "100%"
-    assert words.correlation(np.nan) == "undefined" and words.correlation(0.333) == "+0.33"
+    assert (
+        words.ranks(6, 0.333) == "ρ = +0.33, n = 6"
+        and words.ranks(6, 0.3, -0.2) == "ρ = +0.30 (−0.20), n = 6"
+    )
+    assert words.ranks(1, np.nan, np.nan) == "n = 1 network" and words.ranks(2, np.nan) == "n = 2 networks"
 
 
 def test_shares_are_stated_by_family(networks):

@@ -274,3 +274,25 @@ def test_where_a_family_reached_no_effect_its_row_says_so(tmp_path):
 
 def test_a_study_without_a_wanted_effect_has_an_empty_table_of_fixed_effects(tmp_path):
     assert summarise(tmp_path)[3].empty
+
+
+def test_regions_keep_the_order_of_the_tables_which_is_that_of_the_configuration(tmp_path):
+    rows = pd.concat([attacked(), drawn()])
+    rows = rows.sort_values("roi", ascending=False, kind="stable")  # PPA before FFA
+    for table in summarise(tmp_path, rows)[:3]:
+        assert [roi for roi in dict.fromkeys(table.roi) if roi != "all"] == ["PPA", "FFA"]
+
+
+def test_a_model_that_its_own_attack_does_not_move_has_no_share_of_it_and_the_row_says_why(tmp_path):
+    rows = attacked()
+    still = rows.target == "b_tough"
+    rows["change_target"] = rows.change_target.where(~still, rows.change_target * 1e-8)
+    still = rows.source == "b_tough"
+    rows["change_source"] = rows.change_source.where(~still, rows.change_source * 1e-8)
+    table = summarise(tmp_path, pd.concat([rows, drawn()]))[0]
+    table = table[(table.attack == "l2") & (table.source != table.target)]
+    target, source = (table[name] == "b_tough" for name in ("target", "source"))
+    assert table.of_target.isna().equals(target) and table.of_source.isna().equals(source)
+    assert table.sensitivity_ratio.isna().equals(source) and table.change.notna().all()
+    assert (table.reason[target].str.contains("the target's own attack does not move it")).all()
+    assert (table.reason[source].str.contains("the source's own attack does not move it")).all()

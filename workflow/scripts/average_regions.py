@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
+from codingaxes.estimates import undefined
 from codingaxes.names import GROUP
 from codingaxes.tables import store
 from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
@@ -31,13 +32,14 @@ def main(run):
                 responses[responses.subject == subject].set_index("image_id").response[stimuli.image_id]
             )
             raw = matrix[:, (own.roi == roi).to_numpy()].mean(axis=1)
-            target, values[subject] = standardise(raw, train)
+            target, values[subject] = standardise(raw, train, f"{roi} of {subject}")
             noise[subject] = (
                 regions.noise_sd[subject, roi] / np.sqrt(regions.repeats[subject, roi]) / target["sd"]
             )
             targets.append({"subject": subject, "roi": roi, **target, "ceiling": ceiling(noise[subject])})
         # noise is independent between subjects, so that of their mean is smaller
-        target, values[GROUP] = standardise(np.mean([values[s] for s in owners], axis=0), train)
+        mean = np.mean([values[s] for s in owners], axis=0)
+        target, values[GROUP] = standardise(mean, train, f"{roi} of the group")
         together = np.sqrt(np.sum(np.square(list(noise.values())))) / len(owners) / target["sd"]
         targets.append({"subject": GROUP, "roi": roi, **target, "ceiling": ceiling(together)})
         for subject, value in values.items():
@@ -48,8 +50,19 @@ def main(run):
     store.write(run.output["measurements"], MEASUREMENTS, pd.concat(measurements, ignore_index=True))
 
 
-def standardise(raw, train):
-    """Give the mean and SD of the training images, and the values (images,) in their units."""
+def standardise(raw, train, where):
+    """Give the mean and SD of the training images, and the values (images,) in their units.
+
+    Raises
+    ------
+    ValueError
+        If the training images all have one value; names the region and the subject.
+    """
+    if undefined.constant(raw[train]):
+        raise ValueError(
+            f"{where}: the mean response is {raw[train][0]:g} for all {train.sum()} training images, so that "
+            "nothing can be predicted; check its voxels, or leave the region out of the configuration"
+        )
     mean, sd = raw[train].mean(), raw[train].std()
     return {"mean": mean, "sd": sd}, (raw - mean) / sd
 

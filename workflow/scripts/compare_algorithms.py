@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap, measures
+from codingaxes.estimates import bootstrap, measures, undefined
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.changes import ALGORITHMS
@@ -18,6 +18,7 @@ COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id
 COLUMNS += ["change_source", "change_target"]
 PLACE = ["roi", "direction", "image_id"]
 KIND = ["family_source", "family_target", "architectures"]
+ALIKE = "fewer than 3 pairs, or all alike"
 UNITS = {"own change": "SD", "relative transfer": "ratio", "rank agreement": "Spearman r"}
 
 
@@ -31,7 +32,8 @@ def main(run):
     images = transfer.image_id.nunique()
     counts = bootstrap.draw_counts(images, np.random.default_rng(run.seed()), run.params["bootstrap"])
     counts = np.vstack([np.ones(images), counts])  # the first: all images once, for the estimate
-    own, other = by_algorithm(transfer[transfer.source == transfer.target]), by_algorithm(between(transfer))
+    own = by_algorithm(transfer[transfer.source == transfer.target])
+    other = of_moved_sources(by_algorithm(between(transfer)))
     changes = {attack: means(change, counts) for attack, (change, _) in own.items()}
     ratios = {
         attack: measures.relative_transfer(means(change, counts), means(source, counts))
@@ -44,6 +46,7 @@ def main(run):
     ]
     table = pd.DataFrame(rows).assign(radius=radius, n_images=images)
     table["unit"] = table.measure.map(UNITS)
+    table["reason"] = undefined.of_estimate(table.estimate, table.ci_low, ALIKE)
     table = table[list(ALGORITHMS.columns)]
     store.write(run.output["algorithms"], ALGORITHMS, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
@@ -95,6 +98,12 @@ def by_algorithm(transfer):
             for name in ("change", "own")
         )
     return frames
+
+
+def of_moved_sources(frames):
+    """Leave out pairs whose source is moved by rounding alone, by an attack of any algorithm."""
+    moved = np.logical_and.reduce([undefined.moves(own.mean(axis=1)) for _, own in frames.values()])
+    return {attack: (change[moved], own[moved]) for attack, (change, own) in frames.items()}
 
 
 def means(frame, counts):

@@ -8,13 +8,14 @@ import pandas as pd
 
 from codingaxes import job
 from codingaxes.axes import spectra, subspaces
-from codingaxes.estimates import bootstrap, permutations
+from codingaxes.estimates import bootstrap, permutations, undefined
 from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS
 from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS, REMAINDERS
 from codingaxes.tables.nsd import STIMULI
 from codingaxes.tables.similarity import ALIGNMENT, PROFILES, SIMILARITY, SIMILARITY_MEANS
 
+NO_IMAGE = "on no image have both models axes that converged"
 ROUNDING = 1e-5  # of the largest eigenvalue: below it, and so beyond the rank of J, an axis is rounding
 
 
@@ -40,8 +41,16 @@ def main(run):
         f"{dropped} sets of axes have one that had not converged, or is zero; pairs are missing there"
     )
     for table, frames in ((SIMILARITY, similarities), (PROFILES, profiles), (ALIGNMENT, alignments)):
-        store.write(run.output[table.name], table, pd.concat(frames, ignore_index=True))
-    store.write(run.output["similarity_means"], SIMILARITY_MEANS, pd.DataFrame(means))
+        store.write(run.output[table.name], table, joined(frames, table))
+    means = pd.DataFrame(means, columns=[name for name in SIMILARITY_MEANS.columns if name != "reason"])
+    means["reason"] = undefined.of_estimate(means.similarity, means.similarity_low, NO_IMAGE)
+    store.write(run.output["similarity_means"], SIMILARITY_MEANS, means)
+
+
+def joined(frames, table):
+    """Join frames into one; without any, as of a single model, which is in no pair, an empty one."""
+    frames = [frame for frame in frames if len(frame)]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(table.columns))
 
 
 def model_of(file):
@@ -182,7 +191,7 @@ def average(run, pair, values, one, other):
         means |= interval(pd.Series(values[name]).dropna(), name, rng, params["bootstrap"])
     if one is not None and other is not None:
         means["matched_chance"] = subspaces.matched_chance(one, other)
-        if params["null_draws"]:
+        if params["null_draws"] and len(known):
             null = subspaces.matched_null(one, other, params["null_draws"], rng)
             null_means = subspaces.null_of_mean(null, len(known), 100 * params["null_draws"], rng)
             means["p_matched"] = permutations.p_value(means["similarity"], null_means)

@@ -10,12 +10,16 @@ import pandas as pd
 
 from codingaxes import job
 from codingaxes.axes import subspaces
-from codingaxes.estimates import measures, permutations
+from codingaxes.estimates import measures, permutations, undefined
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import RELIABILITY, SIMILARITY, SIMILARITY_REGRESSION
+
+NOT_RELIABLE = "fewer than 3 pairs or 4 images that all pairs have, or pairs alike"
+NOTHING = dict.fromkeys(("coefficient", "standardised", "p", "smallest_p", "r_squared"), np.nan)
+NOTHING |= {"permutations": 0}
 
 
 def main(run):
@@ -34,7 +38,11 @@ def main(run):
         each = sensitivity.groupby("network").mean() if roi == "all" else sensitivity[roi]
         matrix = symmetric(table.mean(axis=1), names)
         regression += [about | row for row in explain(run, about, matrix, networks.loc[names], each[names])]
-    store.write(run.output["reliability"], RELIABILITY, pd.DataFrame(reliabilities))
+    reliabilities = pd.DataFrame(
+        reliabilities, columns=[name for name in RELIABILITY.columns if name != "reason"]
+    )
+    reliabilities["reason"] = undefined.say({NOT_RELIABLE: reliabilities.reliability.isna()})
+    store.write(run.output["reliability"], RELIABILITY, reliabilities)
     regression = pd.DataFrame(regression, columns=list(SIMILARITY_REGRESSION.columns))
     regression["p_adjusted"] = permutations.adjust(regression.p)
     store.write(run.output["regression"], SIMILARITY_REGRESSION, regression)
@@ -63,33 +71,43 @@ def log_of(matrix):
 
 
 def explain(run, about, matrix, networks, sensitivity):
-    """Yield a row for each predictor of a multiple regression over pairs; none where it is not defined."""
+    """Yield a row for each predictor of a multiple regression over pairs; one that is left out says why."""
+    moved = undefined.moves(sensitivity).to_numpy()  # the logarithm of rounding says nothing
+    if not moved.all():
+        job.log.warning(f"{about}: {undefined.SOURCE_UNMOVED}: {', '.join(networks.index[~moved])}; left out")
+    matrix, networks = matrix[np.ix_(moved, moved)], networks[moved]
     predictors = {
         "different architecture": permutations.differs(networks.architecture),
         "different training": permutations.differs(networks.family),
         "both robust": permutations.both(networks.family == "robust"),
-        "difference of log sensitivity": permutations.distance(np.log(sensitivity.clip(lower=1e-12))),
+        "difference of log sensitivity": permutations.distance(np.log(sensitivity[moved])),
     }
     # permutations are drawn under the name controls; another name would draw others
-    rng = np.random.default_rng(run.seed("controls", *about.values()))
+    rng, response = np.random.default_rng(run.seed("controls", *about.values())), log_of(matrix)
+    kept, left_out = permutations.independent(predictors, np.isfinite(response))
+    rows, reason = {}, ""
     try:
-        result = permutations.regress_pairs(log_of(matrix), predictors, run.params["permutations"], rng)
+        result = permutations.regress_pairs(response, kept, run.params["permutations"], rng)
+        rows = described(result)
     except ValueError as error:
-        job.log.warning(f"{about}: no regression over {len(matrix)} networks: {error}")
-        return
+        reason = f"no regression over {len(matrix)} networks: {error}"
+    for name in predictors:
+        row = {"predictor": name, "reason": left_out.get(name, reason)}
+        if row["reason"]:
+            job.log.warning(f"{about}: {name} is left out: {row['reason']}")
+        n = int(np.isfinite(response[np.triu_indices(len(response), 1)]).sum())
+        yield NOTHING | {"n_pairs": n, "n_networks": len(networks)} | rows.get(name, {}) | row
+
+
+def described(result):
+    """Give the columns of each predictor of a regression, by its name."""
     columns = result.coefficients, result.standardised, result.p_values, result.smallest_p
-    for name, coefficient, standardised, p, smallest_p in zip(result.names, *columns, strict=True):
-        yield {
-            "predictor": name,
-            "coefficient": coefficient,
-            "standardised": standardised,
-            "p": p,
-            "smallest_p": smallest_p,
-            "r_squared": result.r_squared,
-            "n_pairs": result.n_pairs,
-            "n_networks": result.n_networks,
-            "permutations": result.permutations,
-        }
+    names = ("coefficient", "standardised", "p", "smallest_p")
+    about = {"r_squared": result.r_squared, "permutations": result.permutations}
+    return {
+        name: dict(zip(names, values, strict=True)) | about
+        for name, *values in zip(result.names, *columns, strict=True)
+    }
 
 
 if __name__ == "__main__":

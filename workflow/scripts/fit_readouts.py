@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap, measures
+from codingaxes.estimates import bootstrap, measures, undefined
 from codingaxes.names import GROUP
 from codingaxes.readouts import representations, ridge, selection
 from codingaxes.tables import store
@@ -29,6 +29,7 @@ def main(run):
     """Choose weights, penalties and layers on the training images; test images only give scores."""
     stimuli = store.read(run.input["stimuli"], STIMULI, columns=["image_id", "split"])
     train = (stimuli.split == "train").to_numpy()
+    warn_of_few((~train).sum())
     about, responses = collect_targets(run, stimuli)
     options, folds = settings(run)
     layers, described = {}, []
@@ -54,7 +55,7 @@ def main(run):
         values, responses, about.roi, leading(about), folds, **options
     )
     for table, rows in (
-        (READOUTS, pd.concat(readouts, ignore_index=True)),
+        (READOUTS, pd.concat(readouts).sort_index()),  # of all layers, in the order of the targets
         (BASES, pd.concat(bases, ignore_index=True)),
         (COMPONENTS, pd.concat(components, ignore_index=True)),
         (SCORES, score_targets(run, about, predicted, responses, train, correlations.mean(axis=0))),
@@ -64,6 +65,15 @@ def main(run):
         (REPRESENTATIONS, pd.DataFrame(described)),
     ):
         store.write(run.output[table.name], table, rows.assign(network=run.wildcards["network"]))
+
+
+def warn_of_few(held_out):
+    """Warn where scores rest on few images: of 20, unrelated responses have |r| > 0.44 in 1 of 20 cases."""
+    if held_out < undefined.FEW_IMAGES:
+        job.log.warning(
+            f"only {held_out} held-out images: scores are uncertain below {undefined.FEW_IMAGES}, and "
+            f"undefined below {undefined.FEWEST}; raise nsd.test_fraction, or use more images"
+        )
 
 
 def settings(run):
@@ -141,8 +151,11 @@ def score_layers(values, about, responses, train, options):
     chosen = selection.choose_layers({layer: fit.error for layer, fit in fits.items()}, lead)
     parts = []
     for layer, fit in fits.items():
-        r = bootstrap.correlation(fit.predict(values[layer][~train]), responses[~train][:, columns])
+        scores = fit.predict(values[layer][~train]), responses[~train][:, columns]
+        r = bootstrap.correlation(*scores)
+        reason = undefined.of_correlation(*scores, r, low=r)  # without an interval
         part = means[["subject", "roi"]].assign(layer=layer, error=fit.error, r=r, alpha=fit.alpha)
+        part["reason"] = reason
         parts.append(part.assign(alpha_at_edge=fit.at_edge, chosen=part.roi.map(chosen) == layer))
     return pd.concat(parts, ignore_index=True)
 
@@ -203,8 +216,11 @@ def prediction_rows(about, predicted, measured, image_ids):
 def score_targets(run, about, predicted, responses, train, r_k_fold):
     """Score every target on held-out images: rows of the table scores."""
     measured = responses[~train]
+    scores = score(predicted, measured, about.ceiling)
+    fold = undefined.say({undefined.SOME_FOLD: np.isnan(r_k_fold)})
+    scores["reason"] = undefined.join(scores["reason"], fold)
     return about[["subject", "roi", "target"]].assign(
-        **score(predicted, measured, about.ceiling),
+        **scores,
         r2=bootstrap.determination(predicted, measured),
         r_k_fold=r_k_fold,
         n_train=train.sum(),
@@ -223,11 +239,14 @@ def cross_subject(run, about, predicted, measured):
 
 
 def score(predicted, measured, ceiling):
-    """Compute r, its interval, and r over the ceiling; NaN where the ceiling is zero."""
+    """Compute r, its interval, and r over the ceiling; NaN, with a reason, where they are undefined."""
     r = bootstrap.correlation(predicted, measured)
     low, high = bootstrap.correlation_interval(predicted, measured)
     ratio = measures.over_ceiling(r, ceiling).to_numpy()
-    return {"r": r, "ci_low": low, "ci_high": high, "ceiling": ceiling.to_numpy(), "r_over_ceiling": ratio}
+    no_ceiling = {undefined.WITHOUT_CEILING: ~np.isnan(r) & np.isnan(ratio)}
+    reason = undefined.join(undefined.of_correlation(predicted, measured, r, low), undefined.say(no_ceiling))
+    scores = {"r": r, "ci_low": low, "ci_high": high, "ceiling": ceiling.to_numpy()}
+    return scores | {"r_over_ceiling": ratio, "reason": reason}
 
 
 if __name__ == "__main__":

@@ -30,25 +30,31 @@ def main(run):
         style.in_order(part, kind=order, attack=MARKS)
         for part, order in zip((own, transfer), kinds, strict=True)
     )
-    rows = [max(1, len(order)) for order in kinds]
-    figure, axes = style.grid(2, 1, 2.1 + 0.26 * sum(rows), gridspec_kw={"height_ratios": rows})
-    above, below = axes[:, 0]
-    below.set_xscale("symlog", linthresh=LINEAR, linscale=0.4)
-    below.xaxis.set_major_formatter(lambda value, _: words.number(value))
+    rows = [max(1, len(order)) for order in kinds if order]  # of a single model there is no transfer
+    figure, axes = style.grid(len(rows), 1, 2.1 + 0.26 * sum(rows), gridspec_kw={"height_ratios": rows})
+    above = axes[0, 0]
     draw(above, own, kinds[0], [words.family(kind[0]) for kind in kinds[0]], looks)
-    draw(below, transfer, kinds[1], [words.pair(kind) for kind in kinds[1]], looks)
     radius = words.span(own.radius) if len(own) else "unknown"
     above.set(title="Change of the attacked model", xlabel=f"Own change (SD), l2 radius {radius}")
     above.set_xlim(left=min(0, 1.1 * own.ci_low.min()))
-    below.set(title="Transfer to other models", xlabel="Change in target ÷ source's own change")
-    below.set_xlim(left=min(-0.2 * LINEAR, 1.3 * transfer.ci_low.min()))
-    below.axvline(0, color="black", linewidth=0.6, zorder=1)
+    if len(transfer):
+        draw_transfer(axes[1, 0], transfer, kinds[1], looks)
     marks.letters(axes[:, 0])
     algorithms = [MARKS[name] for name in MARKS if name in set(values.attack)]
     handles = [marks.mark(marker, label, filled=filled) for label, marker, filled, _ in algorithms]
     handles.append(marks.line("95% bootstrap interval over images"))
     marks.legend_below(figure, handles, len(handles), describe(values))
     style.save(run, figure, pd.concat([own, transfer, values[values.measure == RANKS]]).drop(columns="kind"))
+
+
+def draw_transfer(axis, transfer, kinds, looks):
+    """Draw how attacks by each algorithm transfer, on a scale that is linear near 0."""
+    axis.set_xscale("symlog", linthresh=LINEAR, linscale=0.4)
+    axis.xaxis.set_major_formatter(lambda value, _: words.number(value))
+    draw(axis, transfer, kinds, [words.pair(kind) for kind in kinds], looks)
+    axis.set(title="Transfer to other models", xlabel="Change in target ÷ source's own change")
+    axis.set_xlim(left=min(-0.2 * LINEAR, 1.3 * transfer.ci_low.min()))
+    axis.axvline(0, color="black", linewidth=0.6, zorder=1)
 
 
 def draw(axis, values, kinds, labels, looks):

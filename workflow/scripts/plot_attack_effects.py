@@ -29,11 +29,12 @@ def main(run):
     for roi, top, bottom in zip(regions, axes[0], axes[-1], strict=True):
         top.set_title(roi)
         marks.row_of_names(bottom, names, looks)
-    handles = [
-        marks.mark("o", "on the attacked network itself"),
-        marks.mark("o", "on the other networks, mean", filled=False),
-        marks.mark("_", "random noise of equal size, |change|", color=style.GREY),
-    ]
+    handles = {
+        "own": marks.mark("o", "on the attacked network itself"),
+        "transferred": marks.mark("o", "on the other networks, mean", filled=False),
+        "noise": marks.mark("_", "random noise of equal size, |change|", color=style.GREY),
+    }
+    handles = [handle for kind, handle in handles.items() if kind in set(values.perturbation)]
     note = f"{words.probes(values.n_images)}; {words.INTERVALS}; marker: architecture; "
     marks.legend_below(figure, handles, 3, f"{note}linear scale below {words.number(LINEAR)} SD")
     style.save(run, figure, values)

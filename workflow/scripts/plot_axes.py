@@ -18,6 +18,7 @@ LABELS = {
     WIDTH: "Spectral participation\nratio (annuli)",
     INHERITED: "Inherited sensitivity\nT",
 }
+EVERY = 5  # frequencies from one marker of a line to the next
 LOWEST = 5e-4  # share of power at the foot of panel A
 
 
@@ -57,8 +58,12 @@ def draw_spectra(axis, lines, looks):
     lines = lines[lines.frequency > 0]  # an axis of logarithms has no place for it
     widths = {name: 1.8 if name == BRAIN else 0.9 for name in lines.network.unique()}
     look = {"hue": "network", "palette": looks.color.to_dict(), "size": "network", "sizes": widths}
+    markers = looks.marker[list(widths)].to_dict()
+    look |= {"style": "network", "markers": markers, "dashes": False, "markersize": 3.5}
     raw = {"estimator": None, "errorbar": None, "legend": False}
     sns.lineplot(lines, x="frequency", y="share", ax=axis, **look, **raw)
+    for place, line in enumerate(axis.lines):  # markers of the architectures, now and then
+        line.set(markevery=(place % EVERY, EVERY), markeredgewidth=0)
     style.plain_log(axis, "x", (1.0, 2.0, 5.0))
     style.plain_log(axis, "y", (1.0, 3.0))
     axis.set_ylim(bottom=LOWEST)

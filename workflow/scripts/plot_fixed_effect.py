@@ -35,15 +35,18 @@ def main(run):
     pairs = pd.concat([measured(pairs, measure) for measure in LABELS], ignore_index=True)
     kinds = kinds_of(pairs, networks)
     pairs = pairs[words.kinds(pairs, KIND).isin(kinds)]
-    columns = max(len(regions), len(effects))
-    height = 4.6 + 2 * 0.17 * len(kinds)
-    figure, axes = style.grid(3, columns, height, gridspec_kw={"height_ratios": [1.5, 1.2, 1.2]})
+    columns = max(len(regions), len(effects) if kinds else 0)
+    if kinds:
+        height = 4.6 + 2 * 0.17 * max(3, len(kinds))
+        figure, axes = style.grid(3, columns, height, gridspec_kw={"height_ratios": [1.5, 1.2, 1.2]})
+    else:  # of a single model there are sizes, but no transfer
+        figure, axes = style.grid(1, columns, 3.6)
     limits = limits_of(sizes)
     for place, (roi, axis) in enumerate(zip(regions, axes[0], strict=False)):
         draw_sizes(axis, sizes[sizes.roi == roi], names, looks, limits, effects)
         axis.set_title(roi)
         axis.tick_params(labelleft=place == 0)
-    for measure, row in zip(LABELS, axes[1:], strict=True):
+    for measure, row in zip(LABELS, axes[1:], strict=bool(kinds)):
         rows = pairs[pairs.measure == measure]
         ends = rows[["value", "low", "high", "least", "noise"]].to_numpy(float)
         limits = ends_of(ends, 1.2 * (max(effects) if measure == CHANGE else 1.0))
@@ -55,7 +58,7 @@ def main(run):
         axis.set_axis_off()
     axes[0, 0].set_ylabel("Size needed (l2 norm)")
     marks.letters(axes[:, 0])
-    marks.legend_below(figure, handles(), 2, describe(sizes, looks, effects))
+    marks.legend_below(figure, handles() if kinds else [], 2, describe(sizes, looks, effects, bool(kinds)))
     style.save(run, figure, pd.concat([sizes, pairs])[VALUES])
 
 
@@ -150,15 +153,17 @@ def handles():
     ]
 
 
-def describe(sizes, looks, effects):
+def describe(sizes, looks, effects, pairs=True):
     """State n, units, and the share of attacks of each family that reached each wanted change."""
     listed = ", ".join(map(words.number, effects))
     note = f"{words.probes(sizes.n_images)}, both directions; A: median and middle half, of each model from "
-    note += f"left to right for {listed} SD; B, C: all regions, 95% bootstrap intervals over images"
+    note += f"left to right for {listed} SD"
+    note += "; B, C: all regions, 95% bootstrap intervals over images" if pairs else ""
     for wanted in effects:
         rows = sizes[np.isclose(sizes.wanted, wanted)]
         note += f"\nattacks that reached {words.number(wanted)} SD: {words.by_family(rows, 'reached', looks)}"
-    return note + "; the others count as larger in A (to the edge, open) and are left out of B and C"
+    note += "; the others count as larger in A (to the edge, open)"
+    return note + (" and are left out of B and C" if pairs else "")
 
 
 if __name__ == "__main__":

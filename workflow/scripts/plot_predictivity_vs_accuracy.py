@@ -52,17 +52,21 @@ def draw(axis, roi, values, looks):
     marks.points(axis, values, "accuracy", FOLDS, "network", colors, markers, **rest)
     axis.set(title=roi, xlabel="Accuracy on its own task\n(0 to 1)")
     row = values.iloc[0]
-    text = f"ρ = {words.correlation(row.rank_correlation)} ({words.correlation(row.rank_correlation_k_fold)})"
-    marks.above(axis, f"{text}, n = {row.n_networks:.0f} networks")
+    marks.above(axis, words.ranks(row.n_networks, row.rank_correlation, row.rank_correlation_k_fold))
 
 
 def describe(values, left_out):
     """State what accuracy is, n, what ρ is, and how many networks are left out."""
     kinds = "; ".join(values.accuracy_of.str.replace(r" \(.*\)$", "", regex=True).unique())  # without sources
     held, folds = words.span(values.n_test), words.span(values.n_train + values.n_test)
-    note = f"Accuracy: {kinds}; n = {held} held-out images, {folds} images in folds; {words.INTERVALS}\n"
-    note += "ρ: Spearman's rank correlation over networks, filled marks (open marks); descriptive"
-    return note + (f"; {left_out} networks of unknown accuracy are left out" if left_out else "")
+    statements = [
+        f"Accuracy: {kinds}; n = {held} held-out images, {folds} images in folds; {words.INTERVALS}\n"
+    ]
+    if values.rank_correlation.notna().any():
+        statements.append("ρ: Spearman's rank correlation over n networks, filled (open) marks; descriptive")
+    if left_out:
+        statements.append(f"{words.count(left_out, 'network')} of unknown accuracy left out")
+    return statements[0] + "; ".join(statements[1:])
 
 
 if __name__ == "__main__":

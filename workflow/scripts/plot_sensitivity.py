@@ -128,17 +128,15 @@ def draw_marks(axis, rows, kind, mark, names, looks):
 
 
 def handles_of(drawn):
-    """List attacks in the first column of the key, controls in the second; only what is drawn."""
-    keys = {
-        panel: [key_of(mark) for kind, mark in MARKS.items() if panel in mark.panels and kind in drawn]
+    """List attacks, then controls; only what is drawn."""
+    handles = [
+        key_of(mark)
         for panel in ("attacks", "controls")
-    }
-    keys["controls"] += [marks.line("the larger own attack, as in A", alpha=0.55)]
-    keys["controls"] += [marks.line("95% bootstrap interval")]
-    longest = max(map(len, keys.values()))
-    for handles in keys.values():
-        handles += [marks.line(" ", linestyle="") for _ in range(longest - len(handles))]
-    return [*keys["attacks"], *keys["controls"]]
+        for kind, mark in MARKS.items()
+        if panel in mark.panels and kind in drawn
+    ]
+    handles += [marks.line("the larger own attack, as in A", alpha=0.55)]
+    return [*handles, marks.line("95% bootstrap interval")]
 
 
 def key_of(mark):
@@ -153,7 +151,7 @@ def describe(values, looks, scale):
     subjects = values[values.mark == "subjects"]
     note = words.probes(group.n_images)
     if len(subjects):
-        note += f", {words.span(subjects.n_subjects)} subjects"
+        note += f", {words.span(subjects.n_subjects)} subject{'s' if subjects.n_subjects.max() > 1 else ''}"
     note += f"; l2 radius {words.span(values.radius)}, pixels in [0, 1]{scale}\n"
     return note + words.unconverged(attacks, looks)
 

@@ -40,8 +40,9 @@ def main(run):
         style.plain_log(axes[0, 0])
     note = f"Sensitivity: median change at radius {words.span(values.radius, 3)}, "
     note += f"n = {words.span(values.n_probes)} probe images; {words.unconverged(values, looks)}\n"
-    note += f"Layer: n = {words.span(values.n_stimuli)} stimuli; no intervals; "
-    note += "ρ: Spearman's rank correlation over n networks, descriptive"
+    note += f"Layer: n = {words.span(values.n_stimuli)} stimuli; no intervals"
+    if values.rank_correlation.notna().any():
+        note += "; ρ: Spearman's rank correlation over n networks, descriptive"
     marks.legend_below(figure, marks.key_of(looks, list(networks.network)), 4, note)
     style.save(run, figure, values)
 
@@ -51,7 +52,7 @@ def draw(axis, values, looks):
     colors, markers = looks.color.to_dict(), looks.marker.to_dict()
     marks.points(axis, values, "value", "sensitivity", "network", colors, markers, area=25.0)
     row = values.iloc[0]
-    marks.above(axis, f"ρ = {words.correlation(row.rank_correlation)}, n = {row.n_networks:.0f}")
+    marks.above(axis, words.ranks(row.n_networks, row.rank_correlation))
 
 
 if __name__ == "__main__":

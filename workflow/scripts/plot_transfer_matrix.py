@@ -15,6 +15,7 @@ MEASURES = {  # measure: column of controls, and label of the colour bar
     CHANGE: ("absolute", "A: change in target (SD); controls: |change|"),
     SHARE: ("absolute_of_target", "B: change ÷ target's own attack; controls: |change| ÷ own attack"),
 }
+LOW = 9  # models; of so few a matrix is too low for a label on one line
 CONTROLS = {  # rows below the gap, and their names
     "phase_scrambled": "Phases scrambled",
     "other_image": "Another image's",
@@ -42,7 +43,8 @@ def main(run):
         rows, panels = values[values.measure == measure], axes[2 * place : 2 * place + 2]
         norm = style.root_scale(0, rows.value.max() if measure == CHANGE else 1)
         cells = draw(panels, rows, names, looks, norm, last=place == 1)
-        panels[0, 0].set_ylabel("Source of the attack")
+        taller = panels[int(len(names) < len(CONTROLS)), 0]  # so that the label has room beside it
+        taller.set_ylabel("Source of the attack" if len(names) > LOW else "Source of\nthe attack")
         beyond = {"low": (rows.value < 0).any(), "high": (rows.value > norm.vmax + 1e-6).any()}
         ticks = style.root_ticks(norm) if measure == CHANGE else style.SHARES
         marks.color_bar(figure, cells, label, ticks, **beyond, ax=panels)

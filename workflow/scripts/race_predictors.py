@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import measures, permutations, race
+from codingaxes.estimates import measures, permutations, race, undefined
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.changes import TRANSFERS
@@ -14,6 +14,7 @@ from codingaxes.tables.spaces import AXES, PREDICTORS, RACE_VALUES
 from codingaxes.tables.summaries import NETWORK_MEASURES
 
 ALL = "all"
+LEFT_OUT = "too few networks or recipes to leave any out"
 # Predictors, and whether their logarithm enters: where networks differ by factors. Chosen beforehand.
 LOGARITHMIC = {
     "r": False,
@@ -29,6 +30,7 @@ LOGARITHMIC = {
     "axis_similarity": False,
     "effective_dimensionality": False,
 }
+IN_SD = ("sensitivity", "noise")
 OF_MEASURES = ["r", "r_over_ceiling", "sensitivity", "effective_dimensionality"]
 OF_NETWORKS = ["accuracy", "adversarial_accuracy", "training_radius"]
 OF_AXES = ["spectral_participation_ratio", "inherited_sensitivity", "participation_ratio"]
@@ -48,6 +50,9 @@ def main(run):
             rows.append(about | compare(chosen, networks, run.params["permutations"], rng))
     table = pd.DataFrame(rows)
     table["p_adjusted"] = permutations.adjust(table.p)
+    left = {LEFT_OUT: table.rank_correlation.notna() & table.r2_recipe_left_out.isna()}
+    ranks = undefined.of_ranks(table.rank_correlation, table.n_networks)
+    table["reason"] = undefined.join(ranks, undefined.say(left))
     store.write(run.output["predictors"], PREDICTORS, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
     best = table[(table.roi == ALL) & (table.among == ALL)].nlargest(3, "r2_left_out")
@@ -67,7 +72,8 @@ def collect(run, networks):
     for name in OF_NETWORKS:
         wide[name] = wide.index.get_level_values("network").map(networks[name])
     for name in [name for name, log in LOGARITHMIC.items() if log]:
-        wide[name] = np.log10(wide[name].where(wide[name] > 0))
+        # a change by rounding has a logarithm, but says nothing
+        wide[name] = np.log10(wide[name].where(wide[name] > (undefined.NO_CHANGE if name in IN_SD else 0)))
     long = wide[list(LOGARITHMIC)].rename_axis(columns="predictor").stack(future_stack=True).rename("value")
     long = long.reset_index()
     places = pd.MultiIndex.from_frame(long[["network", "roi"]])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap, measures
+from codingaxes.estimates import bootstrap, measures, undefined
 from codingaxes.names import BRAIN, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.similarity import SIMILARITY
@@ -27,7 +27,10 @@ def main(run):
         ),
         *(row | {"radius": radius} for row in compare_attacks(transfer, run)),
     ]
-    store.write(run.output["agreement"], AGREEMENT, pd.DataFrame(rows))
+    table = pd.DataFrame(rows)
+    unmoved = np.where(table.n_images > 0, undefined.TARGET_UNMOVED, undefined.NO_IMAGE)
+    table["reason"] = undefined.of_estimate(table.value, table.ci_low, unmoved)
+    store.write(run.output["agreement"], AGREEMENT, table)
 
 
 def with_brain(pairs):
@@ -61,6 +64,8 @@ def compare_attacks(transfer, run):
         images = part.pivot_table(index="image_id", columns="source", values="brain", sort=False)
         for network in images.columns.drop(BRAIN):
             values = images[[network, BRAIN]].dropna().to_numpy()
+            if len(values) and not undefined.moves(values[:, 1].mean()):
+                values[:, 1] = np.nan
             yield estimate("transfer_of_brain", roi, network, values[:, 0], values[:, 1], run)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import families, measures, permutations
+from codingaxes.estimates import families, measures, permutations, undefined
 from codingaxes.names import BRAIN, GROUP, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -18,6 +18,7 @@ COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "wanted",
 COLUMNS += ["reached", "change_target"]
 CELL = ["one", "other", "roi", "image_id", "top", "bottom"]
 PLACE = ["roi", "image_id"]
+NOT_ALL = "a family has no value, or no image has one of all networks"
 
 
 def main(run):
@@ -35,6 +36,7 @@ def main(run):
             row for about, cells in measured(run, networks) for row in compare(about, cells, labels, networks)
         )
         table["p_adjusted"] = permutations.adjust(table.p)
+        table["reason"] = undefined.of_estimate(table.difference, table.ci_low, NOT_ALL)
         ends = zip(table.ci_low, table.ci_high, table.p_adjusted, strict=True)
         table["verdict"] = [families.verdict(*row) for row in ends]
     table = table[list(FAMILIES.columns)]
@@ -87,7 +89,7 @@ def own_responses(attacks, white, sd):
     own = own.assign(one=own.target, other="", top=own.s.abs(), bottom=1.0)
     yield about("sensitivity", "SD"), own[CELL], False
     change = measures.in_own_units(own.top, own.join(sd, on=["one", "roi"]).sd)
-    yield about("sensitivity_own", "own SD"), own.assign(top=change)[CELL], False
+    yield about("sensitivity_own", "own SD"), own.assign(top=change).dropna(subset=["top"])[CELL], False
     noise = white.assign(one=white.target, other="", top=white.change_target.abs(), bottom=1.0)
     yield about("noise", "SD"), noise[CELL], False
 
@@ -113,7 +115,8 @@ def transfers(attacks, networks):
     attacks = attacks[attacks.source != NOISE]
     attacks = attacks.assign(change=measures.attacked_change(attacks.change_target, attacks.direction))
     key = ["target", "direction", *PLACE]
-    own = attacks[attacks.source == attacks.target].set_index(key).change.rename("own")
+    own = attacks[attacks.source == attacks.target]
+    own = own.assign(own=undefined.reference(own, ["target", "roi"])).set_index(key).own
     rows = attacks.join(own, on=key, validate="many_to_one").rename(columns={"source": "one"})
     rows = rows.assign(other=rows.target, top=rows.change)
     architecture = networks.architecture
@@ -121,7 +124,8 @@ def transfers(attacks, networks):
     others = others[others.one.map(architecture) != others.other.map(architecture)]
     for prefix, part in (("", others), ("brain_", rows[rows.other == BRAIN])):
         yield about(f"{prefix}transfer", "SD"), part.assign(bottom=1.0)[CELL], False
-        yield about(f"{prefix}transfer_of_target", "ratio"), part.assign(bottom=part.own)[CELL], False
+        shares = part.assign(bottom=part.own).dropna(subset=["bottom"])  # of targets that do not move: none
+        yield about(f"{prefix}transfer_of_target", "ratio"), shares[CELL], False
 
 
 def similarities(similarity, networks):
@@ -151,7 +155,8 @@ def compare(identity, regions, labels, networks):
         )
         size = sum(map(abs, means)) / 2
         difference = means[0] - means[1]
-        relative = [value / size if size > 0 else np.nan for value in (difference, low, high)]
+        known = undefined.moves(size) if identity["unit"] == "SD" else size > 0
+        relative = [value / size if known else np.nan for value in (difference, low, high)]
         yield identity | {
             "roi": roi,
             "robust": means[0],

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import measures, permutations
+from codingaxes.estimates import measures, permutations, undefined
 from codingaxes.names import GROUP
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
@@ -13,7 +13,7 @@ from codingaxes.tables.readouts import READOUTS, REPRESENTATIONS, SCORES
 from codingaxes.tables.summaries import NETWORK_CORRELATIONS, NETWORK_MEASURES
 
 MEAN_OF_GROUP = [("subject", "=", GROUP), ("target", "=", "mean")]
-SCORE = ["network", "roi", "r", "ci_low", "ci_high", "ceiling", "r_k_fold", "n_train", "n_test"]
+SCORE = ["network", "roi", "r", "ci_low", "ci_high", "ceiling", "r_k_fold", "n_train", "n_test", "reason"]
 READOUT = ["network", "roi", "layer", "norm"]
 RATIOS = {
     "r": "r_over_ceiling",
@@ -36,6 +36,8 @@ def main(run):
     table = table.merge(pushed(sensitivities), on=["network", "roi"], validate="one_to_one")
     if len(table) < len(scores):
         raise ValueError(f"{len(scores) - len(table)} readouts have no attack of their own; make them again")
+    no_attack = undefined.say({undefined.NO_IMAGE: table.sensitivity.isna()})
+    table["reason"] = undefined.join(table.reason, no_attack)
     table = table[list(NETWORK_MEASURES.columns)]
     store.write(run.output["network_measures"], NETWORK_MEASURES, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
@@ -78,7 +80,8 @@ def correlate(table, run):
             row = {"roi": roi, "x": x, "y": y, "rank_correlation": correlation, "n_networks": n}
             rows.append(row | {"p": p, "smallest_p": smallest})
     table = pd.DataFrame(rows)
-    return table.assign(p_adjusted=permutations.adjust(table.p))
+    reason = undefined.of_ranks(table.rank_correlation, table.n_networks)
+    return table.assign(p_adjusted=permutations.adjust(table.p), reason=reason)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap, families, measures, sentences
+from codingaxes.estimates import bootstrap, families, measures, sentences, undefined
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -21,6 +21,7 @@ VARIANTS = [*COLUMNS, "wanted", "reached"]
 CONTROLS = ["other_image", "other_region", "phase_scrambled"]
 KIND = ["family_source", "family_target", "architectures"]
 PAIR = ["network_i", "network_j", "response", "roi", "k"]
+UNDEFINED = "no image has a value of every pair, or no own attack moves a model"
 OF_AXES = {
     "similarity": "similarity",
     "similarity_across_images": "across_images",
@@ -49,7 +50,10 @@ def main(run):
     rng, draws = np.random.default_rng(run.seed("images")), run.params["bootstrap"]
     rows = [row for number, frame in estimated for row in estimates(number, frame, networks, rng, draws)]
     rows += [row for number, frame in counted for row in shares(number, frame)]
-    table = pd.DataFrame(rows)[list(NUMBERS.columns)]
+    table = pd.DataFrame(rows)
+    shares_of = table.measure.isin(["unconverged", "reached"])
+    reason = undefined.of_estimate(table.estimate, table.ci_low.where(~shares_of, 0.0), UNDEFINED)
+    table = table.assign(reason=reason)[list(NUMBERS.columns)]
     store.write(run.output["numbers"], NUMBERS, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
     verdicts = store.read(run.input["families"], FAMILIES)
@@ -155,9 +159,13 @@ def transfer_to_others(transfer, networks, wanted=0.0):
     changes are this effect: the second and the fourth would say nothing new.
     """
     key = ["target", "roi", "direction", "radius", "image_id"]
-    own = transfer[transfer.source == transfer.target].set_index(key).change.rename("own_target")
+    own = transfer[transfer.source == transfer.target]
+    moved = undefined.reference(own, ["target", "roi", "radius"])
+    own = own.assign(own_target=moved).set_index(key).own_target
     other = transfer[(transfer.source != transfer.target) & (transfer.source != BRAIN)]
-    other = other.join(own, on=key, validate="many_to_one").rename(columns={"source": "one"})
+    other = other.join(own, on=key, validate="many_to_one")
+    moved = undefined.reference(other.assign(change=other.own), ["source", "roi", "radius"])
+    other = other.assign(own=moved).rename(columns={"source": "one"})
     other = other.assign(other=other.target, nothing=1.0)
     ratios = {
         "transfer": ("SD", "change", "nothing"),
@@ -171,6 +179,8 @@ def transfer_to_others(transfer, networks, wanted=0.0):
         unit, top, bottom = ratios[measure]
         for kind, part in kinds:
             about = number(measure, unit, "attack", kind, wanted=wanted)
+            known = part[part[bottom].notna()]  # without models that their own attacks do not move
+            part = known if len(known) else part
             yield about, part.assign(top=part[top], bottom=part[bottom])
 
 
@@ -198,7 +208,9 @@ def similarity_of_axes(similarity, networks):
 
 def gradient_cosine(similarity, networks):
     """Yield the cosine of each network's gradient with that of the simulated brain."""
-    rows = similarity[(similarity.response == "group") & (similarity.network_j == BRAIN)]
+    rows = similarity[(similarity.response == "group") & similarity.cosine.notna()]
+    rows = measures.in_family_order(rows, "network_i", "network_j", networks)  # the brain comes last
+    rows = rows[rows.network_j == BRAIN]
     rows = rows.assign(one=rows.network_i, other="", top=rows.cosine, bottom=1.0, radius=0.0)
     for kind, part in measures.kinds_of_pairs(rows, "network_i", "network_j", networks):
         yield number("gradient_cosine", "cosine", kind=kind), part

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import families, measures, permutations, predictivity
+from codingaxes.estimates import families, measures, permutations, predictivity, undefined
 from codingaxes.names import GROUP
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -14,6 +14,7 @@ from codingaxes.tables.readouts import PREDICTIONS, TARGETS
 from codingaxes.tables.summaries import PREDICTIVITY
 from codingaxes.tables.transfer import TRANSFER
 
+NOT_COMPARED = "r is missing, an attack does not move its network, or networks are too few for the predictors"
 COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id", "change_target"]
 
 
@@ -40,8 +41,10 @@ def main(run):
             rows.append(of_families(cells, both, labels) | {"roi": roi, "unit": unit})
             attacked = own if roi == "all" else own[own.roi == roi]
             rows.append(at_equal_r(cells, attacked, both, labels) | {"roi": roi})
-    table = pd.DataFrame(rows, columns=[name for name in PREDICTIVITY.columns if name != "p_adjusted"])
+    added = ("p_adjusted", "reason")
+    table = pd.DataFrame(rows, columns=[name for name in PREDICTIVITY.columns if name not in added])
     table["p_adjusted"] = permutations.adjust(table.p)
+    table["reason"] = undefined.of_estimate(table.difference, table.ci_low, NOT_COMPARED)
     table = table[list(PREDICTIVITY.columns)]
     store.write(run.output["predictivity"], PREDICTIVITY, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
@@ -96,7 +99,9 @@ def at_equal_r(cells, own, networks, labels):
         for value in (attacked.value, attacked.without)
     )
     robust, architectures = (networks.family == "robust").to_numpy(), networks.architecture.to_numpy()
-    values, without = np.log(values[:, 0]), np.log(without)
+    moved = undefined.moves(values)  # the logarithm of rounding says nothing
+    values = np.log(np.where(moved, values, np.nan)[:, 0])
+    without = np.log(np.where(moved & (without > 0), without, np.nan))
     result = predictivity.equal_r(values, without, r.to_numpy(), robust, architectures, labels)
     row = described(
         "sensitivity_at_equal_r",

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import measures
+from codingaxes.estimates import measures, undefined
 from codingaxes.names import BOTH, BRAIN, GROUP, LARGEST, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.sensitivity import NATURAL_RESPONSES, SENSITIVITY
 from codingaxes.tables.transfer import TRANSFER
 
+SAME_PREDICTED = "own predictions: the same on all images"
 POOLED = "subjects"  # label of each subject's own readout, taken together
 COLUMNS = ["network", "subject", "roi", "kind", "norm", "radius", "direction", "image_id", "change"]
 COLUMNS += ["converged"]
@@ -40,6 +41,10 @@ def main(run):
     # regions as they come in the tables, not by their names
     order = [*dict.fromkeys(own.roi), "all"]
     table = pd.DataFrame(rows).sort_values("roi", key=lambda roi: roi.map(order.index), kind="stable")
+    table["reason"] = undefined.join(
+        undefined.of_estimate(table["median"], table.ci_low),
+        undefined.say({SAME_PREDICTED: table["median"].notna() & table.median_own.isna()}),
+    )
     table = table[list(SENSITIVITIES.columns)]
     store.write(run.output["sensitivities"], SENSITIVITIES, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import asymmetry, bootstrap, measures
+from codingaxes.estimates import asymmetry, bootstrap, measures, undefined
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.changes import CHANGES, FIXED_EFFECT, TRANSFER_ASYMMETRY, TRANSFERS
@@ -36,8 +36,15 @@ RATIOS = {
     "sensitivity_ratio": ("target_own", "own"),
     "of_source": ("change", "own"),
 }
+# The own change that a ratio is divided by, and why a ratio is missing where that is rounding.
+DIVIDED_BY = {
+    "of_target": ("own_target", undefined.TARGET_UNMOVED),
+    "sensitivity_ratio": ("own_source", undefined.SOURCE_UNMOVED),
+    "of_source": ("own_source", undefined.SOURCE_UNMOVED),
+}
 OF_EFFECT = {"change": ("change", "one"), "of_target": ("both", "target_own")}
 COSINE = ("cosine", "cosine_low", "cosine_high")
+NO_ASYMMETRY = "no pair of networks moves each other both ways, or all are equally sensitive"
 # Perturbations of the table changes, and the words that their draws are seeded with.
 SEEDS = {"own": "own", "transferred": "other networks", "noise": "random noise"}
 
@@ -68,8 +75,10 @@ def main(run):
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
     store.write(run.output["changes"], CHANGES, changes(transfer, list(networks.index), run))
     effects = pd.DataFrame(effects, columns=list(FIXED_EFFECT.columns))
+    effects["reason"] = undefined.of_estimate(effects.change, effects.change_low, undefined.NOT_REACHED)
     store.write(run.output["fixed_effect"], FIXED_EFFECT, effects)
-    rows = pd.DataFrame(asymmetries(table, list(networks.index)))
+    rows = pd.DataFrame(asymmetries(table, list(networks.index)), columns=list(TRANSFER_ASYMMETRY.columns))
+    rows["reason"] = undefined.say({NO_ASYMMETRY: rows.slope.isna()})
     store.write(run.output["transfer_asymmetry"], TRANSFER_ASYMMETRY, rows)
 
 
@@ -113,8 +122,11 @@ def summarise(rows, rng, draws):
         Of the bootstrap over images.
     """
     rows = pd.concat([rows, rows.assign(roi="all")], ignore_index=True).assign(one=1.0)
-    table = rows.groupby(PAIR).reached.mean().to_frame()
-    pair, image = rows.groupby(PAIR).ngroup().to_numpy(), pd.factorize(rows.image_id, sort=True)
+    # regions as they come in the tables, not by their names
+    rows["roi"] = pd.Categorical(rows.roi, dict.fromkeys(rows.roi))
+    groups = rows.groupby(PAIR, observed=True)
+    table = groups.reached.mean().to_frame()
+    pair, image = groups.ngroup().to_numpy(), pd.factorize(rows.image_id, sort=True)
     shape = len(table), len(image[1])
     counted = rows.counted.to_numpy()
 
@@ -134,7 +146,17 @@ def summarise(rows, rng, draws):
         total, number = (sums(rows[what], where).sum(axis=1) for what in (column, "one"))
         table[name] = bootstrap.ratio(total, number)
     table["n_images"] = (sums(rows.one, counted) > 0).sum(axis=1)
-    return table.reset_index()
+    return without_unmoved(table.reset_index())
+
+
+def without_unmoved(table):
+    """Take away ratios to own changes that are rounding, and say why values are missing."""
+    reasons = undefined.of_estimate(table.change, table.change_low, undefined.NOT_REACHED)
+    for name, (own, reason) in DIVIDED_BY.items():
+        unmoved = table[own].notna() & ~undefined.moves(table[own])
+        table.loc[unmoved, [name, f"{name}_low", f"{name}_high"]] = np.nan
+        reasons = undefined.join(reasons, undefined.say({reason: unmoved}))
+    return table.assign(roi=table.roi.astype("str"), reason=reasons)
 
 
 def gradient_cosines(run):
@@ -276,6 +298,7 @@ def changes(transfer, names, run):
         mean, low, high = bootstrap.bootstrap_mean_ratio(change, ones, rng, run.params["bootstrap"])
         rows.append([*place, kind, mean, low, high, change.shape[1]])
     table = pd.DataFrame(rows, columns=[*keys, "change", "ci_low", "ci_high", "n_images"])
+    table["reason"] = undefined.of_estimate(table.change, table.ci_low)
     return table[list(CHANGES.columns)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import bootstrap, measures
+from codingaxes.estimates import bootstrap, measures, undefined
 from codingaxes.names import NOISE
 from codingaxes.tables import store
 from codingaxes.tables.changes import TRANSFER_CONTROLS_SUMMARY
@@ -43,12 +43,28 @@ def main(run):
         estimate = bootstrap.bootstrap_ratios(wide[above].to_numpy(), wide[below].to_numpy(), counts)
         table[name], table[f"{name}_low"], table[f"{name}_high"] = estimate
     table = table.assign(n_images=(wide["n"] > 0).sum(axis=1), radius=radius).reset_index()
+    table = without_unmoved(table)
+    order = [*dict.fromkeys(transfer.roi), "all"]  # regions as they come in the tables, not by their names
+    table = table.sort_values("roi", key=lambda roi: roi.map(order.index), kind="stable")
+    table = table.sort_values("control", kind="stable")
     family = measures.families(networks) | {NOISE: NOISE, "all": "all"}
     table["family_source"] = table.source.map(family)
     table["family_target"] = table.target.map(family)
     table = table[list(TRANSFER_CONTROLS_SUMMARY.columns)]
     store.write(run.output["transfer_controls"], TRANSFER_CONTROLS_SUMMARY, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+
+
+def without_unmoved(table):
+    """Take away shares of own changes that are rounding, and say why values are missing."""
+    own = table[(table.control == "attack") & (table.source == table.target)].set_index(["roi", "target"])
+    own = table.join(own.signed.rename("own"), on=["roi", "target"]).own
+    unmoved = own.notna() & ~undefined.moves(own)
+    for name in ("signed_of_target", "absolute_of_target"):
+        table.loc[unmoved, [name, f"{name}_low", f"{name}_high"]] = np.nan
+    shares = undefined.say({undefined.TARGET_UNMOVED: unmoved})
+    reason = undefined.join(undefined.of_estimate(table.absolute, table.absolute_low), shares)
+    return table.assign(reason=reason)
 
 
 def sums(rows):

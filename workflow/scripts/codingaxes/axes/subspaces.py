@@ -3,6 +3,7 @@
 import numpy as np
 
 from codingaxes.axes import spectra
+from codingaxes.estimates import bootstrap
 
 
 def orthonormal(basis):
@@ -255,11 +256,9 @@ def split_half_reliability(values, draws, rng):
     place = rng.permuted(np.tile(np.arange(images), (draws, 1)), axis=1)
     halves = place < half, (place >= half) & (place < 2 * half)
     first, second = (values @ (part * 1.0).T / half for part in halves)
-    first, second = first - first.mean(axis=0), second - second.mean(axis=0)
-    norm = np.sqrt((first**2).sum(axis=0) * (second**2).sum(axis=0))
-    if not norm.all():
+    r = bootstrap.correlation(first, second)
+    if np.isnan(r).any():
         return np.nan, np.nan, np.nan
-    r = (first * second).sum(axis=0) / norm
     r = np.array([r.mean(), *np.percentile(r, (2.5, 97.5))])
     return tuple(float(value) for value in np.where(r > 0, 2 * r / (1 + np.abs(r)), r))
 

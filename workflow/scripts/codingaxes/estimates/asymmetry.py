@@ -5,7 +5,7 @@ The notation is that of `measures`, whose measures of transfer these explain.
 
 import numpy as np
 
-from codingaxes.estimates import bootstrap
+from codingaxes.estimates import measures, undefined
 
 
 def sensitivity_ratio(own_target, own_source):
@@ -19,14 +19,14 @@ def sensitivity_ratio(own_target, own_source):
     Parameters
     ----------
     own_target, own_source : arrays of one shape
-        Means, or sums, over the same images and directions of `measures.attacked_change`.
+        Means over the same images and directions of `measures.attacked_change`.
 
     Returns
     -------
     array
-        NaN where the source's change is 0.
+        NaN where the source's change is 0, or rounding.
     """
-    return bootstrap.ratio(own_target, own_source)
+    return measures.relative_transfer(own_target, own_source)
 
 
 def transfer_asymmetry(there, back, ratio):
@@ -48,15 +48,17 @@ def transfer_asymmetry(there, back, ratio):
     Returns
     -------
     slope, r_squared : floats
-        NaN where no pair counts, or all ratios are 1.
+        NaN where no pair counts, or all ratios are 1 but for rounding; R² also where transfer is the same
+        both ways.
     n : int
         Pairs that count: transfer is positive both ways.
     """
     counted = (there > 0) & (back > 0) & (ratio > 0)
     y, x = np.log(there[counted] / back[counted]), 2 * np.log(ratio[counted])
-    if not (x**2).sum() > 0:
+    # logarithms that are rounding beside 1 are those of equal numbers
+    if not len(x) or np.abs(x).max() <= undefined.ROUNDING:
         return np.nan, np.nan, int(counted.sum())
     slope = (x * y).sum() / (x**2).sum()
-    total = (y**2).sum()
-    r_squared = 1 - ((y - slope * x) ** 2).sum() / total if total > 0 else np.nan
+    varies = np.abs(y).max() > undefined.ROUNDING
+    r_squared = 1 - ((y - slope * x) ** 2).sum() / (y**2).sum() if varies else np.nan
     return float(slope), float(r_squared), int(counted.sum())

@@ -15,10 +15,10 @@ and where there are fewer than three images. No interval excludes its own estima
 import numpy as np
 from scipy.stats import norm, t
 
+from codingaxes.estimates.undefined import FEWEST, ROUNDING, constant
+
 LEVEL = (2.5, 97.5)  # percentiles of a 95% interval
-FEWEST = 3  # units that an interval needs
 AT_ONCE = 2**18  # weights that a bootstrap works on together: they fit into a cache
-ROUNDING = 1e-12  # relative; values that differ by less are the same
 
 
 def correlation(x, y, axis=0):
@@ -34,13 +34,17 @@ def correlation(x, y, axis=0):
     Returns
     -------
     array
-        NaN where one of the two is constant.
+        NaN where one of the two is constant (see `undefined.constant`), and for fewer than three values: two
+        always give 1 or -1.
     """
+    if np.shape(x)[axis] < FEWEST:
+        return np.full(np.delete(np.shape(x), axis), np.nan)[()]
+    undefined = constant(x, axis) | constant(y, axis)
     x = x - x.mean(axis=axis, keepdims=True)
     y = y - y.mean(axis=axis, keepdims=True)
     norm = np.sqrt((x**2).sum(axis=axis) * (y**2).sum(axis=axis))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norm > 0, (x * y).sum(axis=axis) / norm, np.nan)
+        return np.where(undefined, np.nan, (x * y).sum(axis=axis) / norm)
 
 
 def determination(predicted, measured):
@@ -55,11 +59,13 @@ def determination(predicted, measured):
     Returns
     -------
     array (targets,)
-        Below 0 where predictions are worse than the measured mean; NaN where measurements are constant.
+        Below 0 where predictions are worse than the measured mean; NaN where measurements are constant, as
+        those of one image are.
     """
     total = np.square(measured - measured.mean(axis=0)).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, 1 - np.square(predicted - measured).sum(axis=0) / total, np.nan)
+        determined = 1 - np.square(predicted - measured).sum(axis=0) / total
+    return np.where(constant(measured), np.nan, determined)
 
 
 def correlation_interval(x, y):
@@ -86,7 +92,8 @@ def correlation_interval(x, y):
     if n < FEWEST + 1:
         return np.full(x.shape[1], np.nan), np.full(x.shape[1], np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.arctanh(correlation(x, y))
+        r = correlation(x, y)
+        z = np.where(np.abs(r) < 1 - ROUNDING, np.arctanh(r), np.nan)
         without = np.arctanh(correlations_without(x, y))
         error = np.sqrt((n - 1) / n * np.square(without - without.mean(axis=0)).sum(axis=0))
         half = t.ppf(0.975, n - 2) * np.where(np.isfinite(z), error, np.nan)
@@ -103,23 +110,27 @@ def correlations_without(x, y):
     Returns
     -------
     array (images, targets)
-        NaN where one of the two is constant over the other images.
+        NaN where one of the two is constant over the other images, and where these are fewer than three.
     """
     n = len(x)
+    if n < FEWEST + 1:
+        return np.full(x.shape, np.nan)
+    same = constant(x) | constant(y)
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     # taking an image away also moves the mean: of centred data the sums of squares lose n / (n - 1) of it
     xx, yy, xy = ((a * b).sum(axis=0) - n / (n - 1) * a * b for a, b in ((x, x), (y, y), (x, y)))
-    defined = (xx > ROUNDING * (x**2).sum(axis=0)) & (yy > ROUNDING * (y**2).sum(axis=0))
+    varies = (xx > ROUNDING * (x**2).sum(axis=0)) & (yy > ROUNDING * (y**2).sum(axis=0))
+    defined = varies & ~same
     size = np.sqrt(np.where(defined, xx * yy, 1.0))
     return np.where(defined, np.clip(xy / size, -1, 1), np.nan)
 
 
-def ratio(top, bottom):
-    """Divide two arrays of one shape; NaN where the bottom is 0."""
+def ratio(top, bottom, scale=0.0):
+    """Divide two arrays of one shape; NaN where the bottom is 0, or rounding beside a sum of this scale."""
     undefined = np.full_like(
         bottom, np.nan, dtype=float
     )  # of the bottom's memory layout, as a sum's order is
-    return np.divide(top, bottom, out=undefined, where=bottom != 0)
+    return np.divide(top, bottom, out=undefined, where=np.abs(bottom) > ROUNDING * scale)
 
 
 def bootstrap_mean_ratio(numerator, denominator, rng, draws):
@@ -142,7 +153,7 @@ def bootstrap_mean_ratio(numerator, denominator, rng, draws):
 
     def estimate_and_error(top, bottom):
         images, below = top.shape[-1], bottom.mean(axis=-1)
-        ratios = ratio(top.mean(axis=-1), below)
+        ratios = ratio(top.mean(axis=-1), below, np.abs(bottom).mean(axis=-1))
         parts = ratio(top - ratios[..., None] * bottom, np.broadcast_to(below[..., None], bottom.shape))
         scale = ratio(np.abs(top).mean(axis=-1), np.abs(below)).mean(axis=0)
         spread = np.square(parts.mean(axis=0)).sum(axis=-1)
@@ -213,8 +224,8 @@ def bootstrap_ratios(top, bottom, counts):
 
     def estimate_and_error(counts):
         above, below = counts @ top.T, counts @ bottom.T
-        estimate = ratio(above, below)
         squares = counts @ np.square(top).T, counts @ (top * bottom).T, counts @ np.square(bottom).T
+        estimate = ratio(above, below, np.sqrt(squares[2]))
         spread = squares[0] - 2 * estimate * squares[1] + estimate**2 * squares[2]
         scale = squares[0] + estimate**2 * squares[2]
         spread = np.where(spread > ROUNDING * scale, spread, np.nan)

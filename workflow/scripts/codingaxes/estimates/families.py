@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from codingaxes.estimates import bootstrap, permutations
+from codingaxes.estimates import bootstrap, permutations, undefined
 
 FEWEST = 3  # networks of each family that an interval over networks needs
 BOTH = "networks and images"
@@ -65,12 +65,13 @@ def ratio_cells(frame, names, within=False):
     whole = np.isfinite(top + bottom).all(axis=0)
     top, bottom = top[:, whole], bottom[:, whole]
     sums = top.sum(axis=1, keepdims=True), bottom.sum(axis=1, keepdims=True)
-    value = bootstrap.ratio(*sums)[:, 0] if top.size else np.full(len(top), np.nan)
+    scale = np.abs(bottom).sum(axis=1, keepdims=True)
+    value = bootstrap.ratio(*sums, scale)[:, 0] if top.size else np.full(len(top), np.nan)
     numbers = {name: number for number, name in enumerate(names)}
     one, other = (
         frame[column].iloc[first].map(numbers).fillna(-1).to_numpy(int) for column in ("one", "other")
     )
-    without = bootstrap.ratio(sums[0] - top, sums[1] - bottom)
+    without = bootstrap.ratio(sums[0] - top, sums[1] - bottom, scale)
     return Cells(value, without, one, other, within, top, bottom)
 
 
@@ -114,7 +115,8 @@ def correlation_cells(predictions, ceilings, names):
     -------
     Cells
     """
-    ceilings = ceilings.where(ceilings > 0) if ceilings.notna().any() else ceilings.fillna(1.0)
+    known = ceilings.where(ceilings > undefined.NO_CEILING)
+    ceilings = known if ceilings.notna().any() else ceilings.fillna(1.0)
     table = predictions[predictions.network.isin(names)].set_index(["image_id", "network", "roi"])
     columns = [table[name].unstack(["network", "roi"]) for name in ("predicted", "measured")]
     about, (predicted, measured) = columns[0].columns, map(pd.DataFrame.to_numpy, columns)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from codingaxes.estimates import bootstrap
+from codingaxes.estimates import bootstrap, undefined
 from codingaxes.names import BRAIN, GROUP, LARGEST, NOISE, SIGNS
 
 MAIN = "l2"  # the main attacks, and their norm: all that the study concludes is about these
@@ -85,9 +85,9 @@ def in_own_units(change, sd):
     Returns
     -------
     Series
-        Missing where the predictions do not vary, or nothing is known of them.
+        Missing where the predictions vary by rounding alone, or nothing is known of them.
     """
-    return change / sd.where(sd > 0)
+    return change / sd.where(undefined.moves(sd))
 
 
 def sensitivity(change, subjects, images, rng, draws):
@@ -163,15 +163,15 @@ def relative_transfer(change, reference):
     Parameters
     ----------
     change, reference : arrays of one shape
-        Means, or sums, over the same images and directions.
+        Means over the same images and directions, SD.
 
     Returns
     -------
     array
-        NaN where the reference is 0. `bootstrap.bootstrap_ratios` and `bootstrap.bootstrap_mean_ratio` give
-        the intervals of this ratio.
+        NaN where the reference is 0 or rounding, see `undefined.moves`. `bootstrap.bootstrap_ratios` and
+        `bootstrap.bootstrap_mean_ratio` give the intervals of this ratio.
     """
-    return bootstrap.ratio(change, reference)
+    return np.where(undefined.moves(reference), bootstrap.ratio(change, reference), np.nan)
 
 
 def main_radius(attacks):
@@ -244,9 +244,9 @@ def over_ceiling(r, ceiling):
     Returns
     -------
     Series
-        Missing where there is no ceiling (data without repetitions), or where it is 0.
+        Missing where there is no ceiling (data without repetitions), or where it is 0 but for rounding.
     """
-    return r / ceiling.where(ceiling > 0)
+    return r / ceiling.where(ceiling > undefined.NO_CEILING)
 
 
 def rank_correlation(x, y):
@@ -269,7 +269,7 @@ def rank_correlation(x, y):
     """
     both = x.notna() & y.notna()
     x, y = x[both], y[both]
-    defined = len(x) > 2 and x.nunique() > 1 and y.nunique() > 1
+    defined = len(x) >= undefined.FEWEST and not (undefined.constant(x) or undefined.constant(y))
     return (float(spearmanr(x, y).statistic) if defined else float("nan")), len(x)
 
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import false_discovery_control, rankdata
 
+from codingaxes.estimates import undefined
+
 # Statistics of two permutations that differ by less are ties: rounding must not decide a p-value.
 TIE = 1e-9
+COLLINEAR = 1e-6  # of the variation of a predictor: what others leave of it if it follows from them
 
 
 def differs(labels):
@@ -95,9 +98,10 @@ def rank_p(x, y, draws, rng):
         constant.
     """
     known = ~(np.isnan(x) | np.isnan(y))
-    x, y = rankdata(x[known]), rankdata(y[known])
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    x, y = x[known], y[known]
+    if len(x) < undefined.FEWEST or undefined.constant(x) or undefined.constant(y):
         return np.nan, np.nan
+    x, y = rankdata(x), rankdata(y)
     orders, _ = _permutations(len(x), draws, rng)
     size = np.abs((x[orders] - x.mean()) @ (y - y.mean()))
     largest = np.abs(np.sort(x - x.mean()) @ np.sort(y - y.mean()))  # no permutation has more
@@ -151,6 +155,44 @@ class Regression:
     exact: bool  # all permutations there are, rather than random ones
 
 
+def independent(predictors, known):
+    """Split predictors over pairs into those that can be regressed on together, and those to leave out.
+
+    A predictor is left out if it is the same for all pairs, or is a combination of the predictors before it:
+    of two that say the same, the first one stays.
+
+    Parameters
+    ----------
+    predictors : dict of str to array (networks, networks)
+    known : array of bool (networks, networks)
+        Pairs that have a response; only those above the diagonal count.
+
+    Returns
+    -------
+    kept : dict of str to array
+    left_out : dict of str to str
+        Why each of the others cannot be told apart.
+    """
+    pairs = np.triu_indices(len(known), 1)
+    observed = tuple(index[known[pairs]] for index in pairs)
+    kept, left_out, columns = {}, {}, [np.ones(len(observed[0]))]
+    for name, matrix in predictors.items():
+        values = np.asarray(matrix, np.float64)[observed]
+        if not len(values) or undefined.constant(values):
+            left_out[name] = f"the same for all {len(values)} pairs"
+            continue
+        design = np.column_stack(columns)
+        weights = np.linalg.lstsq(design, values, rcond=None)[0]
+        size = np.linalg.norm(values - values.mean())
+        if np.linalg.norm(values - design @ weights) <= COLLINEAR * size:
+            others = [other for other, weight in zip(kept, weights[1:], strict=True) if abs(weight) > 1e-3]
+            left_out[name] = f"follows from {' and '.join(others)} over the {len(values)} pairs"
+            continue
+        kept[name] = matrix
+        columns.append(values)
+    return kept, left_out
+
+
 def regress_pairs(response, predictors, draws, rng):
     """Regress a matrix over pairs of networks on several others, with p-values by permutation (MRQAP).
 
@@ -201,7 +243,7 @@ def regress_pairs(response, predictors, draws, rng):
     y, x = response[observed], matrices[:, *observed].T
     if len(y) < len(names) + 2:
         raise ValueError(f"{len(names)} predictors need {len(names) + 2} pairs at least, not {len(y)}")
-    if np.ptp(y) == 0:
+    if undefined.constant(y):
         raise ValueError(f"the response is the same for all {len(y)} pairs: nothing to explain")
     _check_predictors(names, x)
     orders, exact = _permutations(networks, draws, rng)

@@ -70,14 +70,14 @@ def equal_r(values, without, r, robust, architectures, labels):
     Returns
     -------
     EqualR
-        Missing where r is, or predictors are collinear, or as many as there are networks.
+        Missing where r or a value is, or predictors are collinear, or as many as there are networks.
     """
     dummies = [architectures == name for name in dict.fromkeys(architectures)]
 
     def coefficient(kept, members, of):
         present = [dummy.astype(float) for dummy in dummies if dummy[kept].any()]
         design = np.column_stack([*present, r, members])[kept]
-        enough = len(design) > design.shape[1] and np.isfinite(design).all()
+        enough = len(design) > design.shape[1] and np.isfinite(design).all() and np.isfinite(of[kept]).all()
         if not enough or np.linalg.matrix_rank(design) < design.shape[1]:
             return np.full(np.shape(of)[1:], np.nan)[()]
         return np.linalg.lstsq(design, of[kept], rcond=None)[0][-1]

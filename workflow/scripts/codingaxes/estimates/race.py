@@ -6,6 +6,8 @@ import math
 import numpy as np
 from scipy.stats import rankdata
 
+from codingaxes.estimates.undefined import constant
+
 TIE = 1e-9  # statistics of two permutations that differ by less are ties
 FEWEST = 4  # networks for a regression of which each is left out in turn
 
@@ -30,7 +32,7 @@ def rank_test(x, y, draws, rng):
         Spearman's; its p-value; and the smallest p that any outcome of this kind could have had. NaN for
         fewer than three networks, or where a column is constant.
     """
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < 3 or constant(x) or constant(y):
         return (float("nan"),) * 3
     ranks, others = (_standardised(rankdata(column)) for column in (x, y))
     exact = math.factorial(len(x)) <= draws
@@ -54,7 +56,7 @@ def _standardised(column):
 
 def slope(x, y):
     """Regress y on x: the slope and Pearson's r; NaN for fewer than three rows or a constant column."""
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < 3 or constant(x) or constant(y):
         return float("nan"), float("nan")
     covariance = np.cov(x, y)
     return float(covariance[0, 1] / covariance[0, 0]), float(np.corrcoef(x, y)[0, 1])
@@ -75,8 +77,8 @@ def left_out(x, y, groups):
     Returns
     -------
     float
-        At most 1. NaN where fewer than `FEWEST` networks are there, or fewer than three or a constant x are
-        left to draw a line.
+        At most 1. NaN where fewer than `FEWEST` networks are there, y is constant, or fewer than three or a
+        constant x are left to draw a line.
     """
     x, y, groups = np.asarray(x, np.float64), np.asarray(y, np.float64), np.asarray(groups)
     if len(x) < FEWEST:
@@ -84,9 +86,11 @@ def left_out(x, y, groups):
     errors = np.empty((2, len(x)))
     for group in np.unique(groups):
         out = groups == group
-        if (~out).sum() < 3 or np.ptp(x[~out]) == 0:
+        if (~out).sum() < 3 or constant(x[~out]):
             return float("nan")
         line = np.polynomial.Polynomial.fit(x[~out], y[~out], 1)
         errors[:, out] = y[out] - line(x[out]), y[out] - y[~out].mean()
+    if constant(y):
+        return float("nan")
     squares = np.square(errors).sum(axis=1)
-    return float(1 - squares[0] / squares[1]) if squares[1] else float("nan")
+    return float(1 - squares[0] / squares[1])

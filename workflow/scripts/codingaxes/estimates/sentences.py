@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from codingaxes.estimates import undefined
 from codingaxes.names import BRAIN
 
 OPENING = """\
@@ -88,11 +89,22 @@ def question_of(number):
 
 
 def describe_number(number):
-    """Say one number: what it is of, its estimate, its interval, and n."""
-    interval = f"[{number.ci_low:7.4f}, {number.ci_high:7.4f}]"
-    shown = "" if np.isnan(number.ci_low) else interval
+    """Say one number: what it is of, its estimate, its interval, and n; or why it is undefined."""
+    if np.isnan(number.estimate):
+        return f"  {name_of(number):54s} undefined, n = {number.n}:\n      {number.reason}"
+    ends = f"[{significant(number.ci_low):>8s}, {significant(number.ci_high):>8s}]"
+    shown = "" if np.isnan(number.ci_low) else ends
     alone = "   images alone" if number.resampled == "images" else ""
-    return f"  {name_of(number):56s} {number.estimate:8.4f} {shown:{len(interval)}s} n = {number.n}{alone}"
+    estimate = significant(number.estimate)
+    return f"  {name_of(number):54s} {estimate:>8s} {shown:{len(ends)}s} n = {number.n}{alone}"
+
+
+def significant(value):
+    """Write a number with four decimals, or with as many more as its first two digits need."""
+    size = abs(value)
+    if size == 0 or not size < 0.01:
+        return f"{value:.4f}"
+    return f"{value:.5f}" if size >= 1e-4 else f"{value:.1e}"
 
 
 def name_of(number):
@@ -141,6 +153,8 @@ def describe_verdicts(families, predictivity):
     about = predictivity[predictivity.roi == "all"].set_index("comparison")
     equal, stable = about.loc["families"], about.loc["sensitivity_at_equal_r"]
     lines += ["", f"Difference of prediction within {equal.margin:g} (90% interval)? {said(equal)}."]
+    if equal.n_images < undefined.FEW_IMAGES:
+        lines[-1] += f" There are only {equal.n_images} held-out images."
     lines += ["Log sensitivity at equal r, robust - standard:"]
     if np.isnan(stable.difference):
         return heading + "\n".join([*lines[:-1], ""])
@@ -149,9 +163,10 @@ def describe_verdicts(families, predictivity):
 
 def difference_of(row):
     """Say a difference with its interval."""
+    difference = "undefined" if np.isnan(row.difference) else significant(row.difference)
     if np.isnan(row.ci_low):
-        return f"{row.difference:9.4f} {'':20s}"
-    return f"{row.difference:9.4f} [{row.ci_low:8.4f}, {row.ci_high:8.4f}]"
+        return f"{difference:>9s} {'':20s}"
+    return f"{difference:>9s} [{significant(row.ci_low):>8s}, {significant(row.ci_high):>8s}]"
 
 
 def said(row):

@@ -292,6 +292,8 @@ def key_of(looks, names, markers=True):
         label = words.family(row.family).capitalize()
         if row.family == "robust":
             label = f"Robust, training radius {words.number(row.training_radius)}"
+            if row.training_radius == 0:  # the table has l2 radii only
+                label = "Robust, in another norm"
         handles.append(mark("s", label, color=row.color))
     networks = rows[rows.family != BRAIN].drop_duplicates("architecture") if markers else rows[:0]
     return handles + [mark(row.marker, words.architecture(row.architecture)) for row in networks.itertuples()]

@@ -13,7 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
 from codingaxes.figures import words
 from codingaxes.names import BRAIN, NOISE
@@ -179,20 +179,39 @@ def root_scale(low, high):
 
 
 def root_ticks(norm, apart=0.08):
-    """Choose ticks of a `root_scale`: its lower end and round numbers `apart` from it, at most six."""
+    """Choose ticks of a `root_scale`: both ends, and round numbers `apart` from them; at most six."""
     steps = [base * 10.0**power for power in range(-6, 1) for base in (1, 2, 5)]
-    within = [step for step in steps if apart < float(norm(step)) and step <= norm.vmax][-12:]
-    spread = [step for place, step in enumerate(reversed(within)) if place % 2 == 0][:5]
-    return [norm.vmin, *sorted(spread)]
+    within = [step for step in steps if apart < float(norm(step)) < 1 - apart and step < norm.vmax][-12:]
+    spread = [step for place, step in enumerate(reversed(within)) if place % 2 == 0][:4]
+    return [norm.vmin, *sorted(spread), norm.vmax]
 
 
 def plain_log(axis, which="y", steps=(1.0, 2.0, 3.0, 5.0)):
     """Make an axis logarithmic, with plain numbers at `steps` times powers of ten."""
     axis.set(**{f"{which}scale": "log"})
     ticks = axis.yaxis if which == "y" else axis.xaxis
-    ticks.set_major_locator(LogLocator(subs=steps, numticks=5))  # many decades: not each has a tick
+    ticks.set_major_locator(FewDecades(steps))
     ticks.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
     ticks.set_minor_formatter(NullFormatter())
+
+
+class FewDecades(Locator):
+    """Put ticks at steps times powers of ten, and at more steps where an axis would have fewer than two."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def __call__(self):
+        """Choose ticks for the present ends of the axis."""
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin, vmax):
+        """Choose ticks between two ends; of many decades not each has one."""
+        for steps in (self.steps, (1.0, 2.0, 5.0), (1.0, 2.0, 3.0, 5.0)):
+            ticks = LogLocator(subs=steps, numticks=5).tick_values(vmin, vmax)
+            if np.count_nonzero((min(vmin, vmax) <= ticks) & (ticks <= max(vmin, vmax))) > 1:
+                return ticks
+        return MaxNLocator(4).tick_values(vmin, vmax)
 
 
 def plain_symlog(axis, linear, which="y"):

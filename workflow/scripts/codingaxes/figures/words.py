@@ -81,9 +81,17 @@ def note(text):
     return "\n".join(textwrap.fill(line, 6 + len(line) // math.ceil(len(line) / LINE)) for line in lines)
 
 
-def correlation(value):
-    """Write a rank correlation as it stands in a panel."""
-    return "undefined" if pd.isna(value) else signed_number(value)
+def count(number, noun):
+    """Write a number of things: 1 subject, 4 subjects."""
+    return f"{number:.0f} {noun}{'' if number == 1 else 's'}"
+
+
+def ranks(n, value, other=None):
+    """Write rank correlations over n networks as they stand in a panel; only n where they are undefined."""
+    if pd.isna(value):
+        return f"n = {count(n, 'network')}"
+    second = "" if other is None or pd.isna(other) else f" ({signed_number(other)})"
+    return f"ρ = {signed_number(value)}{second}, n = {n:.0f}"
 
 
 def family(name):

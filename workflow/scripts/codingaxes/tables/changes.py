@@ -15,6 +15,7 @@ from codingaxes.tables.columns import (
     NETWORK,
     NORM,
     RADIUS,
+    REASON,
     ROI,
     SD,
     WANTED,
@@ -75,6 +76,7 @@ SENSITIVITIES = Table(
         "n_subjects": Column("int32", "subjects", "that were resampled; 1: none were"),
         "n_changes": Column("int32", "changes", "images, directions, draws, sources and subjects together"),
         "unconverged": Column("float64", "0 to 1", "share of attacks that have not converged; they are kept"),
+        "reason": REASON,
     },
 )
 
@@ -140,6 +142,7 @@ TRANSFERS = Table(
         "size": Column("float64", "norm, pixels in [0, 1]", "mean size of the perturbations", missing=True),
         "reached": Column("float64", "0 to 1", "share of the source's attacks that reached what was wanted"),
         "n_images": Column("int32", "images", "with a row that counts"),
+        "reason": REASON,
     },
 )
 
@@ -160,6 +163,7 @@ TRANSFER_ASYMMETRY = Table(
         "n_pairs": Column("int32", "pairs", "of networks, with positive transfer both ways"),
         "n_left_out": Column("int32", "pairs", "of networks, with transfer that is not positive one way"),
         "radius": RADIUS,
+        "reason": REASON,
     },
 )
 
@@ -207,6 +211,7 @@ FIXED_EFFECT = Table(
         "n_pairs": Column("int32", "pairs", "of source and target; of all regions: with region"),
         "n_left_out": Column("int32", "pairs", "in which no attack reached the wanted change"),
         "n_images": IMAGES,
+        "reason": REASON,
     },
 )
 
@@ -255,6 +260,7 @@ TRANSFER_CONTROLS_SUMMARY = Table(
         "absolute_of_target_low": LOW,
         "absolute_of_target_high": HIGH,
         "n_images": IMAGES,
+        "reason": REASON,
     },
 )
 
@@ -276,6 +282,7 @@ CHANGES = Table(
         "ci_low": LOW,
         "ci_high": HIGH,
         "n_images": IMAGES,
+        "reason": REASON,
     },
 )
 
@@ -339,5 +346,6 @@ ALGORITHMS = Table(
         "n": Column("int32", "models or pairs", "averaged"),
         "n_images": IMAGES,
         "unit": Column("string", "", "of estimate and difference"),
+        "reason": REASON,
     },
 )

@@ -102,4 +102,7 @@ ATTACK_RADIUS = Column("float64", "l2 norm, pixels in [0, 1]", "of the attack; 0
 CHANCE = Column(
     "float64", "0 to 1", "of random subspaces or perturbations: k / (pixels x colours)", missing=True
 )
+REASON = Column(
+    "string", "", "why values of the row, or their intervals, are missing (see `undefined`); empty: none is"
+)
 MAIN_RADIUS = Column("bool", "", "whether radius is in l2 and the main radius: the largest of the attacks l2")

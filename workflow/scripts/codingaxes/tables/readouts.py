@@ -1,6 +1,17 @@
 """Declare the tables of linear readouts, their predictions and their scores."""
 
-from codingaxes.tables.columns import IMAGE, LAYER, NETWORK, ROI, SCORE, SUBJECT, TARGET, Column, Table
+from codingaxes.tables.columns import (
+    IMAGE,
+    LAYER,
+    NETWORK,
+    REASON,
+    ROI,
+    SCORE,
+    SUBJECT,
+    TARGET,
+    Column,
+    Table,
+)
 
 TARGETS = Table(
     "targets",
@@ -94,6 +105,7 @@ LAYER_SCORES = Table(
         "layer": LAYER,
         "error": Column("float64", "variance of the target", "cross-validated inside the training images"),
         "r": Column("float64", "Pearson r", "on test images; chooses nothing", missing=True),
+        "reason": REASON,
         "alpha": Column("float64", "", "ridge penalty of that layer", missing=True),
         "alpha_at_edge": Column("bool", "", "alpha is the smallest or the largest of the grid"),
         "chosen": Column("bool", "", "layer of the region: smallest error of the group mean"),
@@ -118,6 +130,7 @@ SCORES = Table(
             missing=True,
         ),
         "n_train": Column("int32", "images", "images that the readout was fitted on"),
+        "reason": REASON,
     },
 )
 
@@ -131,6 +144,7 @@ CROSS_SUBJECT = Table(
         "subject": Column("string", "", "subject whose responses to training images were fitted"),
         "tested_on": Column("string", "", "subject whose responses to test images are predicted"),
         **SCORE,
+        "reason": REASON,
     },
 )
 

@@ -5,6 +5,7 @@ from codingaxes.tables.columns import (
     IMAGE,
     L2_RADIUS,
     NETWORK,
+    REASON,
     REGION,
     RESPONSE,
     ROI,
@@ -101,6 +102,7 @@ SIMILARITY_MEANS = Table(
             missing=True,
         ),
         "n_images": Column("int32", "images", "with axes of both models"),
+        "reason": REASON,
     },
 )
 
@@ -150,6 +152,7 @@ RELIABILITY = Table(
         "high": Column("float64", "r", "97.5th percentile over random halves", missing=True),
         "n_pairs": Column("int32", "pairs", "of networks"),
         "n_images": Column("int32", "images", "with axes of all networks"),
+        "reason": REASON,
     },
 )
 
@@ -166,14 +169,25 @@ SIMILARITY_REGRESSION = Table(
             "",
             "different architecture, different training, both robust, or difference of log sensitivity",
         ),
-        "coefficient": Column("float64", "log similarity per unit", "the other predictors held fixed"),
-        "standardised": Column("float64", "SD over pairs", "the same in SD of both"),
-        "p": Column("float64", "", "two-sided"),
-        "smallest_p": Column("float64", "", "smallest p that the test can give, however strong an effect"),
-        "p_adjusted": Column("float64", "", "p adjusted for the table, by Benjamini and Hochberg"),
-        "r_squared": Column("float64", "0 to 1", "of the whole regression"),
+        "coefficient": Column(
+            "float64", "log similarity per unit", "the other predictors held fixed", missing=True
+        ),
+        "standardised": Column("float64", "SD over pairs", "the same in SD of both", missing=True),
+        "p": Column("float64", "", "two-sided", missing=True),
+        "smallest_p": Column(
+            "float64", "", "smallest p that the test can give, however strong an effect", missing=True
+        ),
+        "p_adjusted": Column(
+            "float64", "", "p adjusted for the table, by Benjamini and Hochberg", missing=True
+        ),
+        "r_squared": Column("float64", "0 to 1", "of the whole regression", missing=True),
         "n_pairs": Column("int32", "pairs", "of networks"),
         "n_networks": Column("int32", "networks", "permuted"),
-        "permutations": Column("int32", "", "that p counts, the observed one included"),
+        "permutations": Column("int32", "", "that p counts, the observed one included; 0: no test"),
+        "reason": Column(
+            "string",
+            "",
+            "why there is no regression, or why this predictor is left out of it; empty: it is in it",
+        ),
     },
 )

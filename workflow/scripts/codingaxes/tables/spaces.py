@@ -10,6 +10,7 @@ from codingaxes.tables.columns import (
     CHANCE,
     FAMILY,
     NETWORK,
+    REASON,
     REGION,
     RESPONSE,
     ROI,
@@ -159,5 +160,6 @@ PREDICTORS = Table(
         ),
         "n_networks": Column("int32", "networks", "that have both"),
         "n_images": Column("int32", "images", "fewest that a change is the mean of"),
+        "reason": REASON,
     },
 )

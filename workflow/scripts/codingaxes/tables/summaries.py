@@ -15,6 +15,7 @@ from codingaxes.tables.columns import (
     LOW,
     NETWORK,
     RADIUS,
+    REASON,
     ROI,
     SD,
     WANTED,
@@ -68,6 +69,7 @@ NETWORK_MEASURES = Table(
         "radius": RADIUS,
         "unconverged": Column("float64", "0 to 1", "share of those attacks that have not converged; kept"),
         "n_probes": Column("int32", "images", "attacked"),
+        "reason": REASON,
     },
 )
 
@@ -89,6 +91,7 @@ NETWORK_CORRELATIONS = Table(
         "smallest_p": SMALLEST_P,
         "p_adjusted": P_ADJUSTED,
         "n_networks": Column("int32", "networks", "that have both measures"),
+        "reason": REASON,
     },
 )
 
@@ -114,6 +117,7 @@ AGREEMENT = Table(
         "ci_high": HIGH,
         "chance": CHANCE,
         "n_images": IMAGES,
+        "reason": REASON,
     },
 )
 
@@ -163,6 +167,7 @@ NUMBERS = Table(
         "n": Column("int32", "models or pairs", "averaged"),
         "n_images": Column("int32", "images", "averaged and resampled"),
         "unit": Column("string", "", "unit of estimate, ci_low and ci_high"),
+        "reason": REASON,
     },
 )
 
@@ -210,6 +215,7 @@ FAMILIES = Table(
         "n_robust": Column("int32", "networks", "robust"),
         "n_images": IMAGES,
         "unit": Column("string", "", "of standard, robust, difference and its interval"),
+        "reason": REASON,
     },
 )
 
@@ -248,5 +254,6 @@ PREDICTIVITY = Table(
         "n_networks": Column("int32", "networks", "compared"),
         "n_images": IMAGES,
         "unit": Column("string", "", "of difference, intervals and margin"),
+        "reason": REASON,
     },
 )
