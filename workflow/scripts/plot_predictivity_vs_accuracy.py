@@ -66,7 +66,7 @@ def describe(values, left_out):
         statements.append("ρ: Spearman's rank correlation over n networks, filled (open) marks; descriptive")
     if left_out:
         statements.append(f"{words.count(left_out, 'network')} of unknown accuracy left out")
-    return statements[0] + "; ".join(statements[1:])
+    return "\n".join(filter(None, [statements[0], "; ".join(statements[1:])]))
 
 
 if __name__ == "__main__":
