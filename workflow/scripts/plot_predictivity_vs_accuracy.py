@@ -60,13 +60,13 @@ def describe(values, left_out):
     kinds = "; ".join(values.accuracy_of.str.replace(r" \(.*\)$", "", regex=True).unique())  # without sources
     held, folds = words.span(values.n_test), words.span(values.n_train + values.n_test)
     statements = [
-        f"Accuracy: {kinds}; n = {held} held-out images, {folds} images in folds; {words.INTERVALS}\n"
+        f"Accuracy: {kinds}; n = {held} held-out images, {folds} images in folds; {words.INTERVALS}"
     ]
     if values.rank_correlation.notna().any():
         statements.append("ρ: Spearman's rank correlation over n networks, filled (open) marks; descriptive")
     if left_out:
         statements.append(f"{words.count(left_out, 'network')} of unknown accuracy left out")
-    return statements[0] + "; ".join(statements[1:])
+    return "\n".join(filter(None, [statements[0], "; ".join(statements[1:])]))
 
 
 if __name__ == "__main__":
