@@ -1,5 +1,6 @@
 """Tests of extract_features: in batches, resumed after an interruption, whatever the batch."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import extract_features
@@ -31,7 +32,8 @@ def run(tmp_path, monkeypatch):
     for file in files:
         Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(file)
     stimuli = pd.DataFrame({"image_id": [file[:2] for file in files], "nsd_id": range(N), "file": files})
-    stimuli = stimuli.assign(sha256="", split="train", probe=False)
+    digests = [sha256(Path(file).read_bytes()).hexdigest() for file in files]
+    stimuli = stimuli.assign(sha256=digests, split="train", probe=False)
     store.write("stimuli.parquet", STIMULI, stimuli)
     params = {"device": "cpu", "image_size": 64, "network": zoo.row("resnet")}
     inputs = {"stimuli": "stimuli.parquet", "weights": "weights.safetensors"}

@@ -38,7 +38,7 @@ def main(run):
     for roi, top, bottom in zip(regions, axes[0], axes[-1], strict=True):
         top.set_title(roi, pad=24)
         bottom.set_xlabel(LABEL["x"])
-    marks.footnote(figure, "one dot: one held-out image; in brackets: 95% bootstrap interval over images")
+    marks.footnote(figure, "one dot: one held-out image; in brackets: 95% interval over images")
     style.save(run, figure, values.join(scores, on=["network", "roi"]))
 
 

@@ -39,7 +39,7 @@ def main(run):
         handles.append(marks.dashed("Simulated brain's own sensitivity", style.COLORS[BRAIN]))
     note = f"n = {words.span(values.n_test)} held-out images for r, "
     note += f"{words.span(values.n_probes)} probe images for sensitivity; "
-    note += f"bars: 95% bootstrap intervals of r over images\n{words.unconverged(values, looks)}"
+    note += f"bars: 95% intervals of r over images\n{words.unconverged(values, looks)}"
     marks.legend_below(figure, handles, 4, note)
     style.save(run, figure, values)
 
