@@ -27,7 +27,7 @@ def main(run):
             "the table agreement is empty: this figure needs the simulated brain of the miniature"
         )
     regions = values.roi.unique()
-    values = style.in_order(values, measure=LABELS, roi=regions, network=names)
+    values = style.in_order(values.drop(columns="reason"), measure=LABELS, roi=regions, network=names)
     similarity, attacks = (values[values.measure == name] for name in ("similarity", "transfer_of_brain"))
     means = families(run, similarity.k.iloc[0], attacks.radius.iloc[0])
     chance = similarity.chance.iloc[0]

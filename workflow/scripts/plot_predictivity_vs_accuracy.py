@@ -60,7 +60,8 @@ def describe(values, left_out):
     kinds = "; ".join(values.accuracy_of.str.replace(r" \(.*\)$", "", regex=True).unique())  # without sources
     held, folds = words.span(values.n_test), words.span(values.n_train + values.n_test)
     statements = [
-        f"Accuracy: {kinds}; n = {held} held-out images, {folds} images in folds; bars: 95% intervals over images"
+        f"Accuracy: {kinds}; n = {held} held-out images, {folds} images in folds; "
+        "bars: 95% intervals over images"
     ]
     if values.rank_correlation.notna().any():
         statements.append("ρ: Spearman's rank correlation over n networks, filled (open) marks; descriptive")
