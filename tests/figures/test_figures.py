@@ -260,3 +260,12 @@ def test_several_radii_are_rows_from_the_smallest(pages):
     page, values = pages["attack_effects"]
     assert list(values.radius.unique()) == list(RADII) and len(page.axes) == len(RADII) * len(REGIONS)
     assert [axis.get_ylabel().split()[-1] for axis in page.axes[:: len(REGIONS)]] == ["0.3", "0.9"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 7, 18])
+def test_every_figure_is_drawn_for_few_and_for_many_networks(number, tmp_path):
+    planted.plant(tmp_path, zoo=planted.networks_of(number))
+    for figure in INPUTS:
+        written = planted.draw(tmp_path, figure)
+        assert len(pd.read_csv(written["csv"])) > 0, figure

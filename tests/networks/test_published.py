@@ -167,11 +167,18 @@ def test_a_patch_is_not_taken_for_a_class_token(identifier, layer, message):
 
 
 def test_a_class_token_is_found_wherever_its_parameter_lies():
-    load_network(small("test_vit?img_size=32", "blocks.0:cls", "norm:cls"), None, random_weights=True)
-    cait = small("cait_xxs24_224?img_size=32&depth=1&embed_dim=16&num_heads=2", "norm:cls")
-    load_network(cait, None, random_weights=True)
-    about = row("torchvision", "vit_b_32?image_size=32", size=32, **HALF) | {"layers": ["encoder.ln:cls"]}
-    load_network(about, None, random_weights=True)
+    of_torchvision = row("torchvision", "vit_b_32?image_size=32", size=32, **HALF)
+    for about in (
+        small("test_vit?img_size=32", "blocks.0:cls", "norm:cls"),
+        small("cait_xxs24_224?img_size=32&depth=1&embed_dim=16&num_heads=2", "norm:cls"),
+        of_torchvision | {"layers": ["encoder.ln:cls"]},
+    ):
+        net = load_network(about, None, random_weights=True)
+        for layer in about["layers"]:
+            whole = layer.removesuffix(":cls")
+            features = net.features(torch.rand(2, 3, 32, 32), [whole, layer])
+            tokens = features[whole].view(2, -1, features[layer].shape[1])
+            assert tokens.shape[1] > 1 and torch.equal(features[layer], tokens[:, 0])
 
 
 def test_values_of_pixels_of_0_to_255_are_refused_in_a_network_too():

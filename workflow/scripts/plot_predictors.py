@@ -32,7 +32,8 @@ def main(run):
     networks = store.read(run.input["networks"], NETWORKS)
     values = store.read(run.input["predictors"], PREDICTORS)
     known = values.dropna(subset=list(MEASURES), how="all")
-    sets = [name for name in [ALL, *networks.family.unique()] if name in set(known.among)]
+    # with too few networks for any correlation, that there is none is what the figure shows
+    sets = [name for name in [ALL, *networks.family.unique()] if name in set(known.among)] or [ALL]
     regions = [roi for roi in values.roi.unique() if roi != ALL]
     values = style.in_order(values, among=sets, roi=[*regions, ALL], predictor=NAMES)
     figure, axes = style.grid(len(MEASURES), len(sets), 2.0 + 0.34 * len(NAMES), sharey=True, sharex="row")
