@@ -35,9 +35,11 @@ def reach(
     limit=0,
     tolerance=0.01,
     accuracy=0.01,
+    begin=None,
     known=(),
     first=None,
     explore=None,
+    prior=None,
 ):
     """Find the smallest perturbations that change the response by a wanted amount.
 
@@ -49,15 +51,19 @@ def reach(
 
     Parameters
     ----------
-    respond, images, which, norm, direction, steps, limit, known, first, explore
+    respond, images, which, norm, direction, steps, limit, known, first, explore, prior
         As in `strongest.maximise`, but without "either"; known perturbations may have any size.
     wanted : float or tensor (n,)
         Change in the unit of the response, above 0.
     tolerance : float
         Share of the size that going on may have spared, for an image to be done, and to be flagged as
         converged; with one round, nothing is. It is measured, as in `strongest.maximise`.
-    accuracy : float
+    accuracy : float or tensor (n,)
         An effect is reached if it differs from the wanted one by at most this share.
+    begin : tensor (n, 3, h, w), optional
+        Perturbations to begin with, for instance those of a smaller wanted change: the first direction is
+        theirs, and the first size is taken from their change. Where it is not given, or changes the response
+        the wrong way, the search begins with the gradient at the image.
 
     Returns
     -------
@@ -77,13 +83,14 @@ def reach(
         check_choice("direction", direction, SIGNS)
     check_steps(steps)
     first = first if first is not None else value_and_gradient(explore or respond, images, which)
-    objective, slope = Objective.of(respond, images, direction, first, which, explore), first[1]
+    objective, slope = Objective.of(respond, images, direction, first, which, explore, prior), first[1]
     before = objective.before
     wanted = torch.as_tensor(wanted, dtype=before.dtype, device=before.device).expand_as(before)
     if not (wanted > 0).all():
         raise ValueError(f"wanted must be above 0, not {float(wanted.min()):g}; direction says which way")
+    accuracy = torch.as_tensor(accuracy, dtype=before.dtype, device=before.device).expand_as(before)
     search = _Search(objective, wanted, norm, accuracy)
-    rounds = _Rounds(search, slope, steps)
+    rounds = _Rounds(search, slope, steps, begin)
     for delta in known:
         search.note(delta, search.objective.at(delta))
     search.settle_strongest()
@@ -109,14 +116,31 @@ def reach(
 class _Rounds:
     """Search in rounds, each from the best point so far; what a round spares says who is done."""
 
-    def __init__(self, search, slope, steps):
+    def __init__(self, search, slope, steps, begin):
         self.search, self.steps = search, steps
         self.spent = torch.full_like(search.wanted, steps, dtype=torch.int32)
         self.converged = torch.zeros_like(search.reached)
-        gradient = wide(search.objective.sign, slope) * slope
-        radius = search.wanted / budgets.bound(slope, 1.0, search.norm).clamp_min(1e-30)
+        mean, radius = self.first_step(wide(search.objective.sign, slope) * slope, begin)
         # one of the first round's gradients is that at the images
-        search.settle(*search.descend(unit(gradient), search.limited(radius), steps - 1))
+        search.settle(*search.descend(mean, search.limited(radius), steps - 1))
+
+    def first_step(self, gradient, begin):
+        """Choose the first direction, of unit length, and the first size."""
+        search = self.search
+        mean = unit(search.objective.steer(gradient))
+        if search.objective.prior is None:
+            slope = budgets.bound(gradient, 1.0, search.norm)
+        else:  # of a linear response along the direction, without the box
+            slope = (gradient * mean).sum(dim=(1, 2, 3), dtype=torch.float64)
+            slope = slope / budgets.size(mean, search.norm).clamp_min(1e-30)
+        radius = search.wanted / slope.clamp_min(1e-30)
+        if begin is None:
+            return mean, radius
+        change, size = search.objective.at(begin), budgets.size(begin, search.norm)
+        search.note(begin, change)
+        usable = (change > 0) & (size > 0)
+        scaled = size * (search.wanted / change.clamp_min(1e-30)).clamp(0.5, 2.0)
+        return torch.where(wide(usable, begin), unit(begin), mean), torch.where(usable, scaled, radius)
 
     def go_on(self, limit, tolerance):
         """Make further rounds until images are done or the limit is reached."""
@@ -158,7 +182,7 @@ class _Search:
 
     def only(self, rows):
         """Give the search for some of the images, as far as it has come."""
-        part = _Search(self.objective.only(rows), self.wanted[rows], self.norm, self.tolerance)
+        part = _Search(self.objective.only(rows), self.wanted[rows], self.norm, self.tolerance[rows])
         for name in self.STATE:
             setattr(part, name, getattr(self, name)[rows])
         return part
@@ -197,7 +221,7 @@ class _Search:
             radius = self.follow(delta, change, gradient, radius)
             if objective.exact:  # otherwise only what full precision shows counts, in settling
                 self.note(delta, change)
-            mean = annealed(mean, gradient, step, steps)
+            mean = annealed(mean, objective.steer(gradient), step, steps)
         return mean, radius
 
     def follow(self, delta, change, gradient, radius):
@@ -233,6 +257,7 @@ class _Search:
             steps=steps,
             first=tuple(part[missed] for part in first),
             explore=None if objective.exact else objective.explore,
+            prior=objective.prior,
         )
         delta, change = torch.zeros_like(self.delta), torch.zeros_like(self.change)
         delta[missed] = attack.delta

@@ -58,9 +58,11 @@ def maximise(
     limit=0,
     tolerance=0.01,
     starts=(),
+    begin=None,
     known=(),
     first=None,
     explore=None,
+    prior=None,
 ):
     """Find perturbations of at most a given size that change the response the most.
 
@@ -99,6 +101,9 @@ def maximise(
         by the last round, or where there was one alone, by its second half, which says little.
     starts : sequence of tensors (n, 3, h, w)
         Directions of further attempts, of `steps` gradients each. The best attempt is continued.
+    begin : tensor (n, 3, h, w), optional
+        Direction that the first attempt begins with, for instance the perturbation of a smaller budget. Where
+        it is not given, or zero, the gradient at the image.
     known : sequence of tensors (n, 3, h, w)
         Perturbations inside the budget, for instance of a smaller one. Each costs a forward pass, and the
         result is never weaker. One that is better shows that the search had not converged.
@@ -107,6 +112,10 @@ def maximise(
     explore : callable, optional
         The same response in a cheaper precision, for gradients. Every change that is reported is of
         `respond`.
+    prior : callable, (n, 3, h, w) -> (n, 3, h, w), optional
+        Linear map, symmetric and positive definite, that gradients pass before they are followed. It prefers
+        some perturbations to others of the same size; see `synthesis.priors`. With it a perturbation is not
+        the strongest of its size.
 
     Returns
     -------
@@ -125,7 +134,8 @@ def maximise(
     if isinstance(direction, str):
         check_choice("direction", direction, (*SIGNS, "either"))
     settings = {"which": which, "norm": norm, "algorithm": algorithm, "steps": steps, "limit": limit}
-    settings |= {"tolerance": tolerance, "starts": starts, "known": known, "explore": explore}
+    settings |= {"tolerance": tolerance, "starts": starts, "begin": begin, "known": known}
+    settings |= {"explore": explore, "prior": prior}
     first = first if first is not None else value_and_gradient(explore or respond, images, which)
     if isinstance(direction, str) and direction == "either":
         up, down = (
@@ -137,12 +147,14 @@ def maximise(
 
 def _maximise(respond, images, radius, direction, first, settings):
     """Make the attack of `maximise` in one direction, with arguments that have been checked."""
-    objective = Objective.of(respond, images, direction, first, settings["which"], settings["explore"])
-    gradient = first[1]
+    evidence = {name: settings[name] for name in ("which", "explore", "prior")}
+    objective, gradient = Objective.of(respond, images, direction, first, **evidence), first[1]
     ball, steps = Ball(images, radius, settings["norm"]), settings["steps"]
-    search = _Search(objective, ball, wide(objective.sign, gradient) * gradient)
-    algorithm = ALGORITHMS[settings["algorithm"]]
-    for start in (None, *settings["starts"]):
+    search = _Search(objective, ball, objective.steer(wide(objective.sign, gradient) * gradient))
+    algorithm, begin = ALGORITHMS[settings["algorithm"]], settings["begin"]
+    if begin is not None:
+        begin = torch.where(_given(begin), begin, search.gradient)
+    for start in (begin, *settings["starts"]):
         search.attempt(algorithm, steps, start)
     search.judge(settings["tolerance"])
     if algorithm is ascent:
@@ -226,15 +238,16 @@ class Objective:
     which: torch.Tensor | None  # (n,) see `maximise`
     explore: callable
     explored: torch.Tensor  # (n,)
+    prior: callable = None
 
     @staticmethod
-    def of(respond, images, direction, first, which, explore):
+    def of(respond, images, direction, first, which, explore, prior=None):
         """Make an objective from the arguments of `maximise`."""
         explored = first[0]
         before = explored if explore is None else forward(respond, images, which)
         sign = SIGNS[direction] if isinstance(direction, str) else direction
         sign = torch.as_tensor(sign, dtype=before.dtype, device=before.device).expand_as(before)
-        return Objective(respond, images, sign, before, which, explore or respond, explored)
+        return Objective(respond, images, sign, before, which, explore or respond, explored, prior)
 
     @property
     def exact(self):
@@ -245,7 +258,11 @@ class Objective:
         """Give the objective of some of the images."""
         which = None if self.which is None else self.which[rows]
         parts = (self.images[rows], self.sign[rows], self.before[rows], which)
-        return Objective(self.respond, *parts, self.explore, self.explored[rows])
+        return Objective(self.respond, *parts, self.explore, self.explored[rows], self.prior)
+
+    def steer(self, gradient):
+        """Give the direction that a gradient (n, 3, h, w) is followed in."""
+        return gradient if self.prior is None else self.prior(gradient)
 
     def with_gradient(self, delta):
         """Compute changes (n,) and their gradients (n, 3, h, w)."""
@@ -289,8 +306,13 @@ def _climb(objective, gradient, proposals, steps):
         if step <= steps // 2:
             halfway = change
         if step < steps:
-            delta = proposals.send((reached, gradient))
+            delta = proposals.send((reached, objective.steer(gradient)))
     return change, best, halfway
+
+
+def _given(direction):
+    """Say which of some directions (n, 3, h, w) are not zero, (n, 1, 1, 1)."""
+    return direction.flatten(1).any(dim=1).view(-1, 1, 1, 1)
 
 
 @torch.no_grad()
