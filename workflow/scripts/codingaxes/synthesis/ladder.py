@@ -23,8 +23,9 @@ def grow(respond, images, radii, **settings):
     Yields
     ------
     strongest.Attack
-        One for each radius. With a prior it is not the strongest of its size, but that of the images along
-        which the prior leads.
+        One for each radius. With a prior it is not the strongest of its size: it solves
+        δ = s · prior(gradient at δ) with the s that gives δ its size. Of the points on the way there it is
+        the one of the largest change, which may be a little more.
 
     Raises
     ------
