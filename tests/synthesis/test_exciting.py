@@ -28,7 +28,7 @@ def silent(threshold):
 @pytest.mark.parametrize("prior", [NO_PRIOR, smooth])
 def test_a_linear_response_is_driven_to_the_corner_of_the_box_from_any_start(start, prior):
     weights = randn(3, 8, 8)
-    rounds = {"steps": 40, "limit": 400, "tolerance": 1e-3}
+    rounds = {"steps": 60, "limit": 1000, "tolerance": 1e-5}
     starts = {"grey": grey(), "noise": rand(2, 3, 8, 8, seed=5), "black": torch.zeros(2, 3, 8, 8).double()}
     for direction, sign in SIGNS.items():
         made = exciting.excite(linear(weights), starts[start], direction=direction, prior=prior, **rounds)
