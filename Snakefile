@@ -26,6 +26,7 @@ include: "rules/attacks.smk"
 include: "rules/transfer.smk"
 include: "rules/axes.smk"
 include: "rules/similarity.smk"
+include: "rules/control.smk"
 include: "rules/summaries.smk"
 include: "rules/figures.smk"
 
