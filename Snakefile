@@ -41,6 +41,7 @@ rule all:
         "results/summaries/transfers.csv",
         "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
         "results/summaries/regression.csv",
+        "results/summaries/control_slopes.csv",
         "results/summaries/predictors.csv" if HAS_BRAIN else [],
         "results/summaries/predictivity.csv",
 

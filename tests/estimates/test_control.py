@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from planted import MODELS, ZOO
-from planted_synthesis import ARMS, MISSED, STARTS, WANTED, synthesised
+from planted_control import ARMS, MISSED, STARTS, WANTED, synthesised
 from scipy.stats import linregress
 
 from codingaxes.estimates import bootstrap, control

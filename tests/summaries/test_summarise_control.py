@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from planted import MODELS, NETWORKS, REGIONS, ZOO, plant_networks, run
-from planted_synthesis import (
+from planted_control import (
     ARMS,
     CONTROLS,
     MISSED,

@@ -1,9 +1,9 @@
 """Define the measures of control once: do responses follow where a model predicts that they go?
 
-Notation: r is a response in SD of the measured response over training images. Its natural level is
-(r - q01) / (q99 - q01), with the quantiles 0.01 and 0.99 of the same model's responses to natural images, so
-that 0 to 1 is nature. The *maker* is the model that an image was made for, a *reviewer* any model that it is
-shown to. Both see the saved 8-bit file.
+Notation: r is a response in SD of the measured response over training images. Its natural level (see
+`levels`) is (r - q01) / (q99 - q01), with the quantiles 0.01 and 0.99 of the same model's responses to
+natural images, so that 0 to 1 is nature. The *maker* is the model that an image was made for, a *reviewer*
+any model that it is shown to. Both see the saved 8-bit file.
 
 Sources: J. S. Prince and colleagues (2026), parametric neural control (bioRxiv 10.64898/2026.08.16.745063),
 bring images to levels of a predicted response; G. Gaziv, M. J. Lee & J. J. DiCarlo, Strong and precise
