@@ -26,8 +26,8 @@ include: "rules/attacks.smk"
 include: "rules/transfer.smk"
 include: "rules/axes.smk"
 include: "rules/similarity.smk"
-include: "rules/control.smk"
 include: "rules/summaries.smk"
+include: "rules/control.smk"
 include: "rules/figures.smk"
 
 
