@@ -208,6 +208,32 @@ def test_judges_that_know_no_categories_leave_evidence_missing(tmp_path):
     assert rows.xs("all").change.to_numpy() == pytest.approx(rows.xs("FFA").change)
 
 
+def test_in_a_study_whose_networks_know_no_categories_all_evidence_is_missing(tmp_path):
+    made, reviews = synthesised(images=STARTS[:1])
+    reviews[["evidence", "evidence_before"]] = np.nan
+    _, ladder, evidence = summarised(tmp_path, made, reviews)
+    assert evidence[["evidence_before", "evidence", "change"]].isna().all(axis=None)
+    assert set(evidence.reason) == {undefined.NO_JUDGE, undefined.NO_EVIDENCE}
+    assert (evidence.radius > 0).all() and ladder.change.notna().all()
+
+
+def test_a_study_of_one_network_has_its_own_slopes_and_no_judge(tmp_path):
+    slopes, ladder, evidence = summarised(tmp_path, *synthesised(NETWORKS[:1]))
+    assert slopes.xs("none", level="control").slope.to_numpy() == pytest.approx(1)
+    assert set(ladder.architectures) == {"itself"} and not ladder.twin.any()
+    assert set(evidence.reason) == {undefined.NO_JUDGE}
+
+
+def test_controls_that_were_made_for_one_arm_alone_have_rows_of_that_arm_alone(tmp_path):
+    made, reviews = synthesised(images=STARTS[:1])
+    made, reviews = (rows[(rows.control == "none") | (rows.arm == ARMS[0])] for rows in (made, reviews))
+    for table in summarised(tmp_path, made, reviews):
+        arms = table.reset_index().groupby("control").arm.unique()
+        assert set(arms["none"]) == set(ARMS) and list(arms["blend"]) == list(arms["phase_scrambled"]) == [
+            "pixels"
+        ]
+
+
 def test_controls_stand_beside_the_images_that_were_made_at_the_same_size(tables):
     rows = tables[2].loc["robust", BRAIN, "FFA", "increase", "pixels"].xs(3, level="step")
     rows = rows.loc[list(CONTROLS)]
