@@ -28,6 +28,7 @@ include: "rules/axes.smk"
 include: "rules/similarity.smk"
 include: "rules/synthesis.smk"
 include: "rules/summaries.smk"
+include: "rules/control.smk"
 include: "rules/figures.smk"
 
 
@@ -41,6 +42,7 @@ rule all:
         "results/summaries/transfers.csv",
         "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
         "results/summaries/regression.csv",
+        "results/summaries/control_slopes.csv",
         "results/summaries/predictors.csv" if HAS_BRAIN else [],
         "results/summaries/predictivity.csv",
 

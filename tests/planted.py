@@ -11,6 +11,7 @@ from codingaxes.tables import (
     attacks,
     axes,
     changes,
+    control,
     networks,
     readouts,
     sensitivity,
@@ -18,6 +19,7 @@ from codingaxes.tables import (
     spaces,
     store,
     summaries,
+    synthesis,
     transfer,
 )
 
@@ -33,7 +35,8 @@ NETWORKS = list(ZOO.network)
 MODELS = [*NETWORKS, BRAIN]
 REGIONS, SUBJECTS = ("FFA", "PPA"), ("subj01", "subj02", "subj03")
 IMAGES = [f"nsd_{number:05d}" for number in range(8)]
-STEPS = (attacks, axes, changes, networks, readouts, sensitivity, similarity, spaces, summaries, transfer)
+STEPS = (attacks, axes, changes, control, networks, readouts, sensitivity, similarity, spaces, summaries)
+STEPS += (synthesis, transfer)
 TABLES = {
     table.name: table for module in STEPS for table in vars(module).values() if hasattr(table, "columns")
 }
@@ -61,6 +64,8 @@ DEFAULTS = {
     "jacobians": {"response": "voxels", "roi": "FFA"},
     "inherited": {"layer": "late"},
     "profiles": {"response": "voxels", "roi": "FFA", "n_images": len(IMAGES)},
+    "synthesis": {"start": "natural", "file": "image.png"},
+    "peer_review": {"start": "natural", "file": "image.png"},
     "alignment": {"attack": "l2", "response": "voxels", "roi": "FFA", "direction": "increase"},
 }
 
