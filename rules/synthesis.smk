@@ -9,7 +9,9 @@ makes   results/synthesis/chosen_images.parquet           natural images that sy
 """
 
 # Parameters that both rules that make images share.
-SYNTHESIS = {name: config["synthesis"][name] for name in ("arms", "exponent", "steps", "tolerance", "batch_size")}
+SYNTHESIS = {
+    name: config["synthesis"][name] for name in ("arms", "exponent", "steps", "tolerance", "batch_size")
+}
 SYNTHESIS |= {name: config[name] for name in ("device", "image_size", "seed")}
 SYNTHESIS["precision"] = config["attacks"]["precision"]
 

@@ -65,7 +65,6 @@ class Maker:
         # as far from mid grey as the median natural image
         self.radius = float((natural - GREY).flatten(1).norm(dim=1).median())
         self.natural = dict(zip(stimuli.image_id, natural, strict=True))
-        self.prior = {"pixels": None, "fourier": priors.coarse(run.params["exponent"], (size, size))}
         self.starts = self.list_starts(store.read(run.input["chosen"], CHOSEN_IMAGES))
 
     def list_starts(self, chosen):
@@ -88,19 +87,25 @@ class Maker:
         which = torch.tensor([self.column[roi] for roi in rows.roi], device=self.device)
         sign = torch.tensor([SIGNS[name] for name in rows.direction], device=self.device)
         settings = {name: self.params[name] for name in ("steps", "limit", "tolerance")}
-        settings |= {"prior": self.prior[arm], "norm": self.radius if limited else None}
+        settings["norm"] = self.radius if limited else None
         seeds = [
             self.run.seed("dead", row.roi, row.direction, row.start, row.draw) for row in rows.itertuples()
         ]
 
         def work(begin, which, sign, seeds):
             about = {"which": which, "direction": sign, "seeds": seeds.tolist()}
+            about["prior"] = self.prior(begin) if arm == "fourier" else None
             return exciting.excite(self.respond, begin, **about, **settings)
 
         parts = self.fitting(work, begin, which, sign, torch.tensor(seeds))
         made = exciting.Exciting.joined(parts)
         limit = {"limited": limited, "radius": self.radius if limited else np.nan}
         return self.develop(rows.assign(arm=arm, **limit), begin, made, which)
+
+    def prior(self, images):
+        """Make the prior of some images."""
+        exponents = torch.full((len(images),), self.params["exponent"], device=self.device)
+        return priors.Coarse(exponents, images.shape[2:])
 
     def start_image(self, row):
         """Make the image (3, h, w) that a search begins with."""
