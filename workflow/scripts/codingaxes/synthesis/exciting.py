@@ -75,7 +75,7 @@ def excite(
         Largest l2 distance of the image from mid grey, pixels in [0, 1]. A start gets this distance, but for
         mid grey itself. None: the whole pixel box.
     prior : callable, optional
-        As in `strongest.maximise`; for instance `priors.coarse`.
+        As in `strongest.maximise`; for instance `priors.Coarse`.
     seeds : sequence of int (n,), optional
         Of the noise that a dead start gets; 0 for all if not given.
     steps : int
