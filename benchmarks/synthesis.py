@@ -79,9 +79,10 @@ def main():
             rows += to_levels(name, respond, images, options)
         if "exciting" in options.parts:
             rows += most_exciting(name, respond, images, options)
-    table = pd.DataFrame(rows)
-    if options.csv:
-        table.to_csv(options.csv, index=False)
+        table = pd.DataFrame(rows)
+        if options.csv:
+            table.to_csv(options.csv, index=False)
+        print(f"{name} done", flush=True)
     if "levels" in options.parts:
         report_levels(table[table.part == "levels"])
     if "exciting" in options.parts:
@@ -93,9 +94,8 @@ def load(name, options):
     if name != RESNET18:
         respond, images = face_body_house(ROOT / "resources/zoo", name, 100)
         return Counted(respond), images.contiguous()
-    options.images, few = 100, options.images
-    networks, images = prepare(options)
-    options.images = few
+    asked = {"quick": options.quick, "cache": options.cache, "images": 100, "photographs": None}
+    networks, images = prepare(argparse.Namespace(**asked))
     respond, (pixels, labels) = networks["trained"], known_scenes(options)
     weights = []
     for category in CATEGORIES:
