@@ -75,7 +75,7 @@ def excite(
         Largest l2 distance of the image from mid grey, pixels in [0, 1]. A start gets this distance, but for
         mid grey itself. None: the whole pixel box.
     prior : callable, optional
-        As in `strongest.maximise`; for instance `priors.coarse`.
+        As in `strongest.maximise`; for instance `priors.Coarse`.
     seeds : sequence of int (n,), optional
         Of the noise that a dead start gets; 0 for all if not given.
     steps : int
@@ -104,59 +104,56 @@ def excite(
     seeds = [0] * len(starts) if seeds is None else list(seeds)
     if len(seeds) != len(starts):
         raise ValueError(f"seeds must be one for each of {len(starts)} starts, not {len(seeds)}")
-    inside = _Inside(starts, norm)
-    begin, first, restarts = _living(respond, inside, which, seeds)
+    if norm is not None:
+        norm = torch.as_tensor(norm, dtype=starts.dtype, device=starts.device).expand(len(starts))
+    begin, first, restarts = _living(respond, _bounded(starts, norm), norm, which, seeds)
     settings = {"which": which, "steps": steps, "limit": limit, "tolerance": tolerance}
     if norm is None:
         found = _in_box(respond, begin, direction, first, prior, **settings)
     else:
-        settings |= {"direction": direction, "first": first, "prior": prior}
-        attack = maximise(respond, inside.grey, norm, begin=begin - inside.grey, **settings)
-        found = Exciting(
-            images=torch.where(wide(attack.reached, begin), inside.grey + attack.delta, begin),
-            before=first[0],
-            after=attack.after,
-            evaluations=attack.evaluations,
-            converged=attack.converged,
-            reached=attack.reached,
-            restarted=restarts > 0,
-        )
+        found = _in_ball(respond, begin, norm, first, direction=direction, prior=prior, **settings)
     return replace(found, evaluations=found.evaluations + restarts, restarted=restarts > 0)
 
 
-class _Inside:
-    """Bring images into the pixel box, and to a distance from mid grey, where there is one."""
-
-    def __init__(self, starts, norm):
-        self.norm, self.grey = norm, torch.full_like(starts, GREY)
-        self.starts = self(starts)
-
-    def __call__(self, images):
-        if self.norm is None:
-            return images.clamp(0, 1)
-        return self.grey + budgets.stretch(images - self.grey, self.grey, self.norm)
+def _bounded(images, norm):
+    """Bring images into the pixel box, or to distances (n,) from mid grey, where these are given."""
+    if norm is None:
+        return images.clamp(0, 1)
+    grey = torch.full_like(images, GREY)
+    return grey + budgets.stretch(images - grey, grey, norm)
 
 
-def _living(respond, inside, which, seeds):
+def _living(respond, starts, norm, which, seeds):
     """Add noise to dead starts: begins, their responses and gradients, and attempts beyond the first (n,)."""
-    begin = inside.starts.clone()
-    value, gradient = value_and_gradient(respond, begin, which)
-    restarts = torch.zeros(len(begin), dtype=torch.int32, device=begin.device)
-    shape = (len(RESTARTS) // 2, *begin.shape[1:])
+    value, gradient = value_and_gradient(respond, starts, which)
+    begin, restarts = starts.clone(), torch.zeros_like(value, dtype=torch.int32)
+    shape = (len(RESTARTS) // 2, *starts.shape[1:])
     for attempt, sd in enumerate(RESTARTS):
         dead = torch.nonzero(~gradient.flatten(1).any(dim=1)).flatten()
         if not len(dead):
             break
-        noise = torch.stack([white(seeds[row], shape)[attempt // 2] for row in dead.tolist()]).to(begin)
-        part = _Inside(inside.starts[dead], None)
-        begin[dead] = part(part.starts + sd * noise)
-        if inside.norm is not None:
-            radius = torch.as_tensor(inside.norm, dtype=begin.dtype, device=begin.device)
-            begin[dead] = _Inside(begin[dead], radius.expand(len(begin))[dead]).starts
+        noise = torch.stack([white(seeds[row], shape)[attempt // 2] for row in dead.tolist()])
+        noisy = (starts[dead] + sd * noise.to(starts)).clamp(0, 1)
+        begin[dead] = _bounded(noisy, None if norm is None else norm[dead])
         chosen = None if which is None else which[dead]
         value[dead], gradient[dead] = value_and_gradient(respond, begin[dead], chosen)
         restarts[dead] += 1
     return begin, (value, gradient), restarts
+
+
+def _in_ball(respond, begin, norm, first, **settings):
+    """Search the ball around mid grey; the response is compared with that to the image it begins with."""
+    grey = torch.full_like(begin, GREY)
+    attack = maximise(respond, grey, norm, begin=begin - grey, first=first, **settings)
+    return Exciting(
+        images=torch.where(wide(attack.reached, begin), grey + attack.delta, begin),
+        before=first[0],
+        after=attack.after,
+        evaluations=attack.evaluations,
+        converged=attack.converged,
+        reached=attack.reached,
+        restarted=torch.zeros_like(attack.reached),
+    )
 
 
 def _in_box(respond, begin, direction, first, prior, *, which, steps, limit, tolerance):
