@@ -28,6 +28,7 @@ include: "rules/axes.smk"
 include: "rules/similarity.smk"
 include: "rules/summaries.smk"
 include: "rules/figures.smk"
+include: "rules/synthesis_figures.smk"
 
 
 rule all:
