@@ -24,7 +24,7 @@ def read_originals(run, names, size):
     """Read natural images by name, each (size, size, 3) in [0, 1]."""
     stimuli = store.read(run.input["stimuli"], STIMULI)
     stimuli = stimuli[stimuli.image_id.isin(set(names))]
-    return {row.image_id: pictures.open_made(row, size) for row in stimuli.itertuples()}
+    return {row.image_id: pictures.open_stimulus(row, size) for row in stimuli.itertuples()}
 
 
 def read_ladder(run, makers, starts):
@@ -40,10 +40,14 @@ def read_ladder(run, makers, starts):
     columns = [*IDENTITY, *SIZES]
     made = store.read(run.input["synthesis"], SYNTHESIS, columns, of_makers)
     made = made.merge(starts, on=ABOUT_IMAGE)
-    own = [*of_makers, ("reviewer", "in", makers)]
-    levels = store.read(run.input["peer_review"], PEER_REVIEW, [*IDENTITY, "reviewer", *LEVELS], own)
+    levels = read_levels(run, [*of_makers, ("reviewer", "in", makers)])
     levels = levels[levels.reviewer == levels.network].drop(columns="reviewer")
     return made.merge(levels, on=list(IDENTITY), validate="one_to_one")
+
+
+def read_levels(run, chosen):
+    """Read the natural levels of reviewers for some images: level_before and level, and whose."""
+    return store.read(run.input["peer_review"], PEER_REVIEW, [*IDENTITY, "reviewer", *LEVELS], chosen)
 
 
 def first_arm(rows):

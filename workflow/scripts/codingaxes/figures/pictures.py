@@ -46,6 +46,11 @@ def open_picture(file, size):
     return _checked(matplotlib.image.imread(file), file, size)
 
 
+def open_stimulus(row, size):
+    """Read the picture of a row of the table stimuli, as `open_made`."""
+    return _open(row, size, "run prepare_stimuli again")
+
+
 def open_made(row, size):
     """Read the picture of a row of the table synthesis, (size, size, 3) in [0, 1].
 
@@ -54,16 +59,17 @@ def open_made(row, size):
     FileNotFoundError, ValueError
         If the file is not there, has another digest than its row, or another shape.
     """
+    return _open(row, size, f"delete the table of {row.network} in results/synthesis and run again")
+
+
+def _open(row, size, remedy):
     try:
         stored = Path(row.file).read_bytes()
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{row.file} is not there; delete the table of {row.network} in results/synthesis and run again"
-        ) from None
+        raise FileNotFoundError(f"{row.file} is not there; {remedy}") from None
     if hashlib.sha256(stored).hexdigest() != row.sha256:
         raise ValueError(
-            f"{row.file} was changed after it was made: its sha256 is not {row.sha256}, as the table "
-            f"synthesis says. Delete the table of {row.network} in results/synthesis and run again"
+            f"{row.file} was changed: its sha256 is not {row.sha256}, as its table says; {remedy}"
         )
     return _checked(matplotlib.image.imread(BytesIO(stored), format="png"), row.file, size)
 
