@@ -26,7 +26,9 @@ include: "rules/attacks.smk"
 include: "rules/transfer.smk"
 include: "rules/axes.smk"
 include: "rules/similarity.smk"
+include: "rules/synthesis.smk"
 include: "rules/summaries.smk"
+include: "rules/control.smk"
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
 include: "rules/movies.smk"
@@ -43,6 +45,7 @@ rule all:
         "results/summaries/transfers.csv",
         "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
         "results/summaries/regression.csv",
+        "results/summaries/control_slopes.csv",
         "results/summaries/predictors.csv" if HAS_BRAIN else [],
         "results/summaries/predictivity.csv",
 

@@ -13,7 +13,7 @@ from codingaxes.tables.columns import Table  # noqa: E402
 PAGE = ROOT / "docs" / "tables.md"
 # Schema modules, in the order of the steps.
 STEPS = ("nsd", "networks", "features", "readouts", "attacks", "sensitivity", "transfer", "axes")
-STEPS += ("similarity", "changes", "spaces", "summaries")
+STEPS += ("similarity", "synthesis", "changes", "spaces", "summaries", "control")
 # Tables of the outputs of rules that do not bear the name of their table.
 TABLES = {
     "download_session.session": "sessions",

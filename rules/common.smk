@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from codingaxes import configuration, configuration_limits
+from codingaxes import configuration, configuration_limits, configuration_synthesis
 from codingaxes.miniature import recipes
 from codingaxes.names import BRAIN
 from codingaxes.networks import requirements
@@ -27,6 +27,7 @@ try:
     configuration.check_zoo(ROWS, config, "resources/zoo")
     BRAIN_NETWORK = configuration.brain_of(ROWS, config)
     configuration_limits.check_limits(config, ROWS)
+    configuration_synthesis.check_synthesis(config)
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
@@ -43,6 +44,10 @@ SHIPPED = {
 }
 HAS_BRAIN = SOURCE == "miniature"
 MODELS = NETWORKS + [BRAIN] * HAS_BRAIN
+try:
+    EXCITING_MAKERS = configuration_synthesis.exciting_makers(config, ROWS, MODELS)
+except configuration.ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
 # In the order in which jobs about pairs come: a model's job has the pairs with those before it.
 PAIR_ORDER = [BRAIN] * HAS_BRAIN + NETWORKS
 

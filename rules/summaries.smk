@@ -1,6 +1,6 @@
 """Summaries: every number that a figure, a text or a claim shows, with its interval; each measure is defined once.
 
-reads   tables of networks, readouts, attacks, transfer, axes and similarity
+reads   tables of networks, readouts, attacks, transfer, axes, similarity and control
 makes   results/summaries/sensitivities.parquet, .csv   one row per model, readout, region, radius and perturbation
         results/summaries/transfers.parquet, .csv       one row per attack, region, size, source and target
         results/summaries/transfer_asymmetry.parquet    one row per region: asymmetry of transfer, and of sensitivity
@@ -16,8 +16,8 @@ makes   results/summaries/sensitivities.parquet, .csv   one row per model, reado
         results/summaries/similarity_clusters.parquet   one row per merger of models into clusters
         results/summaries/reliability.parquet            whether pairs keep their order on other images
         results/summaries/regression.parquet, .csv       what goes with similarity over pairs of networks
-        results/summaries/predictors.parquet, .csv      which property of networks tells how far attacks drive the brain
-        results/summaries/race_values.parquet           one row per region, property and network
+        results/summaries/predictors.parquet, .csv      which property of networks tells how far they drive the brain
+        results/summaries/race_values.parquet           one row per outcome, region, property and network
         results/summaries/agreement.parquet             one row per network and region: agreement with the brain
         results/summaries/families.parquet, .csv        standard against robust networks by every measure, with verdicts
         results/summaries/predictivity.parquet, .csv    whether networks predict equally, and are as stable at equal r
@@ -299,13 +299,14 @@ rule summarise_agreement:
 
 
 rule race_predictors:
-    """Race properties of networks, with the simulated brain as judge: which tells how well attacks drive it?"""
+    """Race properties of networks, with the simulated brain as judge: which tells how well they drive it?"""
     input:
         networks="results/networks/networks.parquet",
         network_measures="results/summaries/network_measures.parquet",
         axes="results/summaries/axes.parquet",
         similarity_means="results/similarity/similarity_means.parquet",
         transfers="results/summaries/transfers.parquet",
+        control_slopes="results/summaries/control_slopes.parquet",
     output:
         predictors="results/summaries/predictors.parquet",
         csv=report(

@@ -11,13 +11,16 @@ from codingaxes.tables import (
     attacks,
     axes,
     changes,
+    control,
     networks,
+    nsd,
     readouts,
     sensitivity,
     similarity,
     spaces,
     store,
     summaries,
+    synthesis,
     transfer,
 )
 
@@ -33,10 +36,12 @@ NETWORKS = list(ZOO.network)
 MODELS = [*NETWORKS, BRAIN]
 REGIONS, SUBJECTS = ("FFA", "PPA"), ("subj01", "subj02", "subj03")
 IMAGES = [f"nsd_{number:05d}" for number in range(8)]
-STEPS = (attacks, axes, changes, networks, readouts, sensitivity, similarity, spaces, summaries, transfer)
+STEPS = (attacks, axes, changes, control, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
+STEPS += (synthesis, transfer)
 TABLES = {
     table.name: table for module in STEPS for table in vars(module).values() if hasattr(table, "columns")
 }
+OTHER_NAMES = {"regression": "similarity_regression"}  # of a file, and of the table in it
 TYPES = {"string": "str", "bool": bool, "int32": "int32", "float64": float}
 BLANKS = {"string": "", "bool": True, "int32": 1, "float64": 0.5}
 # What a row has that does not say otherwise; beyond that, the blank of a column's type.
@@ -61,6 +66,8 @@ DEFAULTS = {
     "jacobians": {"response": "voxels", "roi": "FFA"},
     "inherited": {"layer": "late"},
     "profiles": {"response": "voxels", "roi": "FFA", "n_images": len(IMAGES)},
+    "synthesis": {"start": "natural", "file": "image.png"},
+    "peer_review": {"start": "natural", "file": "image.png"},
     "alignment": {"attack": "l2", "response": "voxels", "roi": "FFA", "direction": "increase"},
 }
 
@@ -99,12 +106,13 @@ def plant_networks(folder, **columns):
     return plant(folder, "networks", ZOO.assign(**columns))
 
 
-def run(script, folder, *names, bootstrap=100, permutations=99, **inputs):
-    """Run one script by hand; returns the tables `names` that it wrote, one or several."""
+def run(script, folder, *names, bootstrap=100, permutations=99, settings=None, **inputs):
+    """Run one script by hand, perhaps with more `settings`; returns the tables `names` that it wrote."""
     output = {name: str(folder / f"{name}.parquet") for name in names}
     output |= {"csv": str(folder / f"{names[0]}.csv"), "text": str(folder / f"{names[0]}.txt")}
     params = {"bootstrap": bootstrap, "permutations": permutations, "splits": 10, "seed": 5}
+    params |= settings or {}
     job = Run(script, inputs, output, params, {}, str(folder / "log"))
     importlib.import_module(script).main(job)
-    tables = [store.read(output[name], TABLES[name]) for name in names]
+    tables = [store.read(output[name], TABLES[OTHER_NAMES.get(name, name)]) for name in names]
     return tables[0] if len(tables) == 1 else tables

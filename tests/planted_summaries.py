@@ -438,9 +438,11 @@ def plant_axes(folder, models, regions, zoo, rng):
     predictors += ("axis_similarity", "effective_dimensionality")
     few = len(zoo) < 3
     rows = [
-        {"roi": roi, "predictor": predictor, "among": among, "rank_correlation": rng.uniform(-1, 1)}
+        {"outcome": outcome, "roi": roi, "predictor": predictor, "among": among}
+        | {"rank_correlation": rng.uniform(-1, 1)}
         | {"r2_left_out": rng.uniform(-3, 1), "p": rng.uniform(), "n_networks": len(zoo)}
         | (dict.fromkeys(("rank_correlation", "r2_left_out", "p", "p_adjusted"), np.nan) if few else {})
+        for outcome in ("transfer", "control_pixels")
         for roi, predictor, among in product((*regions, "all"), predictors, ("all", "robust"))
     ]
     write(folder, "predictors", rows)

@@ -73,3 +73,12 @@ def test_no_perturbation_gives_no_control():
     delta[0] = 0
     assert (controls.phase_scrambled(delta, images, [1, 2])[0] == 0).all()
     assert (controls.of_another_image(delta, images)[1] == 0).all()
+
+
+def test_a_blend_steps_towards_the_other_image_by_a_size_and_no_farther_than_it():
+    images, others = grey(3), grey(3) + 0.1
+    distance = budgets.size(others - images, "l2")
+    step = controls.blended(images, others, distance * torch.tensor([0.0, 0.25, 3.0]).double())
+    shares = budgets.size(step, "l2") / distance
+    torch.testing.assert_close(shares, torch.tensor([0.0, 0.25, 1.0]).double(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(images[2] + step[2], others[2])

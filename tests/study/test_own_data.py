@@ -5,55 +5,58 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import pytest
 import yaml
 from PIL import Image
 from studies import MICRO, copy_to, jobs, snakemake
 
 from codingaxes.tables import store
+from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.nsd import VOXELS
 from codingaxes.tables.readouts import SCORES, TARGETS
+from codingaxes.tables.transfer import TRANSFER
+
+ANIMALS = ["ape-1", "ape-2"]  # names with a hyphen, as BIDS has them
+NETWORKS = ["resnet_standard", "resnet_robust"]  # of the smallest study that has every figure
 
 
-def own_data(folder, repetitions):
-    """Write 60 images, responses of four units of each of two animals to the mean of red, and an overlay."""
+def own_data(folder, repetitions, regions=("IT",), lacking=()):
+    """Write 60 images, responses of four units of each of two animals to the mean of red, and an overlay.
+
+    `lacking` has the pairs of an animal and a region that are left out.
+    """
     rng, rows = np.random.default_rng(0), []
     (folder / "images").mkdir(parents=True)
     for number in range(60):
         picture = rng.integers(0, 256, (64, 64, 3), np.uint8)
         picture[..., 0] = rng.integers(0, 256)
         Image.fromarray(picture).save(folder / f"images/cat_{number:03d}.png")
-        for animal, unit, _ in product(("ape_1", "ape_2"), range(4), range(repetitions)):
+        for animal, region, unit, _ in product(ANIMALS, regions, range(4), range(repetitions)):
             response = picture[..., 0].mean() / 50 + rng.normal(0, 0.5)
-            rows.append([animal, "IT", f"unit_{unit}", f"cat_{number:03d}.png", response])
+            if (animal, region) not in lacking:
+                rows.append([animal, region, f"unit_{unit}", f"cat_{number:03d}.png", response])
     columns = ["subject", "region", "voxel", "image", "response"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "responses.csv", index=False)
     own = {"images": f"{folder}/images", "responses": f"{folder}/responses.csv"}
-    own |= {"subjects": ["ape_1", "ape_2"], "regions": ["IT"]}
+    own |= {"subjects": ANIMALS, "regions": list(regions)}
     overlay = folder / "own.yaml"
     overlay.write_text(yaml.safe_dump({"nsd": {"source": "own", "probes": 4}, "own": own}))
     return str(overlay)
 
 
-@pytest.mark.parametrize("repetitions", [1, 3])
-def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_path, repetitions):
+def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_path):
     folder = copy_to(tmp_path / "workflow")
-    overlay = own_data(tmp_path / "data", repetitions)
+    overlay = own_data(tmp_path / "data", repetitions=1)
     listed = jobs(folder, *MICRO, overlay)
     assert listed["import_responses"] == 1 and "fit_readouts" in listed and "plot_axes" in listed
     assert not {"prepare_stimuli", "simulate_nsd", "summarise_agreement", "plot_agreement"} & set(listed)
     wanted = ["results/readouts/targets.parquet", "results/readouts/scores/resnet_standard.parquet"]
     done = snakemake(folder, "--cores", "2", *MICRO, overlay, "--", *wanted)
     assert done.returncode == 0, done.stdout
-    voxels = store.read(folder / "results/nsd/voxels/ape_1.parquet", VOXELS)
+    voxels = store.read(folder / "results/nsd/voxels/ape-1.parquet", VOXELS)
     assert list(voxels.name) == [f"unit_{number}" for number in range(4)]
     targets = store.read(folder / wanted[0], TARGETS).set_index(["subject", "roi"])
     scores = store.read(folder / wanted[1], SCORES)
-    assert set(scores.roi) == {"IT"} and scores.r_over_ceiling.isna().all() == (repetitions == 1)
-    if repetitions == 1:
-        assert targets.ceiling.isna().all()
-    else:  # the mean of four units and three repetitions is nearly free of noise
-        assert targets.ceiling.between(0.95, 1).all()
+    assert set(scores.roi) == {"IT"} and scores.r_over_ceiling.isna().all() and targets.ceiling.isna().all()
     (tmp_path / "data/images/cat_003.png").write_bytes((tmp_path / "data/images/cat_004.png").read_bytes())
     listed = jobs(folder, *MICRO, overlay, "--", wanted[0])
     assert listed["import_responses"] == 1, "a replaced image is noticed"
@@ -79,3 +82,37 @@ def test_replaced_data_of_ones_own_run_again_whatever_their_time_and_what_does_n
         os.utime(data / name, (1e9, 1e9))
         assert jobs(folder, *MICRO, overlay, "--", wanted) == {"import_responses": 1}, name
         (data / name).write_bytes(content)
+
+
+def test_a_subject_that_lacks_a_region_stops_no_step_and_no_figure(tmp_path):
+    folder = copy_to(tmp_path / "workflow")
+    # the first subject of the first region: reading by place would take the second for it
+    overlay = own_data(tmp_path / "my data", 3, regions=("V4", "IT"), lacking=[("ape-1", "V4")])
+    table = pd.read_csv(folder / "tests/data/networks.tsv", sep="\t")
+    table[table.name.isin(NETWORKS)].to_csv(folder / "tests/data/networks.tsv", sep="\t", index=False)
+    done = snakemake(folder, "--cores", "2", *MICRO, overlay)
+    assert done.returncode == 0, done.stdout
+    targets = store.read(folder / "results/readouts/targets.parquet", TARGETS)
+    # the mean of four units and three repetitions is nearly free of noise
+    assert targets.ceiling.between(0.95, 1).all()
+    assert targets.groupby("roi").subject.agg(set).to_dict() == {
+        "IT": {"group", *ANIMALS},
+        "V4": {"group", "ape-2"},
+    }
+    for network in NETWORKS:
+        scores = store.read(folder / f"results/readouts/scores/{network}.parquet", SCORES)
+        assert scores.r_over_ceiling.notna().all()
+        assert set(scores.subject[scores.roi == "V4"]) == {"group", "ape-2"}
+    table = store.read(folder / "results/summaries/sensitivities.parquet", SENSITIVITIES)
+    table = table[table.kind == "attack"]
+    readers = table.groupby("roi").subject.agg(set)
+    assert readers["IT"] - {"group", "subjects"} == set(ANIMALS)
+    assert readers["V4"] - {"group", "subjects"} == {"ape-2"}
+    assert (table.n_subjects[(table.subject == "subjects") & (table.roi == "V4")] == 1).all()
+    # where one subject alone has a region, the group is that subject, to a change of units
+    files = sorted((folder / "results/transfer/perturbations").glob("*.parquet"))
+    rows = store.read(files, TRANSFER)
+    rows = rows[(rows.roi == "V4") & (rows.target == "resnet_standard")]
+    single = store.matrix(rows.change_subjects)
+    assert single.shape == (len(rows), 1)
+    np.testing.assert_allclose(single[:, 0], rows.change_target, atol=1e-5)

@@ -107,8 +107,11 @@ def of_moved_sources(frames):
 
 
 def means(frame, counts):
-    """Average over the images of each sample (samples, images): (samples, pairs and regions)."""
-    return counts @ frame.to_numpy().T / counts.shape[1]
+    """Average over the images of each sample (samples, images): (samples, pairs and regions).
+
+    A frame without a pair, as of a single model, has no images either.
+    """
+    return counts @ frame.to_numpy(float).reshape(len(frame), counts.shape[1]).T / counts.shape[1]
 
 
 def families(frame, networks):

@@ -30,7 +30,7 @@ MEASURES = {
 def main(run):
     """Draw one row of panels for each measure, one column for each set of networks; rows: predictors."""
     networks = store.read(run.input["networks"], NETWORKS)
-    values = store.read(run.input["predictors"], PREDICTORS)
+    values = store.read(run.input["predictors"], PREDICTORS, filters=[("outcome", "=", "transfer")])
     known = values.dropna(subset=list(MEASURES), how="all")
     # with too few networks for any correlation, that there is none is what the figure shows
     sets = [name for name in [ALL, *networks.family.unique()] if name in set(known.among)] or [ALL]

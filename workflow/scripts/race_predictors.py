@@ -1,4 +1,4 @@
-"""Race properties of networks: which tells how well attacks drive the brain? (rule race_predictors)."""
+"""Race properties of networks: which tells how well they drive the brain? (rule race_predictors)."""
 
 import numpy as np
 import pandas as pd
@@ -8,12 +8,13 @@ from codingaxes.estimates import measures, permutations, race, undefined
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.changes import TRANSFERS
+from codingaxes.tables.control import CONTROL_SLOPES
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import SIMILARITY_MEANS
 from codingaxes.tables.spaces import AXES, PREDICTORS, RACE_VALUES
 from codingaxes.tables.summaries import NETWORK_MEASURES
 
-ALL = "all"
+ALL, TRANSFERRED = "all", "transfer"
 LEFT_OUT = "too few networks or recipes to leave any out"
 # Predictors, and whether their logarithm enters: where networks differ by factors. Chosen beforehand.
 LOGARITHMIC = {
@@ -42,12 +43,16 @@ def main(run):
     values = collect(run, networks)
     store.write(run.output["race_values"], RACE_VALUES, values)
     rows = []
-    for (roi, predictor), part in values.groupby(["roi", "predictor"], sort=False):
+    for (outcome, roi, predictor), part in values.groupby(["outcome", "roi", "predictor"], sort=False):
         for among in [ALL, *networks.family.unique()]:
             chosen = part if among == ALL else part[part.network.map(networks.family) == among]
             about = {"roi": roi, "predictor": predictor, "among": among}
-            rng = np.random.default_rng(run.seed(*about.values()))
-            rows.append(about | compare(chosen, networks, run.params["permutations"], rng))
+            # transfer, the first outcome, draws without its name
+            names = [*about.values(), *[outcome] * (outcome != TRANSFERRED)]
+            rng = np.random.default_rng(run.seed(*names))
+            rows.append(
+                about | {"outcome": outcome} | compare(chosen, networks, run.params["permutations"], rng)
+            )
     table = pd.DataFrame(rows)
     table["p_adjusted"] = permutations.adjust(table.p)
     left = {LEFT_OUT: table.rank_correlation.notna() & table.r2_recipe_left_out.isna()}
@@ -55,17 +60,18 @@ def main(run):
     table["reason"] = undefined.join(ranks, undefined.say(left))
     store.write(run.output["predictors"], PREDICTORS, table)
     table.to_csv(run.output["csv"], index=False, float_format="%.5g")
-    best = table[(table.roi == ALL) & (table.among == ALL)].nlargest(3, "r2_left_out")
-    job.log.info(
-        "best over all regions: " + ", ".join(f"{r.predictor} {r.r2_left_out:.2f}" for r in best.itertuples())
-    )
+    for outcome, part in table[(table.roi == ALL) & (table.among == ALL)].groupby("outcome", sort=False):
+        best = part.nlargest(3, "r2_left_out").itertuples()
+        best = ", ".join(f"{row.predictor} {row.r2_left_out:.2f}" for row in best)
+        job.log.info(f"best over all regions, {outcome}: {best}")
 
 
 def collect(run, networks):
-    """Give one row per region (and all together), predictor and network: the predictor and the outcome."""
+    """Give one row per outcome, region (and all together), predictor and network: predictor and outcome."""
     main_attack = [("attack", "=", measures.MAIN), ("main_radius", "=", True)]
     transfers = store.read(run.input["transfers"], TRANSFERS, filters=main_attack)
-    outcome = transfers[transfers.target == BRAIN].set_index(["source", "roi"])[["change", "n_images"]]
+    outcomes = {TRANSFERRED: transfers[transfers.target == BRAIN].set_index(["source", "roi"])}
+    outcomes |= controlled(run)
     wide = pd.concat([of_regions(run, networks), of_attacks(run, transfers)], axis=1)
     means = wide.groupby("network", sort=False).mean()
     wide = pd.concat([wide, pd.concat({ALL: means}, names=["roi"]).swaplevel()])
@@ -77,8 +83,20 @@ def collect(run, networks):
     long = wide[list(LOGARITHMIC)].rename_axis(columns="predictor").stack(future_stack=True).rename("value")
     long = long.reset_index()
     places = pd.MultiIndex.from_frame(long[["network", "roi"]])
-    outcome = outcome.reindex(places).reset_index(drop=True).fillna({"n_images": 0})
-    return long.assign(logarithm=long.predictor.map(LOGARITHMIC), **outcome.astype({"n_images": "int32"}))
+    parts = []
+    for name, outcome in outcomes.items():
+        outcome = outcome[["change", "n_images"]].reindex(places).reset_index(drop=True)
+        outcome = outcome.fillna({"n_images": 0}).astype({"n_images": "int32"})
+        parts.append(long.assign(outcome=name, logarithm=long.predictor.map(LOGARITHMIC), **outcome))
+    return pd.concat(parts, ignore_index=True)
+
+
+def controlled(run):
+    """Give the control slopes of the simulated brain as outcomes, one for each arm."""
+    own = [("reviewer", "=", BRAIN), ("control", "=", "none")]
+    slopes = store.read(run.input["control_slopes"], CONTROL_SLOPES, filters=own)
+    slopes = slopes.rename(columns={"slope": "change"}).set_index(["network", "roi"])
+    return {f"control_{arm}": rows for arm, rows in slopes.groupby("arm", sort=False)}
 
 
 def of_regions(run, networks):

@@ -38,10 +38,15 @@ def main(run):
 
 
 def levels(pairs, networks):
-    """Give every pair on the same image, and the mean over pairs of each level for each kind of pair."""
+    """Give every pair on the same image, and the mean over pairs of each level for each kind of pair.
+
+    Of a single model there is no pair, and so no row.
+    """
     pairs = measures.in_family_order(pairs, "network_i", "network_j", networks)
     kinds = measures.kinds_of_pairs(pairs, "network_i", "network_j", networks)
     parts = [part.assign(**dict(zip(KIND, kind, strict=True))) for kind, part in kinds]
+    if not parts:
+        return pd.DataFrame(columns=list(SIMILARITY_LEVELS.columns))
     pairs = pd.concat(parts).sort_index()
     columns = [*PLACE, *KIND, "network_i", "network_j", "n_images"]
     values = list(LEVELS.values())

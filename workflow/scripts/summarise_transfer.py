@@ -160,7 +160,10 @@ def without_unmoved(table):
 
 
 def gradient_cosines(run):
-    """Average the cosine of the gradients of every two models over images, with its interval."""
+    """Average the cosine of the gradients of every two models over images, with its interval.
+
+    A study of a single model has no pair, and so no row.
+    """
     columns = ["network_i", "network_j", "response", "roi", "k", "image_id", "cosine"]
     pairs = store.read(run.input["similarity"], SIMILARITY, columns, [("response", "=", GROUP)])
     pairs = pairs.dropna(subset=["cosine"])
@@ -168,6 +171,8 @@ def gradient_cosines(run):
     other = pairs.rename(columns={"network_j": "source", "network_i": "target"})
     pairs = pd.concat([one, other], ignore_index=True)
     pairs = pd.concat([pairs, pairs.assign(roi="all")], ignore_index=True)
+    if pairs.empty:
+        return pd.DataFrame(columns=list(COSINE), index=pd.MultiIndex.from_frame(pairs[PAIR]), dtype=float)
     cells = pairs.groupby([*PAIR, "image_id"]).cosine.agg(["sum", "count"]).unstack("image_id").fillna(0.0)
     rng = np.random.default_rng(run.seed())
     counts = bootstrap.draw_counts(cells["sum"].shape[1], rng, run.params["bootstrap"]).astype(float)

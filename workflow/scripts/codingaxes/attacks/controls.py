@@ -59,3 +59,22 @@ def resized(direction, images, size, norm):
     """Scale directions (n, 3, h, w) to given sizes (n,) inside the box; zeros where the size is 0."""
     delta = budgets.stretch(direction, images, size.clamp_min(1e-12), norm)
     return torch.where((size > 0).view(-1, 1, 1, 1), delta, torch.zeros_like(delta))
+
+
+def blended(images, others, size):
+    """Step from images towards others, as far as a size allows, and no farther than the other image.
+
+    Parameters
+    ----------
+    images, others : tensors (n, 3, h, w)
+    size : tensor (n,)
+        l2 norm of the steps, at least 0.
+
+    Returns
+    -------
+    tensor (n, 3, h, w)
+        The steps; their size is the smaller of `size` and the distance.
+    """
+    towards = others - images
+    share = size / budgets.size(towards, "l2").clamp_min(1e-12)
+    return towards * share.clamp(0, 1).to(images).view(-1, 1, 1, 1)

@@ -257,7 +257,7 @@ class _Search:
             steps=steps,
             first=tuple(part[missed] for part in first),
             explore=None if objective.exact else objective.explore,
-            prior=objective.prior,
+            prior=None if objective.prior is None else objective.prior.only(missed),
         )
         delta, change = torch.zeros_like(self.delta), torch.zeros_like(self.change)
         delta[missed] = attack.delta

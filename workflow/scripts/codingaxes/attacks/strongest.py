@@ -113,9 +113,9 @@ def maximise(
         The same response in a cheaper precision, for gradients. Every change that is reported is of
         `respond`.
     prior : callable, (n, 3, h, w) -> (n, 3, h, w), optional
-        Linear map, symmetric and positive definite, that gradients pass before they are followed. It prefers
-        some perturbations to others of the same size; see `synthesis.priors`. With it a perturbation is not
-        the strongest of its size.
+        Linear map, symmetric and positive definite, that gradients pass before they are followed, with a
+        method `only(rows)` that gives the map of some of the images. It prefers some perturbations to others
+        of the same size; see `synthesis.priors`. With it a perturbation is not the strongest of its size.
 
     Returns
     -------
@@ -258,7 +258,8 @@ class Objective:
         """Give the objective of some of the images."""
         which = None if self.which is None else self.which[rows]
         parts = (self.images[rows], self.sign[rows], self.before[rows], which)
-        return Objective(self.respond, *parts, self.explore, self.explored[rows], self.prior)
+        prior = None if self.prior is None else self.prior.only(rows)
+        return Objective(self.respond, *parts, self.explore, self.explored[rows], prior)
 
     def steer(self, gradient):
         """Give the direction that a gradient (n, 3, h, w) is followed in."""

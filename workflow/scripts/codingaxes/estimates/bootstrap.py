@@ -244,12 +244,15 @@ def percentiles(samples):
     low, high : arrays (...)
         NaN where no draw is defined, or all are the same.
     """
-    defined = np.isfinite(samples)
-    empty = ~defined.any(axis=0)
-    if defined.all():
-        low, high = np.percentile(samples, LEVEL, axis=0)
-    else:
-        low, high = np.nanpercentile(np.where(empty, 0.0, np.where(defined, samples, np.nan)), LEVEL, axis=0)
+    flat = np.reshape(samples, (len(samples), -1))
+    defined = np.isfinite(flat)
+    empty, whole = ~defined.any(axis=0), defined.all(axis=0)
+    ends, some = np.zeros((2, flat.shape[1])), ~whole & ~empty
+    ends[:, whole] = np.percentile(flat[:, whole], LEVEL, axis=0)
+    # of a cell alone, which is slow
+    ends[:, some] = np.nanpercentile(np.where(defined, flat, np.nan)[:, some], LEVEL, axis=0)
+    low, high = ends.reshape(2, *np.shape(samples)[1:])
+    empty = empty.reshape(low.shape)
     same = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
     missing = empty | same
     return np.where(missing, np.nan, low)[()], np.where(missing, np.nan, high)[()]  # of one cell, numbers

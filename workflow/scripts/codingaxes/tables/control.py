@@ -1,4 +1,7 @@
-"""Declare the summaries of synthesised images: who controls whom, how far, and whether it is meaningful."""
+"""Declare the summaries of synthesised images: who controls whom, how far, and whether it is meaningful.
+
+The measures themselves are defined in `estimates.control`.
+"""
 
 from codingaxes.tables.columns import (
     ARCHITECTURES,
@@ -15,11 +18,17 @@ from codingaxes.tables.synthesis import ARM, CONTROL, GOAL, LEVEL, MAKER, RADIUS
 
 REVIEWER = Column("string", "", "model that the images were shown to, or simulated_brain")
 ROI = Column("string", "", "region of interest, or all: the mean over regions")
-TWIN = Column("bool", "", "both have the same architecture and training, and differ in their seed alone")
+TWIN = Column(
+    "bool",
+    "",
+    "both have the same architecture and training, and differ in their seed alone; of networks of the zoo, "
+    "whose training is known",
+)
 SUPER = Column(
     "float64",
     "0 to 1",
-    "share of images that were to lie above level 1 or below level 0, and do, in the reviewer",
+    "share of images that were to lie above level 1 or below level 0, and do, in the reviewer; missing where "
+    "no such level was wanted",
     missing=True,
 )
 
@@ -40,14 +49,18 @@ CONTROL_SLOPES = Table(
         "slope": Column(
             "float64",
             "levels of the reviewer per level of the maker",
-            "see `measures.control_slope`: with 1 the reviewer follows as predicted; of the simulated brain "
+            "see `control.control_slope`: with 1 the reviewer follows as predicted; of the simulated brain "
             "it is the control slope. Mean over images",
             missing=True,
         ),
         "ci_low": LOW,
         "ci_high": HIGH,
-        "lowest": Column("float64", LEVEL, "of the reviewer, where the lowest was wanted", missing=True),
-        "highest": Column("float64", LEVEL, "of the reviewer, where the highest was wanted", missing=True),
+        "lowest": Column(
+            "float64", LEVEL, "of the reviewer, where the lowest level was wanted; mean", missing=True
+        ),
+        "highest": Column(
+            "float64", LEVEL, "of the reviewer, where the highest level was wanted; mean", missing=True
+        ),
         "level_error": Column(
             "float64", LEVEL, "mean absolute difference of the reviewer's level from the wanted", missing=True
         ),
@@ -84,7 +97,9 @@ LADDER_CHANGES = Table(
         "super_rate": Column(
             "float64", "0 to 1", "share above level 1 (increase) or below level 0 (decrease)", missing=True
         ),
-        "unconverged": Column("float64", "0 to 1", "share of the maker's images; kept", missing=True),
+        "unconverged": Column(
+            "float64", "0 to 1", "share of the maker's images; kept. Missing for controls", missing=True
+        ),
         "n_images": IMAGES,
         "reason": REASON,
     },

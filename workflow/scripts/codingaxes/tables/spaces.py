@@ -107,11 +107,19 @@ PREDICTOR = Column(
     "axes; axis_similarity: mean similarity of its voxels' axes to those of the other networks",
 )
 
+OUTCOME = Column(
+    "string",
+    "",
+    "transfer: change of the simulated brain under the network's main attacks; control_pixels, "
+    "control_fourier: control slope of the simulated brain, see control_slopes",
+)
+
 RACE_VALUES = Table(
     "race_values",
-    "one row per region, predictor and network: what it is and how far its attacks drive the simulated brain",
-    ("roi", "predictor", "network"),
+    "one row per outcome, region, predictor and network: what it is, and how far it drives the brain",
+    ("outcome", "roi", "predictor", "network"),
     {
+        "outcome": OUTCOME,
         "roi": Column("string", "", "region, or all: the mean over regions"),
         "predictor": PREDICTOR,
         "network": NETWORK,
@@ -121,31 +129,32 @@ RACE_VALUES = Table(
         "logarithm": Column("bool", "", "whether value is a logarithm"),
         "change": Column(
             "float64",
-            "SD over training images",
-            "of the simulated brain under the network's main attacks; a constant of the region apart, the "
-            "same as a share of the brain's own attack",
+            "SD over training images; levels per level",
+            "the outcome, of the simulated brain; of transfer, a constant of the region apart, the same as a "
+            "share of the brain's own attack",
             missing=True,
         ),
-        "n_images": Column("int32", "images", "that the change is the mean of; 0 where it is missing"),
+        "n_images": Column("int32", "images", "that the outcome is the mean of; 0 where it is missing"),
     },
 )
 
 PREDICTORS = Table(
     "predictors",
-    "one row per region, predictor and set of networks: does it tell how far attacks drive the brain?",
-    ("roi", "predictor", "among"),
+    "one row per outcome, region, predictor and set of networks: does it tell how far they drive the brain?",
+    ("outcome", "roi", "predictor", "among"),
     {
+        "outcome": OUTCOME,
         "roi": Column("string", "", "region, or all: means over regions"),
         "predictor": PREDICTOR,
         "among": Column("string", "", "all networks, or those of one family"),
-        "rank_correlation": Column("float64", "Spearman r", "of predictor and change", missing=True),
+        "rank_correlation": Column("float64", "Spearman r", "of predictor and outcome", missing=True),
         "p": Column("float64", "", "of rank_correlation, two-sided, networks permuted", missing=True),
         "p_adjusted": Column("float64", "", "p adjusted for all rows (Benjamini and Hochberg)", missing=True),
         "smallest_p": Column("float64", "", "smallest p that the test could give", missing=True),
         "slope": Column(
-            "float64", "SD per unit", "of change over the predictor, or its logarithm", missing=True
+            "float64", "outcome per unit", "of the outcome over the predictor, or its logarithm", missing=True
         ),
-        "r": Column("float64", "Pearson r", "of change and the predictor, or its logarithm", missing=True),
+        "r": Column("float64", "Pearson r", "of outcome and predictor, or its logarithm", missing=True),
         "r2_left_out": Column(
             "float64",
             "explained variance",
@@ -159,7 +168,7 @@ PREDICTORS = Table(
             missing=True,
         ),
         "n_networks": Column("int32", "networks", "that have both"),
-        "n_images": Column("int32", "images", "fewest that a change is the mean of"),
+        "n_images": Column("int32", "images", "fewest that an outcome is the mean of"),
         "reason": REASON,
     },
 )

@@ -1,0 +1,257 @@
+"""Make the images that drive a response the most or the least: maximally and minimally exciting images.
+
+`respond` is as in `attacks.strongest`. The search begins at an image, and may go anywhere in the pixel box,
+or in a ball around mid grey.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+
+from codingaxes.attacks import budgets
+from codingaxes.attacks.noise import white
+from codingaxes.attacks.steps import later_rounds, unit, wide
+from codingaxes.attacks.strongest import Objective, check_choice, check_steps, maximise, value_and_gradient
+from codingaxes.names import SIGNS
+
+GREY = 0.5
+# Chosen on six networks of the miniature; benchmarks/synthesis.py reports on the others.
+STEP = 0.35  # the first step of each round, RMS over pixels, pixels in [0, 1]
+FADE = 1.5  # power of the share of a round that is left, by which steps shrink
+MOMENTUM = 0.9
+# Noise of each further attempt to find a gradient: its sign times its SD, pixels in [0, 1].
+RESTARTS = (0.02, -0.02, 0.05, -0.05, 0.1, -0.1, 0.2, -0.2)
+
+
+@dataclass(frozen=True)
+class Exciting:
+    """Images, each with its own evidence; one entry per image."""
+
+    images: torch.Tensor  # (n, 3, h, w) in [0, 1]
+    before: torch.Tensor  # (n,) response to the image that the search began with
+    after: torch.Tensor  # (n,) response to the image
+    evaluations: torch.Tensor  # (n,) int, gradients spent on the image
+    converged: torch.Tensor  # (n,) bool, the last round added little; see `excite`
+    reached: torch.Tensor  # (n,) bool, the response changed the right way
+    restarted: torch.Tensor  # (n,) bool, the start was dead, and noise was added to it
+
+    @staticmethod
+    def joined(parts):
+        """Join the results of parts of a batch into one."""
+        names = [field.name for field in fields(Exciting)]
+        return Exciting(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+
+def excite(
+    respond,
+    starts,
+    *,
+    which=None,
+    direction="increase",
+    norm=None,
+    prior=None,
+    seeds=None,
+    steps=50,
+    limit=150,
+    tolerance=0.01,
+):
+    """Find images with the largest or least response, each beginning at a given image.
+
+    Without a norm the search is `climb`, in rounds. Each round begins at the best image so far; see
+    `steps.later_rounds`. With a norm it is that of `strongest.maximise` around mid grey, which begins in the
+    direction of the start. The best image that was seen is returned. Images do not influence each other.
+
+    A start is dead where the gradient is zero, as behind units that are silent, or not finite. Such a start
+    gets noise, added and then taken away, which grows until there is a gradient; see `RESTARTS`.
+
+    Parameters
+    ----------
+    respond, which
+        As in `strongest.maximise`.
+    starts : tensor (n, 3, h, w)
+        In [0, 1].
+    direction : "increase", "decrease", or tensor (n,) of signs
+    norm : float or tensor (n,), optional
+        Largest l2 distance of the image from mid grey, pixels in [0, 1]. A start gets this distance, but for
+        mid grey itself. None: the whole pixel box.
+    prior : callable, optional
+        As in `strongest.maximise`; for instance `priors.coarse`.
+    seeds : sequence of int (n,), optional
+        Of the noise that a dead start gets; 0 for all if not given.
+    steps : int
+        Gradients of the first round, at least 1.
+    limit : int
+        Most gradients for an image, without those of restarts.
+    tolerance : float
+        An image is done, and converged, once a round has added at most this share of the whole change of the
+        response; the first round alone says nothing. With a norm see `strongest.maximise`.
+
+    Returns
+    -------
+    Exciting
+        An image that is dead after all restarts, or never changes the right way, is its start, or with a norm
+        the start at this distance, with reached False.
+
+    Raises
+    ------
+    ValueError
+        If a start leaves [0, 1], or an argument is out of range.
+    """
+    budgets.check(starts, 1.0 if norm is None else norm, "l2")
+    check_steps(steps)
+    if isinstance(direction, str):
+        check_choice("direction", direction, SIGNS)
+    seeds = [0] * len(starts) if seeds is None else list(seeds)
+    if len(seeds) != len(starts):
+        raise ValueError(f"seeds must be one for each of {len(starts)} starts, not {len(seeds)}")
+    inside = _Inside(starts, norm)
+    begin, first, restarts = _living(respond, inside, which, seeds)
+    settings = {"which": which, "steps": steps, "limit": limit, "tolerance": tolerance}
+    if norm is None:
+        found = _in_box(respond, begin, direction, first, prior, **settings)
+    else:
+        settings |= {"direction": direction, "first": first, "prior": prior}
+        attack = maximise(respond, inside.grey, norm, begin=begin - inside.grey, **settings)
+        found = Exciting(
+            images=torch.where(wide(attack.reached, begin), inside.grey + attack.delta, begin),
+            before=first[0],
+            after=attack.after,
+            evaluations=attack.evaluations,
+            converged=attack.converged,
+            reached=attack.reached,
+            restarted=restarts > 0,
+        )
+    return replace(found, evaluations=found.evaluations + restarts, restarted=restarts > 0)
+
+
+class _Inside:
+    """Bring images into the pixel box, and to a distance from mid grey, where there is one."""
+
+    def __init__(self, starts, norm):
+        self.norm, self.grey = norm, torch.full_like(starts, GREY)
+        self.starts = self(starts)
+
+    def __call__(self, images):
+        if self.norm is None:
+            return images.clamp(0, 1)
+        return self.grey + budgets.stretch(images - self.grey, self.grey, self.norm)
+
+
+def _living(respond, inside, which, seeds):
+    """Add noise to dead starts: begins, their responses and gradients, and attempts beyond the first (n,)."""
+    begin = inside.starts.clone()
+    value, gradient = value_and_gradient(respond, begin, which)
+    restarts = torch.zeros(len(begin), dtype=torch.int32, device=begin.device)
+    shape = (len(RESTARTS) // 2, *begin.shape[1:])
+    for attempt, sd in enumerate(RESTARTS):
+        dead = torch.nonzero(~gradient.flatten(1).any(dim=1)).flatten()
+        if not len(dead):
+            break
+        noise = torch.stack([white(seeds[row], shape)[attempt // 2] for row in dead.tolist()]).to(begin)
+        part = _Inside(inside.starts[dead], None)
+        begin[dead] = part(part.starts + sd * noise)
+        if inside.norm is not None:
+            radius = torch.as_tensor(inside.norm, dtype=begin.dtype, device=begin.device)
+            begin[dead] = _Inside(begin[dead], radius.expand(len(begin))[dead]).starts
+        chosen = None if which is None else which[dead]
+        value[dead], gradient[dead] = value_and_gradient(respond, begin[dead], chosen)
+        restarts[dead] += 1
+    return begin, (value, gradient), restarts
+
+
+def _in_box(respond, begin, direction, first, prior, *, which, steps, limit, tolerance):
+    """Search the whole pixel box, in rounds."""
+    black = torch.zeros_like(begin)  # whose perturbations are images
+    objective = Objective.of(respond, black, direction, first, which, None, prior)
+    best, change, gradient = begin.clone(), torch.zeros_like(first[0]), first[1]
+    gradient = wide(objective.sign, gradient) * gradient
+    spent = torch.zeros_like(change, dtype=torch.int32)
+    converged = torch.zeros_like(change, dtype=torch.bool)
+    rows = torch.arange(len(begin), device=begin.device)
+    for length in (steps, *later_rounds(steps, limit)):
+        part, before = objective.only(rows), change[rows]
+        if spent.any():  # later rounds compute it again, which is cheaper than to keep it
+            _, gradient = part.with_gradient(best[rows])
+        images, now = _round(part, best[rows], before, gradient, length)
+        best[rows], change[rows] = images, now
+        done = (spent[rows] > 0) & (now > 0) & (now - before <= tolerance * now)
+        spent[rows] += length
+        converged[rows] = done
+        rows = rows[~done & (now > 0)]
+        if not len(rows):
+            break
+    return Exciting(
+        images=best,
+        before=objective.before,
+        after=objective.before + objective.sign * change,
+        evaluations=spent,
+        converged=converged,
+        reached=change > 0,
+        restarted=torch.zeros_like(converged),
+    )
+
+
+def _round(objective, best, change, gradient, steps):
+    """Climb for some gradients, the given one among them: the best images and their changes (n,)."""
+    moves = climb(best, steps, objective.prior)
+    moves.send(None)
+    images = moves.send(gradient)
+    for step in range(1, steps + 1):
+        if step == steps:
+            reached = objective.without_gradient(images)
+        else:
+            reached, gradient = objective.with_gradient(images)
+        better = reached > change
+        if better.all():
+            best = images
+        elif better.any():
+            best = best.index_copy(0, better.nonzero().flatten(), images[better])
+        change = torch.where(better, reached, change)
+        if step < steps:
+            images = moves.send(gradient)
+    return best, change
+
+
+def climb(images, steps, prior=None):
+    """Climb in the pixel box: steps in the sign of averaged gradients, that leave out pixels at a wall.
+
+    Steps are the largest that make sense, a third of the box, and shrink to nothing: large ones find the
+    region, and small ones average out kinks. A pixel at black or white whose gradient points out of the box
+    counts neither in the mean of gradients nor in the scale of a step. With a prior the steps are not signs,
+    which would be as rough as pixels, but the weighted mean itself, at equal RMS.
+
+    Parameters
+    ----------
+    images : tensor (n, 3, h, w)
+        Where to begin.
+    steps : int
+        How many gradients will be sent. The images to compute them at are yielded.
+    prior : callable, optional
+
+    Source
+    ------
+    Signs of averaged gradients: Y. Dong and others, Boosting adversarial attacks with momentum (CVPR 2018).
+    Leaving out pixels at a wall, before and after the prior: two-metric projection (D. P. Bertsekas,
+    Projected Newton methods for optimization problems with simple constraints, SIAM J. Control Optim. 1982).
+    """
+    mean = torch.zeros_like(images)
+    gradient = yield
+    for step in range(steps):
+        free = gradient.masked_fill(_at_wall(gradient, images), 0.0)
+        mean = MOMENTUM * mean + (1 - MOMENTUM) * unit(free)
+        fixed = _at_wall(mean, images)
+        mean = mean.masked_fill(fixed, 0.0)
+        length = STEP * (1 - step / steps) ** FADE
+        if prior is None:
+            move = length * mean.sign()
+        else:
+            move = prior(mean).masked_fill(fixed, 0.0)
+            move = move.masked_fill(_at_wall(move, images), 0.0)
+            move = length * images[0].numel() ** 0.5 * unit(move)
+        images = (images + move).clamp(0, 1)
+        gradient = yield images
+
+
+def _at_wall(direction, images):
+    """Say which pixels a direction (n, 3, h, w) would move out of the pixel box."""
+    return (images <= 0) & (direction < 0) | (images >= 1) & (direction > 0)
