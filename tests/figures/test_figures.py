@@ -40,7 +40,9 @@ SELECTED = {  # the rows that are marks, where others are lines, cells or text
     "attack_algorithms": "measure != 'rank agreement'",
     "transfer_strips": "kind != 'random'",
 }
+OF_BRAIN = ("agreement", "predictors", "control_slopes")  # figures of studies with a simulated brain
 MATRICES = {
+    "peer_review": "highest",
     "transfer_matrix": "value",
     "similarity_matrix": "similarity",
     "similarity_clusters": "similarity",
@@ -107,7 +109,7 @@ def test_the_csv_holds_what_is_plotted_one_row_for_each_mark(study, pages):
         assert not [name for name in values if values[name].map(type).isin([tuple, list]).any()]
 
 
-@pytest.mark.parametrize("figure", [name for name in INPUTS if name not in ("agreement", "predictors")])
+@pytest.mark.parametrize("figure", [name for name in INPUTS if name not in OF_BRAIN])
 def test_a_figure_is_drawn_without_a_simulated_brain_of_one_region_and_of_voxels_alone(tmp_path, figure):
     planted.plant(tmp_path, brain=False, regions=("V1",), responses=("voxels",))
     page, values = planted.page_of(tmp_path, figure)
@@ -232,6 +234,14 @@ def test_every_figure_states_its_number_of_images_and_what_its_intervals_are(pag
         ("attack_algorithms", "algorithms", "estimate"),
         ("predictivity_vs_accuracy", "network_measures", "r_over_ceiling"),
         ("sensitivity_vs_representation", "network_measures", "sparseness"),
+        ("peer_review", "control_slopes", "highest"),
+        ("control_slopes", "control_slopes", "slope"),
+        ("control_slopes", "network_measures", "sensitivity"),
+        ("response_against_radius", "ladder_changes", "change"),
+        ("category_evidence", "category_evidence", "change"),
+        ("category_evidence", "category_evidence", "evidence_before"),
+        ("exciting_images", "peer_review", "level"),
+        ("ladder_strips", "peer_review", "level"),
     ],
 )
 def test_a_missing_value_leaves_a_gap_and_the_rest_is_drawn(study, tmp_path, pages, figure, table, column):

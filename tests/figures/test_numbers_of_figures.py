@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import planted_summaries as planted
 import plot_attack_algorithms
-import plot_example_perturbations
 import plot_fixed_effect
 import plot_similarity_clusters
 import plot_similarity_levels
@@ -16,9 +15,9 @@ from matplotlib.text import Text
 from PIL import Image
 from planted_summaries import BRAIN, EFFECTS, INPUTS, RADII, REGIONS, SIZE, SUBJECTS
 
-from codingaxes.figures import marks, style
+from codingaxes.figures import marks, pictures, style
 
-SCRIPTS = Path(plot_example_perturbations.__file__).parent
+SCRIPTS = Path(plot_fixed_effect.__file__).parent
 COMPUTED = {"mean", "median", "std", "var", "sem", "quantile", "corr", "corrcoef", "bootstrap", "average"}
 
 
@@ -134,8 +133,8 @@ def test_a_cluster_map_has_the_order_of_the_given_tree(folder):
         heat = max(layer.layer.axes, key=lambda axis: len(axis.get_yticklabels()))
         names = [label.get_text() for label in heat.get_yticklabels()]
         assert {frozenset(names[:2]), frozenset(names[2:])} == {
-            frozenset({"A_PLAIN", "Simulated brain"}),
-            frozenset({"B_TOUGH", "C_TOUGH"}),
+            frozenset({"A PLAIN", "Simulated brain"}),
+            frozenset({"B TOUGH", "C TOUGH"}),
         }
     values = planted.page_of(folder, "similarity_clusters")[1]
     assert values.distance.dropna().tolist() == [0.1, 0.2, 0.9] * len(REGIONS)
@@ -327,4 +326,4 @@ def test_the_example_shows_the_change_that_the_table_of_sensitivity_states(folde
 def test_an_image_of_another_size_than_its_perturbation_is_refused(tmp_path):
     Image.fromarray(np.zeros((SIZE, SIZE + 1, 3), np.uint8)).save(tmp_path / "image.png")
     with pytest.raises(ValueError, match="image_size"):
-        plot_example_perturbations.open_picture(str(tmp_path / "image.png"), SIZE)
+        pictures.open_picture(str(tmp_path / "image.png"), SIZE)

@@ -1,0 +1,94 @@
+"""Draw how far each network controls the brain, and what goes with it (rule plot_control_slopes)."""
+
+from codingaxes import job
+from codingaxes.figures import marks, style, words
+from codingaxes.names import BRAIN
+from codingaxes.tables import store
+from codingaxes.tables.control import CONTROL_SLOPES
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.spaces import AXES
+from codingaxes.tables.summaries import NETWORK_MEASURES
+
+COLUMNS = ["network", "roi", "arm", "control", "slope", "ci_low", "ci_high", "n_images"]
+KINDS = {  # arm and control: how far right of the name a mark lies, its look, and what it is
+    ("pixels", "none"): (-0.3, {"area": 18.0}, "images made for the network, no prior"),
+    ("fourier", "none"): (-0.1, {"filled": False, "area": 18.0}, "the same, Fourier prior"),
+    ("pixels", "blend"): (0.12, {"markers": "x", "area": 11.0}, "blend with the best natural image"),
+    ("pixels", "phase_scrambled"): (0.32, {"markers": "_", "area": 16.0}, "same spectrum, random phases"),
+}
+MEASURES = {
+    "sensitivity": "Sensitivity (SD)",
+    "spectral_participation_ratio": "Spectral participation ratio",
+}
+PALE = 0.45  # how much of its colour a control keeps
+
+
+def main(run):
+    """Draw rows: control slopes, and these against two measures of the networks; columns: regions."""
+    networks = store.read(run.input["networks"], NETWORKS)
+    names, looks = networks.network.to_list(), style.look(networks)
+    chosen = [("reviewer", "=", BRAIN), ("roi", "!=", "all"), ("network", "!=", BRAIN)]
+    values = store.read(run.input["control_slopes"], CONTROL_SLOPES, COLUMNS, chosen)
+    values = values.assign(kind=list(zip(values.arm, values.control, strict=True)))
+    regions = [roi for roi in run.params["regions"] if roi in set(values.roi)]
+    kinds = [kind for kind in KINDS if kind in set(values.kind)]
+    values = style.in_order(values, roi=regions, network=names, kind=kinds)
+    values = values.merge(measures(run), on=["network", "roi"], how="left", validate="many_to_one")
+    figure, axes = style.grid(3, len(regions), 7.0, sharey=True, sharex="row")
+    for roi, column in zip(regions, axes.T, strict=True):
+        rows = values[values.roi == roi]
+        draw_slopes(column[0], rows, names, looks)
+        main_kind = rows[rows.kind == kinds[0]]
+        for axis, (measure, label) in zip(column[1:], MEASURES.items(), strict=True):
+            colors = main_kind.network.map(looks.color)
+            marks.intervals(axis, main_kind, measure, "ci_low", "ci_high", colors)
+            look = looks.color.to_dict(), looks.marker.to_dict()
+            marks.points(axis, main_kind, measure, "slope", "network", *look, area=18.0)
+            style.plain_log(axis, "x", (1.0, 3.0))
+            axis.set_xlabel(label)
+        column[0].set_title(roi)
+        for axis in column:
+            axis.axhline(0, color="black", linewidth=0.5, zorder=0)
+            axis.axhline(1, color=style.GREY, linestyle=style.DASHES, linewidth=0.8, zorder=0)
+    for row in axes:
+        row[0].set_ylabel("Control slope of\nthe simulated brain")
+    marks.letters(axes[:, 0])
+    handles = [*marks.key_of(looks, names), *[handle(kind) for kind in kinds]]
+    handles.append(marks.dashed("the brain follows as predicted"))
+    note = f"n = {words.span(values.n_images)} images for each region; {words.INTERVALS}; "
+    note += f"B and C: {KINDS[kinds[0]][2]}"
+    marks.legend_below(figure, handles, 3, note)
+    style.save(run, figure, values.drop(columns="kind"))
+
+
+def measures(run):
+    """Read what the slopes are compared with: columns network, roi, and those of `MEASURES`."""
+    columns = ["network", "roi", "sensitivity"]
+    sensitivity = store.read(run.input["network_measures"], NETWORK_MEASURES, columns)
+    chosen = [("measure", "=", "spectral_participation_ratio")]
+    ratios = store.read(run.input["axes"], AXES, ["network", "roi", "measure", "value"], chosen)
+    ratios = ratios.rename(columns={"value": "spectral_participation_ratio"}).drop(columns="measure")
+    return sensitivity.merge(ratios, on=["network", "roi"], how="outer", validate="one_to_one")
+
+
+def draw_slopes(axis, rows, names, looks):
+    """Draw up to four marks for each network: of both arms, and paler ones of the controls."""
+    for kind, (shift, shape, _) in KINDS.items():
+        colors = looks.color.to_dict()
+        if kind[1] != "none":
+            colors = {name: style.pale(color, PALE) for name, color in colors.items()}
+        ends = "slope", "ci_low", "ci_high"
+        some = rows[rows.kind == kind]
+        marks.named_points(axis, some, *ends, names, looks, shift=shift, colors=colors, **shape)
+    marks.row_of_names(axis, names, looks)
+
+
+def handle(kind):
+    """Make the legend handle of one kind of images."""
+    _, shape, label = KINDS[kind]
+    color = "black" if kind[1] == "none" else style.GREY
+    return marks.mark(shape.get("markers", "o"), label, shape.get("filled", True), color)
+
+
+if __name__ == "__main__":
+    job.start(main, globals())
