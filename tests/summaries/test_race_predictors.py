@@ -92,3 +92,22 @@ def test_similarity_to_the_brain_does_not_count_as_similarity_to_other_networks(
     own = pairs[(pairs.network_i == NAMES[2]) | (pairs.network_j == NAMES[2])]
     own = own[(own.roi == REGIONS[0]) & (own.network_j != BRAIN)]
     assert values.value[chosen].item() == pytest.approx(own.similarity.mean())
+
+
+def test_a_value_that_is_missing_says_why(tmp_path, inputs):
+    edits = {  # table: column, its new value, and the network that has it
+        "network_measures": ("sensitivity", 0.0, NAMES[1]),
+        "networks": ("accuracy", np.nan, NAMES[2]),
+        "transfers": ("change", np.nan, NAMES[3]),
+    }
+    for table, (column, value, name) in edits.items():
+        rows = pd.read_parquet(inputs[table])
+        chosen = rows["source" if table == "transfers" else "network"] == name
+        inputs[table] = plant(tmp_path, table, rows.assign(**{column: rows[column].mask(chosen, value)}))
+    _, values = raced(tmp_path, inputs)
+    reasons = values.set_index(["predictor", "network"]).reason
+    assert reasons["sensitivity", NAMES[1]].str.endswith("rounding: no logarithm").all()
+    assert reasons["accuracy", NAMES[2]].eq("the predictor is not known of this network").all()
+    assert reasons["noise", NAMES[3]].str.startswith("no attack of the network").all()
+    missing = values.value.isna() | values.change.isna()
+    assert missing.equals(values.reason != "") and missing.sum() == 3 * (1 + 1 + 12)

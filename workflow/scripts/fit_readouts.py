@@ -35,7 +35,7 @@ def main(run):
     layers, described = {}, []
     for layer in store.read(run.input["features"], FEATURES, columns=["layer"]).layer.unique():
         features = read_layer(run, layer, stimuli)
-        layers[layer] = ridge.coordinates(features)
+        layers[layer] = coordinates_of(layer, features)
         described.append({"layer": layer, **describe(features, layers[layer].values)})
     values = {layer: coordinates.values for layer, coordinates in layers.items()}
 
@@ -97,6 +97,17 @@ def read_layer(run, layer, stimuli):
         run.input["features"], FEATURES, columns=["image_id", "feature"], filters=[("layer", "=", layer)]
     )
     return store.matrix(rows.set_index("image_id").feature[stimuli.image_id])
+
+
+def coordinates_of(layer, features):
+    """Compute `ridge.coordinates` of one layer; one that predicts nothing is refused by its name."""
+    coordinates = ridge.coordinates(features)
+    if not coordinates.values.size:
+        raise ValueError(
+            f"layer {layer}: all {features.shape[1]} features are the same on all {len(features)} images; "
+            "check the weights of the network, or name another layer in the column layers of its table"
+        )
+    return coordinates
 
 
 def describe(features, values):

@@ -27,7 +27,7 @@ def main(run):
             "the table agreement is empty: this figure needs the simulated brain of the miniature"
         )
     regions = values.roi.unique()
-    values = style.in_order(values.drop(columns="reason"), measure=LABELS, roi=regions, network=names)
+    values = style.in_order(values, measure=LABELS, roi=regions, network=names)
     similarity, attacks = (values[values.measure == name] for name in ("similarity", "transfer_of_brain"))
     means = families(run, similarity.k.iloc[0], attacks.radius.iloc[0])
     chance = similarity.chance.iloc[0]
@@ -50,9 +50,9 @@ def main(run):
     figure.align_ylabels(axes[:, 0])
     handles = [*marks.key_of(looks, names), marks.dashed(f"B: chance, {words.number(chance, 2)}")]
     handles.append(marks.line("mean of a family, with its interval", linewidth=1.4))
-    note = f"{words.probes(values.n_images)}; {words.INTERVALS}; "
+    note = f"{words.probes(values.n_images[values.value.notna()])}; {words.INTERVALS}; "
     note += f"shaded: 95% intervals over {' or '.join(sorted(set(means.resampled)))}; "
-    note += f"C: radius {words.span(attacks.radius, 3)}, both directions"
+    note += f"C: radius {words.span(attacks.radius, 3)}, both directions{words.missing(values, 'value')}"
     marks.legend_below(figure, handles, 4, note)
     style.save(run, figure, with_means(values.assign(family=values.network.map(looks.family)), means))
 
@@ -69,7 +69,7 @@ def families(run, k, radius):
 
 def with_means(values, means):
     """Put the means of families below the values of networks, as they are plotted."""
-    columns = ["measure", "roi", "family", "k", "radius", "ci_low", "ci_high", "n_images"]
+    columns = ["measure", "roi", "family", "k", "radius", "ci_low", "ci_high", "n_images", "reason"]
     rows = means[[*columns, "resampled"]].assign(network="mean", value=means.estimate)
     return pd.concat([values.assign(resampled="images"), rows], ignore_index=True)
 

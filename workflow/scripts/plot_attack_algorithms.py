@@ -89,6 +89,7 @@ def describe(values):
         f"({words.number(row.ci_low)} to {words.number(row.ci_high)})"
         for row in ranks.itertuples()
     ]
+    note += words.missing(values[values.measure != RANKS], "estimate")
     if texts:
         note += f"\nrank correlation over all pairs with {MARKS['l2'][0]}: {', '.join(texts)}"
     return note

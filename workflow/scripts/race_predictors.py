@@ -15,6 +15,9 @@ from codingaxes.tables.summaries import NETWORK_MEASURES
 
 ALL = "all"
 LEFT_OUT = "too few networks or recipes to leave any out"
+NO_VALUE = "the predictor is not known of this network"
+NO_LOGARITHM = "the predictor is 0, negative or rounding: no logarithm"
+NO_ATTACK = "no attack of the network on any image was shown to the simulated brain"
 # Predictors, and whether their logarithm enters: where networks differ by factors. Chosen beforehand.
 LOGARITHMIC = {
     "r": False,
@@ -71,6 +74,7 @@ def collect(run, networks):
     wide = pd.concat([wide, pd.concat({ALL: means}, names=["roi"]).swaplevel()])
     for name in OF_NETWORKS:
         wide[name] = wide.index.get_level_values("network").map(networks[name])
+    known = wide[list(LOGARITHMIC)].notna().rename_axis(columns="predictor").stack(future_stack=True)
     for name in [name for name, log in LOGARITHMIC.items() if log]:
         # a change by rounding has a logarithm, but says nothing
         wide[name] = np.log10(wide[name].where(wide[name] > (undefined.NO_CHANGE if name in IN_SD else 0)))
@@ -78,7 +82,12 @@ def collect(run, networks):
     long = long.reset_index()
     places = pd.MultiIndex.from_frame(long[["network", "roi"]])
     outcome = outcome.reindex(places).reset_index(drop=True).fillna({"n_images": 0})
-    return long.assign(logarithm=long.predictor.map(LOGARITHMIC), **outcome.astype({"n_images": "int32"}))
+    missing, known = long.value.isna(), known.to_numpy()
+    reason = undefined.say(
+        {NO_VALUE: missing & ~known, NO_LOGARITHM: missing & known, NO_ATTACK: outcome.change.isna()}
+    )
+    outcome = outcome.astype({"n_images": "int32"})
+    return long.assign(logarithm=long.predictor.map(LOGARITHMIC), **outcome, reason=reason)
 
 
 def of_regions(run, networks):

@@ -127,6 +127,7 @@ RACE_VALUES = Table(
             missing=True,
         ),
         "n_images": Column("int32", "images", "that the change is the mean of; 0 where it is missing"),
+        "reason": REASON,
     },
 )
 
