@@ -1,5 +1,7 @@
 """How well do the networks' coding axes and attacks agree with the simulated brain? (rule plot_agreement)."""
 
+from itertools import groupby
+
 import pandas as pd
 
 from codingaxes import job
@@ -75,14 +77,17 @@ def with_means(values, means):
 
 
 def draw_families(axis, means, looks):
-    """Draw the mean of each family as a line beside its networks, its interval shaded behind them."""
-    colors = style.family_colors(looks.family)
-    for row in means.itertuples():
-        at = [place for place, family in enumerate(looks.family) if family == row.family]
-        ends = min(at) - 0.42, max(at) + 0.42
-        color = colors[row.family]
-        axis.plot(ends, [row.estimate] * 2, color=color, linewidth=1.4, zorder=2)
-        axis.fill_between(ends, row.ci_low, row.ci_high, color=color, alpha=0.15, linewidth=0, zorder=0)
+    """Draw the mean of each family as a line beside its networks, its interval shaded behind them.
+
+    Where networks of a family do not stand together, the line and its interval stand beside each group.
+    """
+    colors, means = style.family_colors(looks.family), means.set_index("family")
+    for family, group in groupby(enumerate(looks.family), key=lambda place: place[1]):
+        places = [place for place, _ in group]
+        if family in means.index:
+            row, ends, color = means.loc[family], (places[0] - 0.42, places[-1] + 0.42), colors[family]
+            axis.plot(ends, [row.estimate] * 2, color=color, linewidth=1.4, zorder=2)
+            axis.fill_between(ends, row.ci_low, row.ci_high, color=color, alpha=0.15, linewidth=0, zorder=0)
 
 
 if __name__ == "__main__":
