@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit
 
 from codingaxes import job
 from codingaxes.estimates import bootstrap, measures, undefined
@@ -21,6 +21,7 @@ from codingaxes.tables.readouts import (
     READOUTS,
     REPRESENTATIONS,
     SCORES,
+    SPLIT_SCORES,
     TARGETS,
 )
 
@@ -61,6 +62,7 @@ def main(run):
         (SCORES, score_targets(run, about, predicted, responses, train, correlations.mean(axis=0))),
         (PREDICTIONS, prediction_rows(about, predicted, responses[~train], stimuli.image_id[~train])),
         (LAYER_SCORES, layer_scores),
+        (SPLIT_SCORES, split_scores(run, values, about, responses, train, options)),
         (CROSS_SUBJECT, cross_subject(run, about, predicted, responses[~train])),
         (REPRESENTATIONS, pd.DataFrame(described)),
     ):
@@ -237,6 +239,24 @@ def score_targets(run, about, predicted, responses, train, r_k_fold):
         n_train=train.sum(),
         n_test=(~train).sum(),
     )
+
+
+def split_scores(run, values, about, responses, train, options):
+    """Score region means on other random splits, in which all is chosen anew: rows of the table split_scores.
+
+    Every split holds out as many images as the one that is attacked.
+    """
+    means = about[about.target == "mean"].reset_index(names="column")
+    rows = {"n_train": train.sum(), "n_test": (~train).sum()}
+    number, parts = run.params["splits"], [pd.DataFrame(columns=list(SPLIT_SCORES.columns))]
+    if number:
+        seed = job.seed_of(run.params["seed"], run.rule, "splits") % 2**32  # the same for all networks
+        splits = ShuffleSplit(number, test_size=int(rows["n_test"]), random_state=seed)
+        columns, lead = means.column.to_numpy(), leading(means)
+        r = selection.k_fold_correlations(values, responses[:, columns], means.roi, lead, splits, **options)
+        parts = [means[["subject", "roi"]].assign(split=i, r=one, **rows) for i, one in enumerate(r, start=1)]
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(reason=undefined.say({undefined.IN_SPLIT: table.r.isna()}))
 
 
 def cross_subject(run, about, predicted, measured):
