@@ -307,6 +307,21 @@ def test_fixed_effects_are_drawn_of_each_wanted_change_by_kind_of_pair_and_of_th
     assert columns["size_needed"] == 4 * len(REGIONS) * len(EFFECTS)
 
 
+def test_the_mean_of_a_family_stands_beside_its_networks_alone_in_any_order_of_the_table(folder):
+    means = {"standard": 0.02, "robust": 0.07}
+    planted.edit(folder, "numbers", lambda rows: rows.assign(estimate=rows.family_source.map(means)))
+    for order in ([0, 1, 2], [1, 0, 2]):  # standard, robust, robust; and robust, standard, robust
+        planted.edit(folder, "networks", lambda rows, order=order: rows.iloc[order].reset_index(drop=True))
+        page, _ = planted.page_of(folder, "agreement")
+        families = planted.read(folder, "networks").family
+        for axis in page.axes:
+            lines = [line.get_data() for line in axis.lines if line.get_linewidth() == 1.4]
+            assert len(lines) == (families != families.shift()).sum()
+            for place, family in enumerate(families):
+                beside = [heights[0] for ends, heights in lines if ends[0] <= place <= ends[1]]
+                assert beside == [means[family]]
+
+
 def test_the_note_on_algorithms_states_the_agreement_of_ranks_and_does_without(folder):
     table = planted.read(folder, "algorithms")
     assert "PGD 0.95 (0.85 to 1), APGD 0.98 (0.88 to 1)" in plot_attack_algorithms.describe(table)
