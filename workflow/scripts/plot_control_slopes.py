@@ -76,7 +76,7 @@ def measures(run):
 
 
 def read_ranks(run):
-    """Read rank correlations of the slopes without prior: n_networks, rank_correlation by roi and predictor."""
+    """Read rank correlations of the slopes without prior, by roi and predictor; n_networks first."""
     chosen = [("outcome", "=", "control_pixels"), ("among", "=", "all")]
     chosen.append(("predictor", "in", list(MEASURES)))
     columns = ["outcome", "roi", "predictor", "among", "n_networks", "rank_correlation"]
