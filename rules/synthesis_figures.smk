@@ -131,6 +131,7 @@ use rule plot_predicted_vs_measured as plot_control_slopes with:
         control_slopes="results/summaries/control_slopes.parquet",
         network_measures="results/summaries/network_measures.parquet",
         axes="results/summaries/axes.parquet",
+        predictors="results/summaries/predictors.parquet",
     output:
         **figure_files("control_slopes"),
     log:

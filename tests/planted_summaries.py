@@ -68,7 +68,7 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "ladder_strips": ("stimuli", "chosen_images", "synthesis", "peer_review"),
     "exciting_images": ("synthesis", "peer_review"),
     "peer_review": ("control_slopes",),
-    "control_slopes": ("control_slopes", "network_measures", "axes"),
+    "control_slopes": ("control_slopes", "network_measures", "axes", "predictors"),
     "response_against_radius": ("ladder_changes",),
     "category_evidence": ("category_evidence",),
 }

@@ -13,7 +13,7 @@ COLUMNS = ["family", "judges", "roi", "direction", "arm", "control", "radius", "
 COLUMNS += ["change", "ci_low", "ci_high", "n_makers", "n_judges", "n_images"]
 LABELS = {"evidence": "evidence\nfor the category", "change": "change of it in\nthat direction"}
 TEXTS = {"none": "{}", "blend": "blend with natural image", "phase_scrambled": "{}, random phases"}
-MARKERS = "os*^DvPX"  # of judges
+MARKERS = "os^DvPX"  # of families of judges
 WIDTH = 0.72  # of the place that the judges of one kind of images share
 
 
@@ -30,6 +30,7 @@ def main(run):
     regions = [roi for roi in run.params["regions"] if roi in set(values.roi)]
     values = values.assign(kind=list(zip(values.family, values.control, strict=True)))
     values = style.in_order(values, direction=SIGNS, roi=regions, kind=kinds, judges=judges)
+    shapes = dict(zip(judges, MARKERS, strict=False)) | {BRAIN: style.MARKERS[BRAIN]}
     shifts = {name: WIDTH * ((place + 0.5) / len(judges) - 0.5) for place, name in enumerate(judges)}
     values["place"] = values.kind.map(marks.places(kinds)) + values.judges.map(shifts)
     colors = style.family_colors(networks.family)
@@ -40,15 +41,17 @@ def main(run):
     for (direction, what), row in zip(panels, axes, strict=True):
         for roi, axis in zip(regions, row, strict=True):
             rows = values[(values.direction == direction) & (values.roi == roi)]
-            draw(axis, rows, what, judges)
+            draw(axis, rows, what, shapes)
         row[0].set_ylabel(f"{made.ARROWS[direction].capitalize()}: {LABELS[what]}")
     for roi, top, bottom in zip(regions, axes[0], axes[-1], strict=True):
         top.set_title(roi)
         name_kinds(bottom, kinds, colors)
     marks.letters(axes[:, 0])
     figure.align_ylabels(axes[:, 0])
-    handles = [marks.mark(MARKERS[i], f"judged by: {words.family(name)}") for i, name in enumerate(judges)]
-    handles += [marks.mark("_", "before", color=style.GREY), marks.line("95% bootstrap interval over images")]
+    handles = [marks.mark(shapes[name], f"judged by: {words.family(name)}") for name in judges]
+    handles.append(marks.mark("_", "before", color=style.GREY))
+    if values.ci_low.notna().any():
+        handles.append(marks.line("95% bootstrap interval over images"))
     marks.legend_below(figure, handles, 3, describe(values, size))
     style.save(run, figure, values.drop(columns=["kind", "place", "color"]))
 
@@ -66,7 +69,7 @@ def list_kinds(values, families):
     return [kind for kind in kinds if kind in present]
 
 
-def draw(axis, rows, what, judges):
+def draw(axis, rows, what, shapes):
     """Draw evidence as lines from before to after, or changes with their intervals."""
     axis.axhline(0, color="black", linewidth=0.5, zorder=0)
     if what == "evidence":
@@ -74,10 +77,10 @@ def draw(axis, rows, what, judges):
         axis.scatter(rows.place, rows.evidence_before, marker="_", s=12, color=style.GREY, zorder=2)
     else:
         marks.intervals(axis, rows, "place", "ci_low", "ci_high", rows.color)
-    for place, name in enumerate(judges):
+    for name, marker in shapes.items():
         some = rows[rows.judges == name]
         colors = {color: color for color in some.color}
-        marks.points(axis, some, "place", what, "color", colors, MARKERS[place], 13.0)
+        marks.points(axis, some, "place", what, "color", colors, marker, 13.0)
 
 
 def name_kinds(axis, kinds, colors):
@@ -91,10 +94,12 @@ def name_kinds(axis, kinds, colors):
 
 def describe(values, size):
     """State n, the size of all images, and who judges."""
+    values = values.dropna(subset=["evidence"])
     note = f"n = {words.span(values.n_images)} images for each region and direction; all of one size: "
     note += f"{made.radius_text(values, size)}; {made.ARMS[values.arm.iloc[0]]}; means over "
     note += f"{words.span(values.n_makers)} makers and {words.span(values.n_judges)} judges; "
-    return f"{note}judges have another architecture than the maker"
+    note += "judges have another architecture than the maker"
+    return note if values.ci_low.notna().any() else f"{note}; too few images for intervals"
 
 
 if __name__ == "__main__":

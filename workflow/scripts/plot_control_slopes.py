@@ -6,13 +6,13 @@ from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.control import CONTROL_SLOPES
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.spaces import AXES
+from codingaxes.tables.spaces import AXES, PREDICTORS
 from codingaxes.tables.summaries import NETWORK_MEASURES
 
 COLUMNS = ["network", "roi", "arm", "control", "slope", "ci_low", "ci_high", "n_images"]
 KINDS = {  # arm and control: how far right of the name a mark lies, its look, and what it is
-    ("pixels", "none"): (-0.3, {"area": 18.0}, "images made for the network, no prior"),
-    ("fourier", "none"): (-0.1, {"filled": False, "area": 18.0}, "the same, Fourier prior"),
+    ("pixels", "none"): (-0.3, {"area": 18.0}, "filled: images made for it, no prior"),
+    ("fourier", "none"): (-0.1, {"filled": False, "area": 18.0}, "open: the same, Fourier prior"),
     ("pixels", "blend"): (0.12, {"markers": "x", "area": 11.0}, "blend with the best natural image"),
     ("pixels", "phase_scrambled"): (0.32, {"markers": "_", "area": 16.0}, "same spectrum, random phases"),
 }
@@ -20,6 +20,7 @@ MEASURES = {
     "sensitivity": "Sensitivity (SD)",
     "spectral_participation_ratio": "Spectral participation ratio",
 }
+MARGIN = 0.15  # of the axis of slopes, beyond all slopes and 1; intervals of few images can be far wider
 PALE = 0.45  # how much of its colour a control keeps
 
 
@@ -34,7 +35,9 @@ def main(run):
     kinds = [kind for kind in KINDS if kind in set(values.kind)]
     values = style.in_order(values, roi=regions, network=names, kind=kinds)
     values = values.merge(measures(run), on=["network", "roi"], how="left", validate="many_to_one")
+    ranks = read_ranks(run)
     figure, axes = style.grid(3, len(regions), 7.0, sharey=True, sharex="row")
+    axes[0, 0].set_ylim(values.slope.min() - MARGIN, max(values.slope.max(), 1.0) + MARGIN)
     for roi, column in zip(regions, axes.T, strict=True):
         rows = values[values.roi == roi]
         draw_slopes(column[0], rows, names, looks)
@@ -46,6 +49,7 @@ def main(run):
             marks.points(axis, main_kind, measure, "slope", "network", *look, area=18.0)
             style.plain_log(axis, "x", (1.0, 3.0))
             axis.set_xlabel(label)
+            marks.above(axis, words.ranks(*ranks.loc[roi, measure]))
         column[0].set_title(roi)
         for axis in column:
             axis.axhline(0, color="black", linewidth=0.5, zorder=0)
@@ -56,7 +60,7 @@ def main(run):
     handles = [*marks.key_of(looks, names), *[handle(kind) for kind in kinds]]
     handles.append(marks.dashed("the brain follows as predicted"))
     note = f"n = {words.span(values.n_images)} images for each region; {words.INTERVALS}; "
-    note += f"B and C: {KINDS[kinds[0]][2]}"
+    note += "bars that leave a panel are cut, those of the CSV are not; B and C: no prior, ρ: Spearman"
     marks.legend_below(figure, handles, 3, note)
     style.save(run, figure, values.drop(columns="kind"))
 
@@ -69,6 +73,15 @@ def measures(run):
     ratios = store.read(run.input["axes"], AXES, ["network", "roi", "measure", "value"], chosen)
     ratios = ratios.rename(columns={"value": "spectral_participation_ratio"}).drop(columns="measure")
     return sensitivity.merge(ratios, on=["network", "roi"], how="outer", validate="one_to_one")
+
+
+def read_ranks(run):
+    """Read rank correlations of the slopes without prior, by roi and predictor; n_networks first."""
+    chosen = [("outcome", "=", "control_pixels"), ("among", "=", "all")]
+    chosen.append(("predictor", "in", list(MEASURES)))
+    columns = ["outcome", "roi", "predictor", "among", "n_networks", "rank_correlation"]
+    rows = store.read(run.input["predictors"], PREDICTORS, columns, chosen)
+    return rows.set_index(["roi", "predictor"])[["n_networks", "rank_correlation"]]
 
 
 def draw_slopes(axis, rows, names, looks):

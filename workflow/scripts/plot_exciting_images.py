@@ -14,7 +14,7 @@ from codingaxes.tables.synthesis import IDENTITY, PEER_REVIEW, SYNTHESIS
 MAKERS, STARTS = 4, 4  # most that are drawn, of the models that made images, and of the starts of each
 BEGINNINGS = ("natural", "grey", "noise")
 GAP, LABELS = 0.25, 0.65  # between makers, and left of them, in pictures
-LEAST = 12.0  # pictures across, so that few of them are not drawn too large
+LEAST = 13.2  # pictures across, so that few of them are not drawn too large
 STRIP = 0.18  # height of the strip of responses, in pictures
 LETTERS = 6.0  # points
 NORM = Normalize(-1.0, 2.0)  # of levels: natural ones are the middle third
@@ -36,21 +36,23 @@ def main(run):
     rows = style.in_order(rows, roi=regions, direction=SIGNS, arm=arms, network=makers)
     rows = rows[[pair in starts for pair in pairs_of(rows)]]
     lines, block = list(product(regions, SIGNS, arms)), len(starts) + GAP
-    width = LABELS + max(LEAST, block * len(makers) - GAP)
+    filled = LABELS + block * len(makers) - GAP
+    width = max(LEAST, filled)
+    begin = (width - filled) / 2
     step = 1.0 + STRIP + pictures.lines(1.7, LETTERS, width)
     head = pictures.lines(5.6, LETTERS, width)
     names = style.models(looks, levels.reviewer)
     note = describe(rows, names)
     figure, axis = pictures.sheet(width, head + step * len(lines), note, bar=0.45)
     for place, name in enumerate(makers):
-        title(axis, LABELS + place * block, head, name, starts, looks)
+        title(axis, begin + LABELS + place * block, head, name, starts, looks)
     for line, (roi, direction, arm) in enumerate(lines):
         text = f"{roi} {made.ARROWS[direction]}\n{made.ARMS[arm].replace('Fourier prior', 'Fourier')}"
         middle = {"ha": "left", "va": "center", "rotation": 90, "fontsize": LETTERS}
-        pictures.write(axis, 0, head + line * step + pictures.HALF, text, **middle)
+        pictures.write(axis, begin, head + line * step + pictures.HALF, text, **middle)
     answers = levels.pivot(index=KEY, columns="reviewer", values="level")[names]
     for row in rows.itertuples():
-        left = LABELS + makers.index(row.network) * block + starts.index((row.start, row.draw))
+        left = begin + LABELS + makers.index(row.network) * block + starts.index((row.start, row.draw))
         top = head + lines.index((row.roi, row.direction, row.arm)) * step
         pictures.show(axis, left, top, pictures.open_made(row, run.params["image_size"]))
         own = answers.loc[tuple(getattr(row, column) for column in KEY)]

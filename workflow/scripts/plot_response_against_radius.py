@@ -1,5 +1,7 @@
 """Draw how responses change as perturbations grow, for every maker (rule plot_response_against_radius)."""
 
+from matplotlib.ticker import FixedLocator
+
 from codingaxes import job
 from codingaxes.figures import made, marks, pictures, style, words
 from codingaxes.names import BRAIN, SIGNS
@@ -10,6 +12,7 @@ from codingaxes.tables.networks import NETWORKS
 KEY = ["roi", "direction", "network", "reviewer", "arm", "radius"]
 COLUMNS = [*KEY, "change", "ci_low", "ci_high", "level", "unconverged", "n_images"]
 LINEAR = 1.0  # SD; below it the scale is linear
+TICKS = (-100, -30, -10, -3, 0, 1, 3, 10, 30, 100)
 THICK = {BRAIN: 1.8}
 
 
@@ -54,6 +57,7 @@ def main(run):
 def draw(axis, rows, names, looks):
     """Draw one line with points for each maker; the simulated brain's is thick."""
     style.plain_symlog(axis, LINEAR)
+    axis.yaxis.set_major_locator(FixedLocator(TICKS))
     axis.axhline(0, color="black", linewidth=0.5, zorder=0)
     for name in names:
         line = rows[rows.network == name]

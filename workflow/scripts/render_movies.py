@@ -45,7 +45,8 @@ def compose(rows, levels, original, looks, size):
         columns.append(movies.Column(name, looks.label[name], looks.ink[name], np.stack(shown)))
     before = levels[levels.step == 1].assign(radius=0.0, level=lambda some: some.level_before)
     levels = pd.concat([before, levels])[["network", "reviewer", "radius", "level"]]
-    deltas = [column.pictures[1:] - original for column in columns]
+    large = pictures.nearest(rows, pictures.LARGE, size).radius.iloc[0]
+    deltas = [column.pictures[np.isclose(radii, large)] - original for column in columns]
     roi, direction, image = (rows[name].iloc[0] for name in made.ABOUT_IMAGE)
     heading = f"{roi} {made.ARROWS[direction]} ({image}; {made.ARMS[rows.arm.iloc[0]]})"
     return movies.Movie(heading, radii, columns, levels, looks, pictures.amplification(deltas))

@@ -20,17 +20,19 @@ from PIL import Image, ImageDraw, ImageFont
 from codingaxes.figures import made, marks, pictures, style, words
 from codingaxes.names import BRAIN
 
-BETWEEN = 7  # pictures between two radii: few enough for a small file, and enough for the eye to see it grow
-MILLISECONDS = 70  # that a frame is shown: a movie of six radii lasts about six seconds
+BETWEEN = 5  # pictures between two radii: few enough for a small file, and enough for the eye to see it grow
+MILLISECONDS = 100  # that a frame is shown: a movie of six radii lasts about six seconds
 HELD = 1400  # milliseconds that the first and the last frame are shown
 SIDE = 192  # pixels of a picture on the screen, at least: three for each one of 64
-LEFT, RIGHT, GAP = 62, 18, 26  # pixels beside and between columns
+LEFT, RIGHT, GAP = 62, 28, 30  # pixels beside and between columns
 TOP, NUMBERS, PLOT, FOOT = 50, 20, 150, 92  # heights of headings, numbers, the plot, and what is below it
 DOTS = 100  # per inch, of what matplotlib draws
 LETTERS = 11  # pixels high
 LINEAR = 2.0  # levels; beyond it, and below its negative, the scale is logarithmic
+TICKS = (-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50)  # of levels
+PALE = 0.25  # opacity of lines that the cursor has not reached
 CURSOR = (200, 0, 60)
-QUALITY, EFFORT = 80, 1  # of WebP: noise stays noise, a frame takes 25 ms and 20 kB
+QUALITY, EFFORT = 80, 1  # of WebP: noise stays noise, a frame takes 25 ms and 30 kB
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def frames(movie):
         The first shows the image itself. Between every two radii are `BETWEEN` frames whose pictures are
         interpolated, those of the radii themselves are the saved ones.
     """
-    pale, full = (background(movie, reached) for reached in (False, True))
+    pale, full = backgrounds(movie)
     for place, share in steps(len(movie.radii)):
         radius, shown = interpolated(movie, place, share)
         frame = pale.copy()
@@ -183,12 +185,12 @@ def write_sideways(image, middle, text, color):
     image.paste(label, (round(middle[0] - label.width / 2), round(middle[1] - label.height / 2)))
 
 
-def background(movie, reached):
-    """Draw what stands still (height, width, 3): headings, and plots whose lines are pale until `reached`."""
+def backgrounds(movie):
+    """Draw what stands still, twice (height, width, 3): with pale lines in the plots, and with full ones."""
     style.set_theme()
     width, height = movie.size
     figure = Figure(figsize=(width / DOTS, height / DOTS), dpi=DOTS)
-    canvas = FigureCanvasAgg(figure)
+    canvas, lines = FigureCanvasAgg(figure), []
     figure.text(LEFT / width, 1 - 4 / height, movie.heading, va="top", fontsize=9)
     sides = {"rotation": 90, "ha": "center", "va": "center", "fontsize": 8}
     labels = {TOP: "image", TOP + movie.side + NUMBERS: f"change × {words.number(movie.factor)}"}
@@ -201,7 +203,7 @@ def background(movie, reached):
         bottom = height - movie.plot_top - PLOT
         box = movie.left(place) / width, bottom / height, movie.side / width, PLOT / height
         axis = figure.add_axes(box)
-        draw_levels(axis, movie, column.name, reached)
+        lines += draw_levels(axis, movie, column.name)
         axis.tick_params(labelleft=place == 0)
     figure.axes[0].set_ylabel("natural level", fontsize=8)
     handles = marks.key_of(movie.looks, style.models(movie.looks, movie.levels.reviewer), markers=False)
@@ -215,29 +217,38 @@ def background(movie, reached):
     }
     figure.legend(handles=handles, handletextpad=0.3, labelspacing=0.3, **options)
     canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    pale = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    for line in lines:
+        line.set_alpha(1.0)
+        line.axes.draw_artist(line)
+    return pale, np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def draw_levels(axis, movie, name, reached):
-    """Draw the natural level of every model against the radius of one column's images."""
-    last = movie.radii[-1]
+def draw_levels(axis, movie, name):
+    """Draw the natural level of every model against the radius of one column's images; gives the lines."""
+    last, lines = movie.radii[-1], []
     axis.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-    axis.set(xlim=(0, last), ylim=limits(movie.levels.level))
-    style.plain_symlog(axis, LINEAR)
-    axis.set_ylim(limits(movie.levels.level))
+    axis.set_yscale("symlog", linthresh=LINEAR, linscale=1.2)
+    low, high = limits(movie.levels.level)
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    axis.set_yticks(ticks, [words.number(tick) for tick in ticks])
+    axis.set_yticks([], minor=True)
+    axis.set(xlim=(0, last), ylim=(low, high))
     axis.axhspan(0, 1, color=style.PALE, linewidth=0, zorder=0)
-    axis.axhline(1, color=style.GREY, linewidth=0.7, zorder=1)
+    for level in (0, 1):
+        axis.axhline(level, color=style.GREY, linewidth=0.7, zorder=1)
     rows = movie.levels[movie.levels.network == name]
     for reviewer in style.models(movie.looks, rows.reviewer):
         line = rows[rows.reviewer == reviewer].sort_values("radius")
-        look = {"color": movie.looks.color[reviewer], "alpha": 1.0 if reached else 0.25, "markersize": 3.5}
-        width = 1.8 if reviewer in (name, BRAIN) else 0.8
-        axis.plot(line.radius, line.level, ".-", linewidth=width, zorder=3, clip_on=False, **look)
+        look = {"color": movie.looks.color[reviewer], "alpha": PALE, "markersize": 3.5}
+        look |= {"linewidth": 1.8 if reviewer in (name, BRAIN) else 0.8}
+        lines += axis.plot(line.radius, line.level, ".-", zorder=3, clip_on=False, **look)
     size = movie.columns[0].pictures.shape[1]
     marked = pictures.nearest(rows[rows.radius > 0], pictures.LARGE, size)
     axis.axvline(marked.radius.iloc[0], color=style.GREY, linestyle=style.DASHES, linewidth=0.8, zorder=1)
     small = {"fontsize": 6.5, "color": "#4d4d4d", "zorder": 4}
-    axis.annotate("q99", (0, 1), (2, 1), textcoords="offset points", va="bottom", **small)
+    for level, text in ((0, "q01"), (1, "q99")):
+        axis.annotate(text, (last, level), (4, 0), textcoords="offset points", va="center", **small)
     mark = marked.radius.iloc[0]
     place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "bottom"}
     text, side = made.at_side(mark, size), "right" if mark > last / 2 else "center"
@@ -245,6 +256,7 @@ def draw_levels(axis, movie, name, reached):
     axis.set_xticks(movie.radii, spaced(movie.radii))
     axis.set_xlabel("l2 radius, pixels in [0, 1]", fontsize=7.5, labelpad=1)
     axis.tick_params(labelsize=7)
+    return lines
 
 
 def limits(levels):
