@@ -66,3 +66,9 @@ def test_further_images_are_used_everywhere_once_and_unknown_ones_are_refused(tm
     assert named(chosen, "accentuation", "EBA", "both")[-1] == "nsd_00007"
     with pytest.raises(ValueError, match="cat_1 is none of the 20 stimuli"):
         choose(tmp_path, images=["cat_1"])
+
+
+@pytest.mark.parametrize("key", ["perturbed", "accentuated"])
+def test_more_images_than_are_held_out_are_refused(tmp_path, key):
+    with pytest.raises(ValueError, match=f"{key} is 11, but only 10 images are held out"):
+        choose(tmp_path, **{key: 11})

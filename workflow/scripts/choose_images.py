@@ -25,6 +25,11 @@ def main(run):
             f"{run.input['stimuli']} lists by image_id"
         )
     held_out = set(stimuli.image_id[stimuli.split == "test"])
+    for key in ("perturbed", "accentuated"):
+        if run.params[key] > len(held_out):
+            raise ValueError(
+                f"synthesis.{key} is {run.params[key]}, but only {len(held_out)} images are held out"
+            )
     rows = []
     for roi, part in measured.groupby("roi", sort=False):
         responses = part.set_index("image_id").value
