@@ -61,6 +61,16 @@ def sha256_of(wildcards, output):
     return ROWS[wildcards.network].get("sha256", "")
 
 
+def draws_weights(wildcards):
+    """Tell whether the weights of a network are drawn at random."""
+    return requirements.draws_weights(ROWS[wildcards.network], config)
+
+
+def seed_of_weights(wildcards):
+    """Give the seed of random weights; None where none are drawn, so that another seed fetches nothing again."""
+    return config["seed"] if draws_weights(wildcards) else None
+
+
 def weights_to_check(wildcards):
     """Name the weights of a network; none where random ones are asked for."""
     return [] if config["random_weights"] else [weights_of(wildcards)]
@@ -124,7 +134,7 @@ rule train_network:
 rule fetch_weights:
     """Download, verify and convert the weights of one network; the only rule here that needs the internet.
 
-    Without a digest of its code: an edited function shall not fetch gigabytes again.
+    The weights of a network of the family untrained are drawn instead. Without a digest of its code: an edited function shall not fetch gigabytes again.
     """
     input:
         files=files_of_weights,
@@ -149,9 +159,9 @@ rule fetch_weights:
         disk="20GB",
         runtime="4h",
     params:
-        seed=config["seed"] if config["random_weights"] else None,
+        seed=seed_of_weights,
         network=weights_row_of,
-        random_weights=config["random_weights"],
+        random_weights=draws_weights,
         hub=unwatched(config["hub"]),
         sha256=sha256_of,
     script:
@@ -178,7 +188,7 @@ rule check_network:
         seed=config["seed"],
         network=function_of_network,
         image_size=config["image_size"],
-        random_weights=config["random_weights"],
+        random_weights=draws_weights,
         code=code_of("check_network.py"),
     script:
         "../workflow/scripts/check_network.py"

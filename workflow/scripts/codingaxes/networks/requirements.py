@@ -15,7 +15,16 @@ PACKAGES = {
 }
 ADAPTERS = {"nomic_vision": ("timm",), "blip2_vision": ("timm",)}  # others are plain torch
 COPIES = 2  # of the weights: as published until they are converted, and converted
+UNTRAINED = "untrained"  # the family of networks with random weights
 AT_ONCE = 1000  # MB of a GPU for one image and its gradients, beside the weights
+
+
+def draws_weights(row, config):
+    """Tell whether the weights of a network are drawn at random, and not fetched, by its row or the settings.
+
+    The weights of a row whose source is python are those that its function gives, whatever its family.
+    """
+    return config["random_weights"] or (row["family"] == UNTRAINED and row["source"] != "python")
 
 
 def packages_of(row):
