@@ -17,7 +17,7 @@ FETCHED = [name for name in NETWORKS if name not in ZOO]
 
 
 onstart:
-    # before the first job: the terms of NSD, and all that networks need and this machine lacks
+    # before the first job: the terms of NSD, and all that downloads need and this machine lacks
     jobs = list(workflow.dag.needrun_jobs())
     fetched = [ROWS[job.wildcards.network] for job in jobs if job.rule.name == "fetch_weights"]
     with_conda = "conda" in str(workflow.deployment_settings.deployment_method).lower()
@@ -26,13 +26,15 @@ onstart:
         installed=None if with_conda else requirements.is_installed,
         free=requirements.free_disk(),
         gpu=None if config["device"] == "cpu" else requirements.gpu_memory(),
+        sessions=sum(job.rule.name == "download_session" for job in jobs),
+        form=config["nsd"]["format"],
     )
     try:
         configuration.check_terms(config, any(job.rule.name.startswith("download_") for job in jobs))
     except configuration.ConfigurationError as error:
         raise WorkflowError(str(error)) from None
     if lacks:
-        raise WorkflowError("the networks need what is not here:\n  " + "\n  ".join(lacks))
+        raise WorkflowError("the study needs what is not here:\n  " + "\n  ".join(lacks))
 
 
 def training_of(wildcards):
