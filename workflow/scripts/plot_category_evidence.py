@@ -10,7 +10,7 @@ from codingaxes.tables.control import EVIDENCE
 from codingaxes.tables.networks import NETWORKS
 
 COLUMNS = ["family", "judges", "roi", "direction", "arm", "control", "radius", "evidence_before", "evidence"]
-COLUMNS += ["change", "ci_low", "ci_high", "n_makers", "n_judges", "n_images"]
+COLUMNS += ["change", "ci_low", "ci_high", "n_makers", "n_judges", "n_images", "reason"]
 LABELS = {"evidence": "evidence\nfor the category", "change": "change of it in\nthat direction"}
 TEXTS = {"none": "{}", "blend": "blend with natural image", "phase_scrambled": "{}, random phases"}
 MARKERS = "os^DvPX"  # of families of judges
@@ -94,12 +94,13 @@ def name_kinds(axis, kinds, colors):
 
 def describe(values, size):
     """State n, the size of all images, and who judges."""
-    values = values.dropna(subset=["evidence"])
+    missing, values = words.missing(values, "evidence"), values.dropna(subset=["evidence"])
     note = f"n = {words.span(values.n_images)} images for each region and direction; all of one size: "
     note += f"{made.radius_text(values, size)}; {made.ARMS[values.arm.iloc[0]]}; means over "
     note += f"{words.span(values.n_makers)} makers and {words.span(values.n_judges)} judges; "
     note += "judges have another architecture than the maker"
-    return note if values.ci_low.notna().any() else f"{note}; too few images for intervals"
+    note += "" if values.ci_low.notna().any() else "; no intervals: too few images"
+    return note + missing
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.spaces import AXES, PREDICTORS
 from codingaxes.tables.summaries import NETWORK_MEASURES
 
-COLUMNS = ["network", "roi", "arm", "control", "slope", "ci_low", "ci_high", "n_images"]
+COLUMNS = ["network", "roi", "arm", "control", "slope", "ci_low", "ci_high", "n_images", "reason"]
 KINDS = {  # arm and control: how far right of the name a mark lies, its look, and what it is
     ("pixels", "none"): (-0.3, {"area": 18.0}, "filled: images made for it, no prior"),
     ("fourier", "none"): (-0.1, {"filled": False, "area": 18.0}, "open: the same, Fourier prior"),
@@ -61,7 +61,7 @@ def main(run):
     handles.append(marks.dashed("the brain follows as predicted"))
     note = f"n = {words.span(values.n_images)} images for each region; {words.INTERVALS}; "
     note += "bars that leave a panel are cut, those of the CSV are not; B and C: no prior, ρ: Spearman"
-    marks.legend_below(figure, handles, 3, note)
+    marks.legend_below(figure, handles, 3, note + words.missing(values, "slope"))
     style.save(run, figure, values.drop(columns="kind"))
 
 

@@ -8,7 +8,7 @@ from codingaxes.tables import store
 from codingaxes.tables.control import CONTROL_SLOPES
 from codingaxes.tables.networks import NETWORKS
 
-VALUES = ["arm", "roi", "network", "reviewer", "highest", "n_images"]
+VALUES = ["arm", "roi", "network", "reviewer", "highest", "n_images", "reason"]
 LOW = 9  # models; of so few a matrix is too low for a label on one line
 
 
@@ -43,7 +43,7 @@ def main(run):
     marks.color_bar(figure, cells, label, sorted({0, 0.5, 1, norm.vmax}), **beyond, ax=axes)
     note = f"n = {words.span(values.n_images)} images for each region; no intervals; "
     note += "level: 0 and 1 are quantiles 0.01 and 0.99 of the responses of the model that it is shown to"
-    marks.footnote(figure, note)
+    marks.footnote(figure, note + words.missing(values, "highest"))
     style.save(run, figure, values)
 
 

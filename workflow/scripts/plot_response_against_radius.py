@@ -10,7 +10,7 @@ from codingaxes.tables.control import LADDER_CHANGES
 from codingaxes.tables.networks import NETWORKS
 
 KEY = ["roi", "direction", "network", "reviewer", "arm", "radius"]
-COLUMNS = [*KEY, "change", "ci_low", "ci_high", "level", "unconverged", "n_images"]
+COLUMNS = [*KEY, "change", "ci_low", "ci_high", "level", "unconverged", "n_images", "reason"]
 LINEAR = 1.0  # SD; below it the scale is linear
 TICKS = (-100, -30, -10, -3, 0, 1, 3, 10, 30, 100)
 THICK = {BRAIN: 1.8}
@@ -70,7 +70,8 @@ def describe(values, looks):
     note = f"n = {words.span(values.n_images)} images for each region and direction; no intervals; "
     note += f"{made.ARMS[values.arm.iloc[0]]}; linear scale below {words.number(LINEAR)} SD; "
     own = values[values.seen_by == "itself"]
-    return f"{note}not converged (kept): {words.by_family(own, 'unconverged', looks)}"
+    note += f"not converged (kept): {words.by_family(own, 'unconverged', looks)}"
+    return note + words.missing(values, "change")
 
 
 if __name__ == "__main__":
