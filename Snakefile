@@ -30,13 +30,16 @@ include: "rules/synthesis.smk"
 include: "rules/summaries.smk"
 include: "rules/control.smk"
 include: "rules/figures.smk"
+include: "rules/synthesis_figures.smk"
+include: "rules/movies.smk"
 
 
 rule all:
-    """Figures, and the numbers of the study as tables and text."""
+    """Figures and movies, and the numbers of the study as tables and text."""
     default_target: True
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
+        expand("results/movies/{movie}.webp", movie=MOVIES),
         "results/summaries/numbers.txt",
         "results/summaries/sensitivities.csv",
         "results/summaries/transfers.csv",

@@ -26,6 +26,7 @@ TABLES = {
     "measure_transfer.variants": "transfer",
     "measure_transfer.controls": "transfer_control_changes",
     "explain_similarity.regression": "similarity_regression",
+    "choose_images.chosen": "chosen_images",
 }
 INTRODUCTION = """# Tables
 

@@ -7,6 +7,7 @@ makes   results/nsd/stimuli.parquet               one row per image that every s
         results/nsd/voxels/{subject}.parquet      one row per voxel of the regions
         results/nsd/responses/{subject}.parquet   one row per image
         results/nsd/regions/{subject}.parquet     one row per region
+        results/nsd/t_thresholds/{subject}.parquet  one row per region and threshold of t: how many voxels
 """
 
 from codingaxes.nsd.layout import Layout
@@ -173,6 +174,7 @@ rule prepare_responses:
         voxels="results/nsd/voxels/{subject}.parquet",
         responses="results/nsd/responses/{subject}.parquet",
         regions="results/nsd/regions/{subject}.parquet",
+        t_thresholds="results/nsd/t_thresholds/{subject}.parquet",
     log:
         "logs/prepare_responses/{subject}.log",
     benchmark:

@@ -8,6 +8,7 @@ makes   results/readouts/targets.parquet                      one row per region
         results/readouts/components/{network}.parquet         principal components of the features that are read
         results/readouts/layer_scores/{network}.parquet       one row per region mean and candidate layer
         results/readouts/scores/{network}.parquet             one row per target: r with its interval and ceiling
+        results/readouts/split_scores/{network}.parquet       one row per region mean and random split: r on other images
         results/readouts/predictions/{network}.parquet        one row per region mean and test image
         results/readouts/cross_subject/{network}.parquet      one row per region and pair of subjects
         results/readouts/representations/{network}.parquet    one row per candidate layer: what its features are like
@@ -56,6 +57,7 @@ rule fit_readouts:
         components="results/readouts/components/{network}.parquet",
         layer_scores="results/readouts/layer_scores/{network}.parquet",
         scores="results/readouts/scores/{network}.parquet",
+        split_scores="results/readouts/split_scores/{network}.parquet",
         predictions="results/readouts/predictions/{network}.parquet",
         cross_subject="results/readouts/cross_subject/{network}.parquet",
         representations="results/readouts/representations/{network}.parquet",

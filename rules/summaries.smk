@@ -165,6 +165,7 @@ rule summarise_networks:
     input:
         networks="results/networks/networks.parquet",
         scores=expand("results/readouts/scores/{network}.parquet", network=NETWORKS),
+        split_scores=expand("results/readouts/split_scores/{network}.parquet", network=NETWORKS),
         readouts=expand("results/readouts/readouts/{network}.parquet", network=NETWORKS),
         representations=expand("results/readouts/representations/{network}.parquet", network=NETWORKS),
         sensitivities="results/summaries/sensitivities.parquet",

@@ -35,7 +35,7 @@ SUMMARIES = {
     "summarise_sizes": ("variants:variant_attacks transfers", "sizes"),
     "compare_algorithms": ("networks perturbations variants", "algorithms"),
     "summarise_networks": (
-        "networks scores readouts representations sensitivities",
+        "networks scores split_scores readouts representations sensitivities",
         "network_measures network_correlations",
     ),
     "summarise_axes": ("jacobians inherited alignment profiles", "axes spectra"),
@@ -151,6 +151,7 @@ def plant_readouts(folder, names, regions, subjects, images, rng):
     ]
     return {
         "scores": plant_each(folder, "scores", scores, "network"),
+        "split_scores": plant_each(folder, "split_scores", scores, "network"),
         "readouts": plant_each(folder, "readouts", scores, "network"),
         "representations": plant_each(
             folder, "representations", [{"network": name} for name in names], "network"

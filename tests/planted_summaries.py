@@ -7,6 +7,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import planted_synthesis
 from PIL import Image
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
@@ -25,6 +26,8 @@ from codingaxes.tables import (
     store,
     summaries,
 )
+from codingaxes.tables import control as control_tables
+from codingaxes.tables import synthesis as synthesis_tables
 
 CONFIG = Path(__file__).parents[1] / "config"
 BRAIN = "simulated_brain"
@@ -60,8 +63,17 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "agreement": ("agreement", "numbers"),
     "predictors": ("predictors",),
     "families": ("families",),
+    "large_perturbations": ("stimuli", "chosen_images", "synthesis", "peer_review"),
+    "noise_patterns": ("stimuli", "chosen_images", "synthesis"),
+    "ladder_strips": ("stimuli", "chosen_images", "synthesis", "peer_review"),
+    "exciting_images": ("synthesis", "peer_review"),
+    "peer_review": ("control_slopes",),
+    "control_slopes": ("control_slopes", "network_measures", "axes", "predictors"),
+    "response_against_radius": ("ladder_changes",),
+    "category_evidence": ("category_evidence",),
 }
-MODULES = (attacks, changes, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
+MODULES = (attacks, changes, control_tables, networks, nsd, readouts, sensitivity, similarity, spaces)
+MODULES += (summaries, synthesis_tables)
 TABLES = {  # every declared table, by name
     value.name: value for module in MODULES for value in vars(module).values() if hasattr(value, "key")
 }
@@ -151,7 +163,8 @@ def plant(
     plant_algorithms(folder, models, families, rng)
     plant_similarity(folder, models, families, zoo, regions, responses, rng)
     plant_axes(folder, models, regions, zoo, rng)
-    plant_example(folder, models, regions, rng)
+    starts = planted_synthesis.plant(folder, write, zoo, models, regions, SIZE, np.random.default_rng(8))
+    plant_example(folder, models, regions, starts, rng)
     return zoo
 
 
@@ -164,7 +177,7 @@ def plant_networks(folder, file=None, zoo=ZOO):
         table["training_radius"] = pd.to_numeric(table.training_radius).astype(float)
     else:
         table = pd.DataFrame(zoo, columns=["network", "family", "architecture", "training_radius"])
-        table["display_name"] = table.network.str.upper()
+        table["display_name"] = table.network.str.upper().str.replace("_", " ")
     order = list(table.family.unique())
     table = table.sort_values("family", key=lambda names: names.map(order.index), kind="stable")
     accuracy = np.linspace(0.9, 0.6, len(table))
@@ -455,12 +468,13 @@ def plant_families(folder, regions, zoo, rng):
     write(folder, "numbers", means)
 
 
-def plant_example(folder, models, regions, rng):
-    """Write a probe image, its perturbations at two radii, and what they do."""
+def plant_example(folder, models, regions, starts, rng):
+    """Write stimuli, a probe image among them, its perturbations at two radii, and what they do."""
     file = folder / "images" / f"{PROBE}.png"
     file.parent.mkdir(exist_ok=True)
     Image.fromarray(rng.integers(0, 255, (SIZE, SIZE, 3), np.uint8)).save(file)
-    write(folder, "stimuli", [{"image_id": PROBE, "file": str(file), "probe": True, "split": "test"}])
+    probe = {"image_id": PROBE, "file": str(file), "sha256": "", "probe": True, "split": "test"}
+    write(folder, "stimuli", [probe, *starts])
     perturbations, changes = [], []
     for name, roi, direction, radius in product(models, regions, ("increase", "decrease"), RADII):
         row = {"network": name, "roi": roi, "direction": direction, "radius": radius, "image_id": PROBE}
@@ -480,7 +494,7 @@ def draw(folder, figure, name=None, **params):
     output = {kind: str(folder / f"{name or figure}.{kind}") for kind in ("pdf", "png", "csv")}
     inputs = {table: str(folder / f"{table}.parquet") for table in ("networks", *INPUTS[figure])}
     regions = list(dict.fromkeys(read(folder, "network_measures").roi))
-    params = {"image_size": SIZE, "regions": regions} | params
+    params = {"image_size": SIZE, "regions": regions, "highest": 1.5} | params
     script = importlib.import_module(f"plot_{figure}")
     script.main(Run(script.__name__, inputs, output, params, {}, str(folder / "log")))
     return output

@@ -11,6 +11,7 @@ SETTINGS = {
     "steps": 4,
     "limit": 12,
     "effect_limit": 28,
+    "variant_limit": 4,
     "algorithm_steps": 6,
     "tolerance": 1e-9,
     "direction": "decrease",
@@ -65,6 +66,13 @@ def test_a_given_size_is_attacked_by_the_algorithm_of_its_budget(algorithm, step
     expected = strongest.maximise(respond, images, 0.8, algorithm=algorithm, **settings)
     assert torch.equal(attack.delta, expected.delta) and (attack.evaluations == spent).all()
     assert torch.equal(attack.converged, expected.converged)
+
+
+@pytest.mark.parametrize("budget", [("linf", "linf", 0.05), ("l2_large", "l2", 0.8)])
+def test_variants_have_a_limit_of_their_own(budget):
+    name, norm, radius = budget
+    attack = plan.attack(kinked(), rand(3, 3, 8, 8), Budget(name, "ascent", norm, radius), **SETTINGS)
+    assert (attack.evaluations == 4).all()
 
 
 def test_a_wanted_change_is_attacked_with_as_many_gradients_as_it_needs():

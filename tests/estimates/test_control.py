@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from planted import MODELS, ZOO
 from planted_control import ARMS, MISSED, STARTS, WANTED, synthesised
-from scipy.stats import linregress
+from scipy.stats import linregress, ttest_1samp
 
 from codingaxes.estimates import bootstrap, control
 from codingaxes.names import BRAIN
@@ -155,7 +155,7 @@ def test_means_over_images_are_those_of_bootstrap_ratios_and_draws_stay_with_the
 
 
 def test_more_cells_than_fit_into_memory_share_the_same_resampled_images(rng, monkeypatch):
-    values = rng.normal(size=(9, 5))
+    values = rng.normal(size=(9, 7))
     cell, image = np.indices(values.shape)
     args = values.ravel(), cell.ravel(), image.ravel()
     whole = control.mean_over_images(*args, np.random.default_rng(1), 99)
@@ -172,3 +172,34 @@ def test_cells_of_few_images_have_a_mean_without_an_interval_and_those_of_none_n
     assert table.n_images.tolist() == [3, 2, 1] and table.ci_low.notna().tolist() == [True, False, False]
     nothing = control.mean_over_images([np.nan], np.array([0]), ["a"], np.random.default_rng(0), 99)
     assert nothing[["mean", "ci_low", "ci_high"]].isna().all(axis=None) and nothing.n_images.item() == 0
+
+
+def test_of_three_to_five_images_the_interval_is_students_and_of_more_the_bootstraps(rng):
+    for images in (3, 4, 5, 6):
+        values = rng.normal(size=(3, images))
+        cell, image = np.indices(values.shape)
+        table = control.mean_over_images(values.ravel(), cell.ravel(), image.ravel(), rng, 200)
+        expected = ttest_1samp(values, 0, axis=1).confidence_interval()
+        assert np.allclose(table.ci_low, expected.low) == np.allclose(table.ci_high, expected.high)
+        assert np.allclose(table.ci_low, expected.low) == (images < 6)
+
+
+def test_images_with_more_values_count_more_also_in_students_interval():
+    top, bottom = np.array([[2.0, 3.0, 1.0]]), np.array([[2.0, 1.0, 1.0]])
+    low, high = control.student_interval(top, bottom)
+    residuals = top - 1.5 * bottom  # the mean is 6 / 4
+    half = 4.302653 * np.sqrt(np.square(residuals).sum() * 3 / 2) / 4
+    assert (low.item(), high.item()) == pytest.approx((1.5 - half, 1.5 + half), rel=1e-6)
+
+
+@pytest.mark.parametrize("images", [3, 4, 5])
+def test_intervals_of_few_images_cover_the_truth_as_often_as_they_say(images):
+    rng = np.random.default_rng(images)
+    values = rng.normal(size=(4000, images))
+    low, high = control.student_interval(values, np.ones_like(values))
+    assert np.mean((low <= 0) & (high >= 0)) == pytest.approx(0.95, abs=0.01)
+    skewed = np.exp(values)
+    low, high = control.student_interval(skewed, np.ones_like(values))
+    covered = (low <= np.exp(0.5)) & (high >= np.exp(0.5))
+    assert np.mean(covered) == pytest.approx(0.83, abs=0.025)
+    assert np.median(high - low) < 8

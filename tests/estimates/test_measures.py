@@ -130,6 +130,21 @@ def test_an_undirected_pair_is_of_the_same_kind_whichever_of_its_models_comes_fi
     assert within.one.item() == "c_tough"  # of one family, the order stays
 
 
+def test_kinds_of_undirected_pairs_do_not_depend_on_the_order_of_the_networks():
+    rows = [("a", "standard"), ("b", "robust"), ("c", "standard"), ("d", "robust")]
+    found = []
+    for order in (rows, rows[::-1], [rows[1], rows[0], rows[3], rows[2]]):
+        networks = pd.DataFrame(order, columns=["network", "family"]).set_index("network")
+        networks["architecture"] = "resnet"
+        names = list(networks.index)
+        pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
+        pairs = pd.DataFrame(pairs, columns=["one", "other"])
+        ordered = measures.in_family_order(pairs, "one", "other", networks)
+        kinds = measures.kinds_of_pairs(ordered, "one", "other", networks)
+        found.append({(frozenset(kind[:2]), kind[2]): len(part) for kind, part in kinds})
+    assert found[0] == found[1] == found[2] and sum(found[0].values()) == 6 and len(found[0]) == 3
+
+
 def test_of_two_attacks_on_an_image_the_larger_change_counts_with_the_sign_of_the_talk():
     rows = pd.DataFrame(
         {

@@ -148,18 +148,3 @@ def test_of_two_predictors_that_say_the_same_the_first_is_kept_and_the_other_nam
     }
     response = rng.standard_normal((12, 12))
     permutations.regress_pairs(response + response.T, kept, 99, rng)  # which would refuse the others
-
-
-def test_kinds_of_undirected_pairs_do_not_depend_on_the_order_of_the_networks():
-    rows = [("a", "standard"), ("b", "robust"), ("c", "standard"), ("d", "robust")]
-    found = []
-    for order in (rows, rows[::-1], [rows[1], rows[0], rows[3], rows[2]]):
-        networks = pd.DataFrame(order, columns=["network", "family"]).set_index("network")
-        networks["architecture"] = "resnet"
-        names = list(networks.index)
-        pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
-        pairs = pd.DataFrame(pairs, columns=["one", "other"])
-        ordered = measures.in_family_order(pairs, "one", "other", networks)
-        kinds = measures.kinds_of_pairs(ordered, "one", "other", networks)
-        found.append({(frozenset(kind[:2]), kind[2]): len(part) for kind, part in kinds})
-    assert found[0] == found[1] == found[2] and sum(found[0].values()) == 6 and len(found[0]) == 3

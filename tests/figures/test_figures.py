@@ -1,5 +1,6 @@
 """Figures drawn from planted summaries: what the files and the pages must and must not hold."""
 
+import re
 import shutil
 import warnings
 from itertools import combinations
@@ -40,7 +41,9 @@ SELECTED = {  # the rows that are marks, where others are lines, cells or text
     "attack_algorithms": "measure != 'rank agreement'",
     "transfer_strips": "kind != 'random'",
 }
+OF_BRAIN = ("agreement", "predictors", "control_slopes")  # figures of studies with a simulated brain
 MATRICES = {
+    "peer_review": "highest",
     "transfer_matrix": "value",
     "similarity_matrix": "similarity",
     "similarity_clusters": "similarity",
@@ -101,13 +104,14 @@ def test_a_figure_drawn_twice_is_the_same_to_the_byte(study, figure):
 
 def test_the_csv_holds_what_is_plotted_one_row_for_each_mark(study, pages):
     written = pd.read_csv(planted.draw(study, "agreement")["csv"])
-    pd.testing.assert_frame_equal(written, pages["agreement"][1], rtol=1e-7, check_dtype=False)
+    plotted = pages["agreement"][1].replace({"reason": {"": np.nan}})  # a CSV has no empty words
+    pd.testing.assert_frame_equal(written, plotted, rtol=1e-7, check_dtype=False)
     for _, values in pages.values():
         assert not values.duplicated().any()
         assert not [name for name in values if values[name].map(type).isin([tuple, list]).any()]
 
 
-@pytest.mark.parametrize("figure", [name for name in INPUTS if name not in ("agreement", "predictors")])
+@pytest.mark.parametrize("figure", [name for name in INPUTS if name not in OF_BRAIN])
 def test_a_figure_is_drawn_without_a_simulated_brain_of_one_region_and_of_voxels_alone(tmp_path, figure):
     planted.plant(tmp_path, brain=False, regions=("V1",), responses=("voxels",))
     page, values = planted.page_of(tmp_path, figure)
@@ -230,15 +234,39 @@ def test_every_figure_states_its_number_of_images_and_what_its_intervals_are(pag
         ("sensitivity", "sensitivities", "median"),
         ("attack_effects", "changes", "change"),
         ("attack_algorithms", "algorithms", "estimate"),
+        ("predicted_vs_measured", "scores", "r"),
+        ("similarity_clusters", "similarity_means", "similarity"),
+        ("predictors", "predictors", "rank_correlation"),
+        ("families", "families", "relative"),
         ("predictivity_vs_accuracy", "network_measures", "r_over_ceiling"),
+        ("predictivity_vs_sensitivity", "network_measures", "sensitivity"),
         ("sensitivity_vs_representation", "network_measures", "sparseness"),
+        ("peer_review", "control_slopes", "highest"),
+        ("control_slopes", "control_slopes", "slope"),
+        ("control_slopes", "network_measures", "sensitivity"),
+        ("response_against_radius", "ladder_changes", "change"),
+        ("category_evidence", "category_evidence", "change"),
+        ("category_evidence", "category_evidence", "evidence_before"),
+        ("exciting_images", "peer_review", "level"),
+        ("ladder_strips", "peer_review", "level"),
     ],
 )
-def test_a_missing_value_leaves_a_gap_and_the_rest_is_drawn(study, tmp_path, pages, figure, table, column):
+def test_a_missing_value_leaves_a_gap_that_is_counted_and_the_rest_is_drawn(
+    study, tmp_path, pages, figure, table, column
+):
     shutil.copytree(study, tmp_path, dirs_exist_ok=True)
-    gaps = planted.read(tmp_path, table).index[::3]
-    planted.edit(tmp_path, table, lambda rows: rows.assign(**{column: rows[column].drop(gaps)}))
+    rows = planted.read(tmp_path, table)
+    gaps = rows.index[::3]
+    reason = pd.Series("no planted value", gaps).reindex(rows.index, fill_value="")
+    planted.edit(
+        tmp_path, table, lambda rows: rows.assign(**{column: rows[column].drop(gaps), "reason": reason})
+    )
     page, values = planted.page_of(tmp_path, figure)
+    note = next(text for text in statements(page) if "values are missing" in text)
+    pattern = r"(\d+) of (\d+) values are missing: ([^(]*) \((\d+)\)"
+    n, whole, reason, count = re.search(pattern, note).groups()
+    assert "nan" not in " ".join(statements(page)).lower().split()
+    assert reason == "no planted value" and n == count and 0 < int(n) < int(whole)
     before = pages[figure][1]
     assert len(values) == len(before) and values.isna().sum().sum() > before.isna().sum().sum()
     assert len(page.axes) == len(pages[figure][0].axes)

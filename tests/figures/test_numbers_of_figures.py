@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import planted_summaries as planted
 import plot_attack_algorithms
-import plot_example_perturbations
 import plot_fixed_effect
 import plot_similarity_clusters
 import plot_similarity_levels
@@ -16,9 +15,9 @@ from matplotlib.text import Text
 from PIL import Image
 from planted_summaries import BRAIN, EFFECTS, INPUTS, RADII, REGIONS, SIZE, SUBJECTS
 
-from codingaxes.figures import marks, style
+from codingaxes.figures import marks, pictures, style
 
-SCRIPTS = Path(plot_example_perturbations.__file__).parent
+SCRIPTS = Path(plot_fixed_effect.__file__).parent
 COMPUTED = {"mean", "median", "std", "var", "sem", "quantile", "corr", "corrcoef", "bootstrap", "average"}
 
 
@@ -134,8 +133,8 @@ def test_a_cluster_map_has_the_order_of_the_given_tree(folder):
         heat = max(layer.layer.axes, key=lambda axis: len(axis.get_yticklabels()))
         names = [label.get_text() for label in heat.get_yticklabels()]
         assert {frozenset(names[:2]), frozenset(names[2:])} == {
-            frozenset({"A_PLAIN", "Simulated brain"}),
-            frozenset({"B_TOUGH", "C_TOUGH"}),
+            frozenset({"A PLAIN", "Simulated brain"}),
+            frozenset({"B TOUGH", "C TOUGH"}),
         }
     values = planted.page_of(folder, "similarity_clusters")[1]
     assert values.distance.dropna().tolist() == [0.1, 0.2, 0.9] * len(REGIONS)
@@ -308,6 +307,21 @@ def test_fixed_effects_are_drawn_of_each_wanted_change_by_kind_of_pair_and_of_th
     assert columns["size_needed"] == 4 * len(REGIONS) * len(EFFECTS)
 
 
+def test_the_mean_of_a_family_stands_beside_its_networks_alone_in_any_order_of_the_table(folder):
+    means = {"standard": 0.02, "robust": 0.07}
+    planted.edit(folder, "numbers", lambda rows: rows.assign(estimate=rows.family_source.map(means)))
+    for order in ([0, 1, 2], [1, 0, 2]):  # standard, robust, robust; and robust, standard, robust
+        planted.edit(folder, "networks", lambda rows, order=order: rows.iloc[order].reset_index(drop=True))
+        page, _ = planted.page_of(folder, "agreement")
+        families = planted.read(folder, "networks").family
+        for axis in page.axes:
+            lines = [line.get_data() for line in axis.lines if line.get_linewidth() == 1.4]
+            assert len(lines) == (families != families.shift()).sum()
+            for place, family in enumerate(families):
+                beside = [heights[0] for ends, heights in lines if ends[0] <= place <= ends[1]]
+                assert beside == [means[family]]
+
+
 def test_the_note_on_algorithms_states_the_agreement_of_ranks_and_does_without(folder):
     table = planted.read(folder, "algorithms")
     assert "PGD 0.95 (0.85 to 1), APGD 0.98 (0.88 to 1)" in plot_attack_algorithms.describe(table)
@@ -327,4 +341,4 @@ def test_the_example_shows_the_change_that_the_table_of_sensitivity_states(folde
 def test_an_image_of_another_size_than_its_perturbation_is_refused(tmp_path):
     Image.fromarray(np.zeros((SIZE, SIZE + 1, 3), np.uint8)).save(tmp_path / "image.png")
     with pytest.raises(ValueError, match="image_size"):
-        plot_example_perturbations.open_picture(str(tmp_path / "image.png"), SIZE)
+        pictures.open_picture(str(tmp_path / "image.png"), SIZE)

@@ -116,3 +116,13 @@ def test_a_long_note_is_broken_between_statements():
     assert len(lines) > 1 and all(len(line) <= words.LINE for line in lines)
     assert "; ".join(lines) == "; ".join(statements)
     assert max(map(len, words.note("word " * 60).split("\n"))) <= words.LINE
+
+
+def test_a_note_counts_what_is_missing_by_reason_and_says_nothing_where_nothing_is():
+    rows = pd.DataFrame({"value": [1.0, np.nan, np.nan, np.nan, np.nan, np.nan], "other": 1.0})
+    rows["reason"] = ["", "few images", "no attack", "few images", "same", "odd"]
+    assert words.missing(rows[:1], "value") == ""
+    assert words.missing(rows[:3], "value") == "\n2 of 3 values are missing: few images (1); no attack (1)"
+    line = "\n5 of 6 values are missing: few images (2); no attack (1); same (1); other reasons (1)"
+    assert words.missing(rows, "value") == words.missing(rows, "other", "value") == line
+    assert words.missing(rows.assign(reason=""), "value").endswith(": reason unknown (5)")

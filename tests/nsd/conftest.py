@@ -11,11 +11,11 @@ import small_nsd
 from codingaxes import job
 from codingaxes.nsd.layout import Layout
 from codingaxes.tables import store
-from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
+from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, T_THRESHOLDS, VOXELS
 from codingaxes.tables.readouts import MEASUREMENTS, TARGETS
 
 COMMON = {"trials_per_session": small_nsd.TRIALS, "repeats": 3}
-TABLES = {"voxels": VOXELS, "responses": RESPONSES, "regions": REGIONS}
+TABLES = {"voxels": VOXELS, "responses": RESPONSES, "regions": REGIONS, "t_thresholds": T_THRESHOLDS}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ FITTED = [
     readouts.COMPONENTS,
     readouts.LAYER_SCORES,
     readouts.SCORES,
+    readouts.SPLIT_SCORES,
     readouts.PREDICTIONS,
     readouts.CROSS_SUBJECT,
     readouts.REPRESENTATIONS,
@@ -206,6 +207,7 @@ def study(own, rng, rows):
         "alphas": {"smallest": 0.01, "largest": 100, "number": 5},
         "cross_validation": "leave_one_out",
         "folds": 4,
+        "splits": 2,
         "components": 3,
     }
     output = {table.name: f"fitted/{table.name}.parquet" for table in FITTED}

@@ -154,6 +154,35 @@ def test_voxels_are_chosen_by_t_map_and_ncsnr_and_nan_is_above_neither(layout, p
     assert len(everything - reliable) >= 3 and "3 of unknown ncsnr" in caplog.text
 
 
+def test_voxels_above_several_thresholds_of_t_are_counted_beside_those_of_the_study(
+    layout, prepare, tmp_path
+):
+    betas, places = all_sessions(layout, "subj02"), places_of(layout, "subj02")
+    inputs = small_nsd.inputs(layout, "subj02")
+    t = np.resize(np.arange(-1, 5) + 0.5, len(places))
+    t[0] = np.nan  # is above nothing
+
+    def plant(values):
+        values[tuple(places.T)] = t
+
+    changed = {
+        name: changed_copy(file, tmp_path / f"{name}.nii.gz", plant)
+        for name, file in inputs.items()
+        if name.startswith("tmap.")
+    }
+    snr = nibabel.load(inputs["ncsnr"]).get_fdata()[tuple(places.T)]
+    roi = np.array([voxel[0] for voxel in read_independently(layout, "subj02")[0]])
+    table = prepare("subj02", betas, changed, min_t=1)["t_thresholds"]
+    assert table[table.chosen].min_t.tolist() == [1.0] * len(set(roi)) and set(table.roi) == set(roi)
+    for region, rows in table.groupby("roi"):
+        assert rows.min_t.fillna(-9).tolist() == [-9, 0, 1, 2, 3]
+        for row in rows.itertuples():
+            above = (roi == region) & (np.isnan(row.min_t) | (t > row.min_t))
+            assert row.n_voxels == above.sum() and row.ncsnr == pytest.approx(np.median(snr[above]))
+    table = prepare("subj02", betas)["t_thresholds"]
+    assert table.min_t.isna().all() and table.chosen.all() and table.n_voxels.sum() == len(places)
+
+
 def flipped(source, destination, affine_too):
     """Copy a volume counted from the other end of its first axis, and say so or do not."""
     image = nibabel.load(source)

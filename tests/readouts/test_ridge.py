@@ -294,3 +294,14 @@ def test_principal_components_are_those_of_scikit_learn(rng, shape):
     variance = expected.explained_variance_[:rank] * (len(features) - 1) / len(features)
     np.testing.assert_allclose(found.variance, variance)
     np.testing.assert_allclose(np.abs(found.vectors @ expected.components_[:rank].T), np.eye(rank), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_layer_that_is_the_same_on_all_images_but_for_rounding_has_no_coordinates(rng, dtype):
+    row = rng.uniform(0.1, 0.9, 5000).astype(dtype)
+    features = np.tile(row, (40, 1))
+    features[3] = np.nextafter(features[3], dtype(2))
+    for same in (features, np.zeros((40, 50), dtype)):
+        assert ridge.coordinates(same).values.shape == (40, 0)
+    features[3, 7] *= 1.001  # one feature of one image is enough
+    assert ridge.coordinates(features).values.shape[1] >= 1

@@ -52,3 +52,8 @@ def test_a_region_that_is_constant_on_the_training_images_is_refused_by_name():
     raw, train = np.append(np.full(9, 0.1), 5.0), np.arange(10) < 9
     with pytest.raises(ValueError, match=r"FFA of subj01: the mean response is 0\.1 for all 9 training"):
         average_regions.standardise(raw, train, "FFA of subj01")
+
+
+def test_a_layer_that_is_the_same_on_all_images_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"layer4: all 9 features are the same on all 30 images; .* layers"):
+        fit_readouts.coordinates_of("layer4", np.full((30, 9), 0.1, np.float32))

@@ -118,7 +118,11 @@ def test_what_is_explored_in_bfloat16_is_reported_in_float32(study_copy, tmp_pat
 
 
 def test_restarts_cost_as_many_gradients_again_and_never_lose(study_copy, tmp_path):
-    once = {"limit": 3, "effect_limit": 3}  # of one round alone: later ones go on from other points
+    once = {
+        "limit": 3,
+        "effect_limit": 3,
+        "variant_limit": 3,
+    }  # of one round alone: later ones go on from other points
     tables = []
     for restarts in (0, 1):
         folder = tmp_path / str(restarts)

@@ -174,3 +174,23 @@ def test_a_network_without_a_control_slope_is_left_out_and_counted(tmp_path, inp
     assert values.change.isna().sum() == values.n_images.eq(0).sum() > 0
     few = everywhere[everywhere.outcome == "control_fourier"]
     assert few.p.isna().all() and set(few.reason) == {undefined.FEW_NETWORKS}
+
+
+def test_a_value_that_is_missing_says_why(tmp_path, inputs):
+    edits = {  # table: column, its new value, and the network that has it
+        "network_measures": ("sensitivity", 0.0, NAMES[1]),
+        "networks": ("accuracy", np.nan, NAMES[2]),
+        "transfers": ("change", np.nan, NAMES[3]),
+    }
+    for table, (column, value, name) in edits.items():
+        rows = pd.read_parquet(inputs[table])
+        chosen = rows["source" if table == "transfers" else "network"] == name
+        inputs[table] = plant(tmp_path, table, rows.assign(**{column: rows[column].mask(chosen, value)}))
+    _, values = raced(tmp_path, inputs)
+    values = of_transfer(values)
+    reasons = values.set_index(["predictor", "network"]).reason
+    assert reasons["sensitivity", NAMES[1]].str.endswith("rounding: no logarithm").all()
+    assert reasons["accuracy", NAMES[2]].eq("the predictor is not known of this network").all()
+    assert reasons["noise", NAMES[3]].str.startswith("no attack of the network").all()
+    missing = values.value.isna() | values.change.isna()
+    assert missing.equals(values.reason != "") and missing.sum() == 3 * (1 + 1 + 12)

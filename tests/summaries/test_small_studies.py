@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from planted_steps import plant_steps, share_no_image, summaries
+from planted_steps import IMAGES, plant_steps, share_no_image, summaries
 
 APART = "two networks that share no image"
 STUDIES = {  # networks, whether there is a simulated brain, regions, subjects
@@ -16,6 +16,8 @@ STUDIES = {  # networks, whether there is a simulated brain, regions, subjects
     "two subjects": (["a_plain", "b_tough"], True, ["FFA"], ["subj01", "subj02"]),
 }
 ESTIMATES = {  # what a row is about; where it, or its interval, is missing, the row says why
+    "similarity": ("similarity", "across_images", "captured_ij", "captured_ji", "own_i", "own_j"),
+    "race_values": ("value", "change"),
     "sensitivities": ("median", "ci_low"),
     "changes": ("change", "ci_low"),
     "transfers": ("change", "change_low"),
@@ -86,3 +88,13 @@ def test_a_pair_that_shares_no_image_has_neither_similarity_nor_p_and_other_pair
     assert means.loc[apart, ["similarity", "similarity_low", "p_matched"]].isna().all(axis=None)
     assert (means.reason[apart] == "on no image have both models axes that converged").all()
     assert means.p_matched[~apart].between(0.001, 1).all() and means.similarity[~apart].notna().all()
+
+
+def test_an_image_without_a_similarity_says_which_of_the_two_models_lacks_axes(summarised):
+    rows = summarised(APART)["similarity"]
+    first = rows.image_id.isin(IMAGES[: len(IMAGES) // 2])
+    one, other = (rows.network_i == "a_plain"), (rows.network_j == "b_tough")
+    assert rows.similarity.isna().equals(rows.reason.str.contains("of its k leading axes", regex=False))
+    assert rows.reason[one & other & first].str.startswith("network_j: of its k leading axes").all()
+    assert rows.reason[one & other & ~first].str.startswith("network_i: of its k leading axes").all()
+    assert (rows.reason[one & ~other & first] == "").all() and rows.reason[~one & first].ne("").all()

@@ -72,6 +72,19 @@ def test_an_image_without_a_similarity_is_left_out(tmp_path):
     assert n["a_plain"] == [len(IMAGES) - 1] and n["b_tough"] == [len(IMAGES)]
 
 
+def test_a_network_without_any_similarity_has_a_row_that_says_so(tmp_path):
+    path = plant_similarity(tmp_path)
+    rows = pd.read_parquet(path)
+    rows.loc[rows.network_i == "b_tough", ["similarity", "cosine"]] = np.nan
+    path = plant(tmp_path, "similarity", rows)
+    transfer = plant_transfer(tmp_path)
+    table = run("summarise_agreement", tmp_path, "agreement", similarity=path, transfer=transfer)
+    table = table[table.measure != "transfer_of_brain"]
+    missing = table.network == "b_tough"
+    assert missing.sum() == 2 * len(REGIONS) and table.value.isna().equals(missing)
+    assert (table.reason[missing] == "no image has a value").all() and (table.n_images[missing] == 0).all()
+
+
 def test_a_study_without_a_simulated_brain_is_refused(tmp_path):
     similarity, transfer = plant_similarity(tmp_path, NETWORKS), plant_transfer(tmp_path)
     with pytest.raises(ValueError, match="no row with simulated_brain"):

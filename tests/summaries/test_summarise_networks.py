@@ -25,6 +25,17 @@ def plant_scores(folder, ceiling=0.8):
     return plant_each(folder, "scores", rows, "network")
 
 
+def plant_splits(folder):
+    """Write r on three splits, of the group 0.2, 0.5 and 0.4 and more along networks; once it is missing."""
+    rows = []
+    for (place, network), roi, subject in product(enumerate(NETWORKS), REGIONS, ("group", "subj01")):
+        row = {"network": network, "roi": roi, "subject": subject}
+        for split, r in enumerate((0.2, 0.5, 0.4), start=1):
+            r = r + 0.1 * place if subject == "group" else 0.99
+            rows.append(row | {"split": split, "r": np.nan if (place, roi, split) == (2, "PPA", 1) else r})
+    return plant_each(folder, "split_scores", rows, "network")
+
+
 def plant_layers(folder):
     """Write readouts and representations: FFA reads the layer late, PPA early; the norm differs by region."""
     readouts, layers = [], []
@@ -61,6 +72,7 @@ def summarise(folder, ceiling=0.8, **columns):
     inputs = {
         "networks": plant_networks(folder, **columns),
         "scores": plant_scores(folder, ceiling),
+        "split_scores": plant_splits(folder),
         "sensitivities": plant_sensitivities(folder),
         **plant_layers(folder),
     }
@@ -69,6 +81,15 @@ def summarise(folder, ceiling=0.8, **columns):
 
 def correlations(table):
     return table.set_index(["roi", "x", "y"])
+
+
+def test_r_over_random_splits_is_summarised_by_its_median_and_its_extremes(tmp_path):
+    table = summarise(tmp_path)[0].set_index(["network", "roi"])
+    columns = ["r_splits", "r_splits_low", "r_splits_high"]
+    assert table.loc[("a_plain", "FFA"), columns].to_list() == pytest.approx([0.4, 0.2, 0.5])
+    assert table.loc[("c_tough", "FFA"), columns].to_list() == pytest.approx([0.6, 0.4, 0.7])
+    assert table.loc[("c_tough", "PPA"), columns].to_list() == pytest.approx([0.65, 0.6, 0.7])
+    assert table.n_splits["c_tough", "PPA"] == 2 and table.n_splits["a_plain", "PPA"] == 3
 
 
 def test_scores_and_their_intervals_are_of_the_group_mean_relative_to_the_ceiling(tmp_path):
@@ -142,8 +163,8 @@ def test_sensitivity_is_that_of_the_groups_own_attack_at_the_main_radius(tmp_pat
 
 def test_a_network_that_was_not_attacked_is_refused(tmp_path):
     summarise(tmp_path)
-    paths = {name: sorted(map(str, tmp_path.glob(f"{name}_*.parquet"))) for name in ("scores", "readouts")}
-    paths |= {"representations": sorted(map(str, tmp_path.glob("representations_*.parquet")))}
+    names = ("scores", "split_scores", "readouts", "representations")
+    paths = {name: sorted(map(str, tmp_path.glob(f"{name}_*.parquet"))) for name in names}
     few = plant_sensitivities(tmp_path, NETWORKS[1:])
     with pytest.raises(ValueError, match="2 readouts have no attack of their own"):
         run(
@@ -160,3 +181,14 @@ def test_a_network_that_was_not_attacked_is_refused(tmp_path):
 def test_the_csv_has_the_rows_of_the_table(tmp_path):
     table, _ = summarise(tmp_path)
     assert len(pd.read_csv(tmp_path / "network_measures.csv")) == len(table)
+
+
+def test_without_random_splits_their_r_is_missing_and_their_number_0(tmp_path):
+    summarise(tmp_path)
+    for path in tmp_path.glob("split_scores_*.parquet"):
+        plant(tmp_path, "split_scores", pd.DataFrame(columns=["network", "r"]), path.stem)
+    names = ("scores", "split_scores", "readouts", "representations")
+    paths = {name: sorted(map(str, tmp_path.glob(f"{name}_*.parquet"))) for name in names}
+    paths |= {name: str(tmp_path / f"{name}.parquet") for name in ("networks", "sensitivities")}
+    table, _ = run("summarise_networks", tmp_path, "network_measures", "network_correlations", **paths)
+    assert (table.n_splits == 0).all() and table[["r_splits", "r_splits_low"]].isna().all(axis=None)

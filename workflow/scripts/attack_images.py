@@ -17,7 +17,7 @@ from codingaxes.tables.nsd import STIMULI
 
 # Parameters of `plan.list_budgets`, and of `plan.attack`.
 BUDGETS = ("radii", "linf_radii", "algorithms", "large_radii", "effects", "effect_probes", "variant_probes")
-SETTINGS = ("steps", "limit", "effect_limit", "algorithm_steps", "tolerance")
+SETTINGS = ("steps", "limit", "effect_limit", "variant_limit", "algorithm_steps", "tolerance")
 REACHED = 0.01  # of a wanted change, by which that of the stored perturbation may differ from it
 
 

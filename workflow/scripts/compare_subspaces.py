@@ -16,6 +16,10 @@ from codingaxes.tables.nsd import STIMULI
 from codingaxes.tables.similarity import ALIGNMENT, PROFILES, SIMILARITY, SIMILARITY_MEANS
 
 NO_IMAGE = "on no image have both models axes that converged"
+# Of one image, with network_i or network_j in place of {}.
+UNUSABLE = "{}: of its k leading axes one has not converged, or is rounding"
+UNKNOWN_SHARE = "{}: shares of its sensitivity are unknown, as an axis has not converged or its trace is 0"
+ALONE = "on no other image have both models axes that converged"
 ROUNDING = 1e-5  # of the largest eigenvalue: below it, and so beyond the rank of J, an axis is rounding
 
 
@@ -146,7 +150,26 @@ def compare_pairs(run, response, roi, models):
                 "own_i": own[one],
                 "own_j": own[other],
             }
+            values["reason"] = reasons(values, missing[one], missing[other])
             yield pair, values, average(run, pair, values, mixed[one], mixed[other])
+
+
+def reasons(values, missing_i, missing_j):
+    """Say of each image why values of a pair are missing.
+
+    Parameters
+    ----------
+    values : dict
+        Columns of the table similarity, (images,) each.
+    missing_i, missing_j : arrays of bool (images,)
+        Whether the k leading axes of a model are not usable.
+    """
+    usable = ~(missing_i | missing_j)
+    conditions = {UNUSABLE.format("network_i"): missing_i, UNUSABLE.format("network_j"): missing_j}
+    conditions |= {
+        UNKNOWN_SHARE.format(f"network_{place}"): np.isnan(values[f"own_{place}"]) for place in ("i", "j")
+    }
+    return undefined.say(conditions | {ALONE: usable & np.isnan(values["across_images"])})
 
 
 def cross_spectrum(span, run):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit
 
 from codingaxes import job
 from codingaxes.estimates import bootstrap, measures, undefined
@@ -21,6 +21,7 @@ from codingaxes.tables.readouts import (
     READOUTS,
     REPRESENTATIONS,
     SCORES,
+    SPLIT_SCORES,
     TARGETS,
 )
 
@@ -35,7 +36,7 @@ def main(run):
     layers, described = {}, []
     for layer in store.read(run.input["features"], FEATURES, columns=["layer"]).layer.unique():
         features = read_layer(run, layer, stimuli)
-        layers[layer] = ridge.coordinates(features)
+        layers[layer] = coordinates_of(layer, features)
         described.append({"layer": layer, **describe(features, layers[layer].values)})
     values = {layer: coordinates.values for layer, coordinates in layers.items()}
 
@@ -61,6 +62,7 @@ def main(run):
         (SCORES, score_targets(run, about, predicted, responses, train, correlations.mean(axis=0))),
         (PREDICTIONS, prediction_rows(about, predicted, responses[~train], stimuli.image_id[~train])),
         (LAYER_SCORES, layer_scores),
+        (SPLIT_SCORES, split_scores(run, values, about, responses, train, options)),
         (CROSS_SUBJECT, cross_subject(run, about, predicted, responses[~train])),
         (REPRESENTATIONS, pd.DataFrame(described)),
     ):
@@ -97,6 +99,17 @@ def read_layer(run, layer, stimuli):
         run.input["features"], FEATURES, columns=["image_id", "feature"], filters=[("layer", "=", layer)]
     )
     return store.matrix(rows.set_index("image_id").feature[stimuli.image_id])
+
+
+def coordinates_of(layer, features):
+    """Compute `ridge.coordinates` of one layer; one that predicts nothing is refused by its name."""
+    coordinates = ridge.coordinates(features)
+    if not coordinates.values.size:
+        raise ValueError(
+            f"layer {layer}: all {features.shape[1]} features are the same on all {len(features)} images; "
+            "check the weights of the network, or name another layer in the column layers of its table"
+        )
+    return coordinates
 
 
 def describe(features, values):
@@ -226,6 +239,24 @@ def score_targets(run, about, predicted, responses, train, r_k_fold):
         n_train=train.sum(),
         n_test=(~train).sum(),
     )
+
+
+def split_scores(run, values, about, responses, train, options):
+    """Score region means on other random splits, in which all is chosen anew: rows of the table split_scores.
+
+    Every split holds out as many images as the one that is attacked.
+    """
+    means = about[about.target == "mean"].reset_index(names="column")
+    rows = {"n_train": train.sum(), "n_test": (~train).sum()}
+    number, parts = run.params["splits"], [pd.DataFrame(columns=list(SPLIT_SCORES.columns))]
+    if number:
+        seed = job.seed_of(run.params["seed"], run.rule, "splits") % 2**32  # the same for all networks
+        splits = ShuffleSplit(number, test_size=int(rows["n_test"]), random_state=seed)
+        columns, lead = means.column.to_numpy(), leading(means)
+        r = selection.k_fold_correlations(values, responses[:, columns], means.roi, lead, splits, **options)
+        parts = [means[["subject", "roi"]].assign(split=i, r=one, **rows) for i, one in enumerate(r, start=1)]
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(reason=undefined.say({undefined.IN_SPLIT: table.r.isna()}))
 
 
 def cross_subject(run, about, predicted, measured):

@@ -1,5 +1,7 @@
 """How well do the networks' coding axes and attacks agree with the simulated brain? (rule plot_agreement)."""
 
+from itertools import groupby
+
 import pandas as pd
 
 from codingaxes import job
@@ -27,7 +29,7 @@ def main(run):
             "the table agreement is empty: this figure needs the simulated brain of the miniature"
         )
     regions = values.roi.unique()
-    values = style.in_order(values.drop(columns="reason"), measure=LABELS, roi=regions, network=names)
+    values = style.in_order(values, measure=LABELS, roi=regions, network=names)
     similarity, attacks = (values[values.measure == name] for name in ("similarity", "transfer_of_brain"))
     means = families(run, similarity.k.iloc[0], attacks.radius.iloc[0])
     chance = similarity.chance.iloc[0]
@@ -50,9 +52,9 @@ def main(run):
     figure.align_ylabels(axes[:, 0])
     handles = [*marks.key_of(looks, names), marks.dashed(f"B: chance, {words.number(chance, 2)}")]
     handles.append(marks.line("mean of a family, with its interval", linewidth=1.4))
-    note = f"{words.probes(values.n_images)}; {words.INTERVALS}; "
+    note = f"{words.probes(values.n_images[values.value.notna()])}; {words.INTERVALS}; "
     note += f"shaded: 95% intervals over {' or '.join(sorted(set(means.resampled)))}; "
-    note += f"C: radius {words.span(attacks.radius, 3)}, both directions"
+    note += f"C: radius {words.span(attacks.radius, 3)}, both directions{words.missing(values, 'value')}"
     marks.legend_below(figure, handles, 4, note)
     style.save(run, figure, with_means(values.assign(family=values.network.map(looks.family)), means))
 
@@ -69,20 +71,23 @@ def families(run, k, radius):
 
 def with_means(values, means):
     """Put the means of families below the values of networks, as they are plotted."""
-    columns = ["measure", "roi", "family", "k", "radius", "ci_low", "ci_high", "n_images"]
+    columns = ["measure", "roi", "family", "k", "radius", "ci_low", "ci_high", "n_images", "reason"]
     rows = means[[*columns, "resampled"]].assign(network="mean", value=means.estimate)
     return pd.concat([values.assign(resampled="images"), rows], ignore_index=True)
 
 
 def draw_families(axis, means, looks):
-    """Draw the mean of each family as a line beside its networks, its interval shaded behind them."""
-    colors = style.family_colors(looks.family)
-    for row in means.itertuples():
-        at = [place for place, family in enumerate(looks.family) if family == row.family]
-        ends = min(at) - 0.42, max(at) + 0.42
-        color = colors[row.family]
-        axis.plot(ends, [row.estimate] * 2, color=color, linewidth=1.4, zorder=2)
-        axis.fill_between(ends, row.ci_low, row.ci_high, color=color, alpha=0.15, linewidth=0, zorder=0)
+    """Draw the mean of each family as a line beside its networks, its interval shaded behind them.
+
+    Where networks of a family do not stand together, the line and its interval stand beside each group.
+    """
+    colors, means = style.family_colors(looks.family), means.set_index("family")
+    for family, group in groupby(enumerate(looks.family), key=lambda place: place[1]):
+        places = [place for place, _ in group]
+        if family in means.index:
+            row, ends, color = means.loc[family], (places[0] - 0.42, places[-1] + 0.42), colors[family]
+            axis.plot(ends, [row.estimate] * 2, color=color, linewidth=1.4, zorder=2)
+            axis.fill_between(ends, row.ci_low, row.ci_high, color=color, alpha=0.15, linewidth=0, zorder=0)
 
 
 if __name__ == "__main__":

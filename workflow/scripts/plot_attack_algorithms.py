@@ -83,12 +83,13 @@ def describe(values):
     """State n, what brackets hold, and whether pairs keep their order from one algorithm to another."""
     note = f"{words.probes(values.n_images)}; in brackets: number of models or of pairs; "
     note += f"B: linear scale below {words.number(LINEAR)}"
-    ranks = values[(values.measure == RANKS) & (values.attack != "l2")]
+    ranks = values[(values.measure == RANKS) & (values.attack != "l2")].dropna(subset=["estimate"])
     texts = [
-        f"{MARKS[row.attack][0]} {words.number(row.estimate)} "
-        f"({words.number(row.ci_low)} to {words.number(row.ci_high)})"
+        f"{MARKS[row.attack][0]} {words.number(row.estimate)}"
+        + ("" if pd.isna(row.ci_low) else f" ({words.number(row.ci_low)} to {words.number(row.ci_high)})")
         for row in ranks.itertuples()
     ]
+    note += words.missing(values[values.measure != RANKS], "estimate")
     if texts:
         note += f"\nrank correlation over all pairs with {MARKS['l2'][0]}: {', '.join(texts)}"
     return note

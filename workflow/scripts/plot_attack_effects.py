@@ -36,7 +36,8 @@ def main(run):
     }
     handles = [handle for kind, handle in handles.items() if kind in set(values.perturbation)]
     note = f"{words.probes(values.n_images)}; {words.INTERVALS}; marker: architecture; "
-    marks.legend_below(figure, handles, 3, f"{note}linear scale below {words.number(LINEAR)} SD")
+    note += f"linear scale below {words.number(LINEAR)} SD{words.missing(values, 'change')}"
+    marks.legend_below(figure, handles, 3, note)
     style.save(run, figure, values)
 
 

@@ -1,10 +1,9 @@
 """Draw one image and its perturbations for three models (rule plot_example_perturbations)."""
 
-import matplotlib.image
 import numpy as np
 
 from codingaxes import job
-from codingaxes.figures import marks, style, words
+from codingaxes.figures import marks, pictures, style, words
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
 from codingaxes.tables.attacks import PERTURBATIONS
@@ -25,7 +24,7 @@ def main(run):
     looks = style.look(networks)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probe = stimuli[stimuli.probe].iloc[0]
-    standard, robust = choose(networks)
+    standard, robust = pictures.choose(networks)
     attacks = read_attacks(run, probe.image_id, [name for name in (standard, robust, BRAIN) if name])
     regions, names = attacks.roi.unique(), style.models(looks, attacks.network)
     deltas = {
@@ -33,7 +32,7 @@ def main(run):
         for row in attacks.itertuples()
     }
     changes = attacks.set_index(["roi", "network"]).change
-    factor, picture = amplification(deltas.values()), open_picture(probe.file, size)
+    factor, picture = pictures.amplification(deltas.values()), pictures.open_picture(probe.file, size)
     columns, last = len(names) + 2, robust or standard
     figure, axes = style.grid(len(regions), columns, 0.9 + style.WIDTH / columns * len(regions))
     for roi, row in zip(regions, axes, strict=True):
@@ -57,32 +56,6 @@ def read_attacks(run, image_id, wanted):
     own = [*shared, ("kind", "=", "attack"), ("subject", "=", GROUP), ("norm", "=", "l2")]
     changes = store.read(run.input["sensitivity"], SENSITIVITY, filters=own)
     return attacks.merge(changes[[*KEY, "change"]], on=KEY, validate="one_to_one")
-
-
-def choose(networks):
-    """Choose a standard and the most robustly trained network of the first architecture that has both."""
-    for _, group in networks.groupby("architecture", sort=False):
-        standard, robust = group[group.family == "standard"], group[group.family == "robust"]
-        if len(standard) and len(robust):
-            return standard.network.iloc[0], robust.network[robust.training_radius.idxmax()]
-    standard, robust = (networks.network[networks.family == kind] for kind in ("standard", "robust"))
-    return next(iter(standard), None), next(iter(robust), None)
-
-
-def open_picture(file, size):
-    """Read a stimulus (size, size, 3) in [0, 1]."""
-    picture = matplotlib.image.imread(file)[..., :3].astype(float)
-    if picture.shape != (size, size, 3):
-        raise ValueError(
-            f"{file}: expected a PNG of {size} x {size} x 3 (image_size), found shape {picture.shape}"
-        )
-    return picture
-
-
-def amplification(deltas):
-    """Choose one factor for all, of one digit, that spreads nearly all pixels over the whole range."""
-    largest = np.percentile(np.abs(np.stack(list(deltas))), 99)
-    return float(f"{0.5 / largest:.0e}")
 
 
 def show(axis, pixels, change):

@@ -48,7 +48,7 @@ def main(run):
     over = " or ".join(sorted(set(values.resampled) - {""}, reverse=True))
     note = f"n = {counts}; {words.span(values.n_images)} images; bars: 95% intervals over {over}\n"
     note += "verdict: interval without 0, and p < 0.05 by permutation within architectures, adjusted; "
-    note += f"smallest attainable p {words.span(values.smallest_p, 2)}"
+    note += f"smallest attainable p {words.span(values.smallest_p, 2)}{words.missing(values, 'relative')}"
     marks.legend_below(figure, handles, 3, note)
     style.save(run, figure, values.drop(columns="place"))
 

@@ -18,7 +18,7 @@ LABELS = {  # measure of pairs: label of its axis
 }
 LEAST = {CHANGE: "least_change", SHARE: "least_of_target"}
 VALUES = ["measure", "wanted", "roi", "network", *KIND, "value", "low", "high", "least", "least_source"]
-VALUES += ["least_target", "noise", "moved", "reached", "n_pairs", "n_images"]
+VALUES += ["least_target", "noise", "moved", "reached", "n_pairs", "n_images", "reason"]
 ITSELF = {"color": style.GREY, "linestyle": style.DASHES, "linewidth": 0.8, "zorder": 0}
 SHIFT, LINEAR = 0.26, 0.01  # between the marks of one model; SD below which the scale is linear
 
@@ -58,7 +58,8 @@ def main(run):
         axis.set_axis_off()
     axes[0, 0].set_ylabel("Size needed (l2 norm)")
     marks.letters(axes[:, 0])
-    marks.legend_below(figure, handles() if kinds else [], 2, describe(sizes, looks, effects, bool(kinds)))
+    note = describe(sizes, looks, effects, bool(kinds)) + words.missing(pairs, "value")
+    marks.legend_below(figure, handles() if kinds else [], 2, note)
     style.save(run, figure, pd.concat([sizes, pairs])[VALUES])
 
 

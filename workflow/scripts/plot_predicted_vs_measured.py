@@ -23,7 +23,7 @@ def main(run):
     values = store.read(run.input["predictions"], PREDICTIONS, filters=group)
     regions = values.roi.unique()
     values = style.in_order(values, network=chosen, roi=regions)
-    scores = scores.set_index(["network", "roi"])[["r", "ci_low", "ci_high", "ceiling", "n_test"]]
+    scores = scores.set_index(["network", "roi"])[["r", "ci_low", "ci_high", "ceiling", "n_test", "reason"]]
     figure, axes = style.grid(len(chosen), len(regions), 0.7 + 2.5 * len(chosen), sharex=True, sharey=True)
     for name, row in zip(chosen, axes, strict=True):
         for roi, axis in zip(regions, row, strict=True):
@@ -38,7 +38,8 @@ def main(run):
     for roi, top, bottom in zip(regions, axes[0], axes[-1], strict=True):
         top.set_title(roi, pad=24)
         bottom.set_xlabel(LABEL["x"])
-    marks.footnote(figure, "one dot: one held-out image; in brackets: 95% interval over images")
+    note = "one dot: one held-out image; in brackets: 95% interval over images"
+    marks.footnote(figure, note + words.missing(scores, "r", "ci_low"))
     style.save(run, figure, values.join(scores, on=["network", "roi"]))
 
 
@@ -53,8 +54,10 @@ def draw(axis, values, score, looks):
 def facts(score):
     """Write what the reader needs beside the dots."""
     r, low, high = (words.decimal(score[name]) for name in ("r", "ci_low", "ci_high"))
+    r = "r undefined" if pd.isna(score.r) else f"r = {r}"
+    r += "" if pd.isna(score.ci_low) else f" [{low}, {high}]"
     ceiling = f"ceiling {words.decimal(score.ceiling)}" if pd.notna(score.ceiling) else "ceiling unknown"
-    return f"r = {r} [{low}, {high}], {ceiling}\nn = {score.n_test:.0f} images"
+    return f"{r}, {ceiling}\nn = {score.n_test:.0f} images"
 
 
 if __name__ == "__main__":

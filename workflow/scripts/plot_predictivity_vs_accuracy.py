@@ -8,7 +8,7 @@ from codingaxes.tables.summaries import NETWORK_CORRELATIONS, NETWORK_MEASURES
 
 HELD, FOLDS = "r_over_ceiling", "r_k_fold_over_ceiling"
 COLUMNS = ["network", "roi", "accuracy", "accuracy_of", "r", "r_low", "r_high", "ceiling", "r_k_fold"]
-COLUMNS += ["n_train", "n_test"]
+COLUMNS += ["n_train", "n_test", "reason"]
 
 
 def main(run):
@@ -67,7 +67,7 @@ def describe(values, left_out):
         statements.append("ρ: Spearman's rank correlation over n networks, filled (open) marks; descriptive")
     if left_out:
         statements.append(f"{words.count(left_out, 'network')} of unknown accuracy left out")
-    return "\n".join(filter(None, [statements[0], "; ".join(statements[1:])]))
+    return "\n".join(filter(None, [statements[0], "; ".join(statements[1:])])) + words.missing(values, HELD)
 
 
 if __name__ == "__main__":

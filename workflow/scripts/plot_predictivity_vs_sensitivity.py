@@ -10,7 +10,7 @@ from codingaxes.tables.summaries import NETWORK_MEASURES
 
 PREDICTS = "r_over_ceiling"
 COLUMNS = ["network", "roi", "r", "r_low", "r_high", "ceiling", "n_test"]
-COLUMNS += ["sensitivity", "radius", "unconverged", "n_probes"]
+COLUMNS += ["sensitivity", "radius", "unconverged", "n_probes", "reason"]
 OWN = [("main_radius", "=", True), ("roi", "!=", "all"), ("kind", "=", "attack"), ("subject", "=", GROUP)]
 OWN += [("direction", "=", LARGEST)]
 
@@ -40,7 +40,7 @@ def main(run):
     note = f"n = {words.span(values.n_test)} held-out images for r, "
     note += f"{words.span(values.n_probes)} probe images for sensitivity; "
     note += f"bars: 95% intervals of r over images\n{words.unconverged(values, looks)}"
-    marks.legend_below(figure, handles, 4, note)
+    marks.legend_below(figure, handles, 4, note + words.missing(values, PREDICTS, "sensitivity"))
     style.save(run, figure, values)
 
 

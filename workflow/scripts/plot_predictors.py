@@ -80,7 +80,7 @@ def describe(values):
         f"{images}; in brackets: number of networks; no intervals; "
         f"smallest adjusted p of all correlations: {low}\n"
         "R² of 0: no better than the mean of the other networks; below 0 the predictor misleads"
-    )
+    ) + words.missing(values, "rank_correlation")
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def describe(values, looks, scale):
     if len(subjects):
         note += f", {words.span(subjects.n_subjects)} subject{'s' if subjects.n_subjects.max() > 1 else ''}"
     note += f"; l2 radius {words.span(values.radius)}, pixels in [0, 1]{scale}\n"
-    return note + words.unconverged(attacks, looks)
+    return note + words.unconverged(attacks, looks) + words.missing(values, "median")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ MEASURES = {
     "relative_norm": "Relative readout norm\n(SD)",
 }
 COLUMNS = ["roi", "network", "layer", "sensitivity", "radius", "unconverged", "n_probes", "n_stimuli"]
+COLUMNS += ["reason"]
 
 
 def main(run):
@@ -23,7 +24,8 @@ def main(run):
     regions = table.roi.unique()
     table = style.in_order(table, roi=regions, network=networks.network)
     ranks = store.read(run.input["network_correlations"], NETWORK_CORRELATIONS)
-    ranks = ranks[ranks.y == "sensitivity"].drop(columns="y").rename(columns={"x": "measure"})
+    ranks = ranks[ranks.y == "sensitivity"].drop(columns="y")
+    ranks = ranks.rename(columns={"x": "measure", "reason": "reason_of_rank_correlation"})
     values = table.melt(COLUMNS, list(MEASURES), var_name="measure")
     values = values.merge(ranks, on=["roi", "measure"], how="left")
     figure, axes = style.grid(
@@ -43,6 +45,7 @@ def main(run):
     note += f"Layer: n = {words.span(values.n_stimuli)} stimuli; no intervals"
     if values.rank_correlation.notna().any():
         note += "; ρ: Spearman's rank correlation over n networks, descriptive"
+    note += words.missing(values, "value", "sensitivity")
     marks.legend_below(figure, marks.key_of(looks, list(networks.network)), 4, note)
     style.save(run, figure, values)
 

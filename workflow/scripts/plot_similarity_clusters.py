@@ -13,7 +13,7 @@ from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import SIMILARITY_MEANS
 from codingaxes.tables.spaces import SIMILARITY_CLUSTERS
 
-COLUMNS = ["network_i", "network_j", "response", "roi", "k", "similarity", "chance", "n_images"]
+COLUMNS = ["network_i", "network_j", "response", "roi", "k", "similarity", "chance", "n_images", "reason"]
 
 
 def main(run):
@@ -43,7 +43,7 @@ def main(run):
         axis.set_title(roi)
     note = "; no intervals; trees: average linkage, at the mean similarity between the two clusters"
     note += f"; without similarity, left out: {', '.join(left_out)}" if left_out else ""
-    marks.footnote(figure, words.probes(pairs.n_images) + note)
+    marks.footnote(figure, words.probes(pairs.n_images) + note + words.missing(pairs, "similarity"))
     figure.draw_without_rendering()  # places the cells
     values = []
     for roi, axis in zip(regions, axes.flat, strict=False):

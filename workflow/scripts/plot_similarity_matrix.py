@@ -8,7 +8,7 @@ from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import SIMILARITY_MEANS
 
-COLUMNS = ["network_i", "network_j", "response", "roi", "k", "similarity", "chance", "n_images"]
+COLUMNS = ["network_i", "network_j", "response", "roi", "k", "similarity", "chance", "n_images", "reason"]
 NOTE = "similarity: mean squared cosine of the principal angles; no intervals"
 
 
@@ -33,7 +33,8 @@ def main(run):
     label = f"Similarity of {k} leading axes (0 to 1); the lowest colour is chance, {words.number(chance, 2)}"
     low = (values.similarity < chance).any()
     marks.color_bar(figure, cells, label, style.root_ticks(norm), low, ax=axes)
-    marks.footnote(figure, f"{words.probes(pairs.n_images)}; {NOTE}")
+    note = f"{words.probes(pairs.n_images)}; {NOTE}{words.missing(pairs, 'similarity')}"
+    marks.footnote(figure, note)
     style.save(run, figure, values.drop(columns="response"))
 
 

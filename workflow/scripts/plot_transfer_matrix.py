@@ -9,7 +9,7 @@ from codingaxes.tables import store
 from codingaxes.tables.changes import TRANSFER_CONTROLS_SUMMARY, TRANSFERS
 from codingaxes.tables.networks import NETWORKS
 
-COLUMNS = ["attack", "roi", "radius", "source", "target", "change", "of_target", "n_images"]
+COLUMNS = ["attack", "roi", "radius", "source", "target", "change", "of_target", "n_images", "reason"]
 CHANGE, SHARE = "change", "of_target"
 MEASURES = {  # measure: column of controls, and label of the colour bar
     CHANGE: ("absolute", "A: change in target (SD); controls: |change|"),
@@ -53,7 +53,7 @@ def main(run):
     marks.letters(axes[::2, 0])
     note = f"{words.probes(values.n_images)}, both directions; radius {words.span(values.radius, 3)}; "
     note += "no intervals; controls: mean over attacks on the networks other than the target"
-    marks.footnote(figure, note)
+    marks.footnote(figure, note + words.missing(values, "value"))
     style.save(run, figure, values)
 
 
@@ -68,7 +68,7 @@ def read_values(run):
     for measure, (column, _) in MEASURES.items():
         parts.append(transfers.assign(measure=measure, value=transfers[measure]))
         parts.append(controls.assign(measure=measure, value=controls[column]))
-    columns = ["measure", "roi", "source", "target", "value", "radius", "n_images"]
+    columns = ["measure", "roi", "source", "target", "value", "radius", "n_images", "reason"]
     return pd.concat([part[columns] for part in parts], ignore_index=True)
 
 

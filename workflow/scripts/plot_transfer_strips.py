@@ -9,13 +9,13 @@ from codingaxes.tables import store
 from codingaxes.tables.changes import TRANSFER_CONTROLS_SUMMARY, TRANSFERS
 from codingaxes.tables.networks import NETWORKS
 
-COLUMNS = ["attack", "roi", "radius", "source", "target", "change", "n_images"]
+COLUMNS = ["attack", "roi", "radius", "source", "target", "change", "n_images", "reason"]
 CONTROLS = {  # marker and label; they lie below the targets of a strip
     "phase_scrambled": ("x", "with scrambled phases"),
     "other_image": ("s", "its attack on another image"),
     "other_region": ("D", "its attack on another region"),
 }
-VALUES = ["roi", "kind", "source", "target", "change", "radius", "n_images"]
+VALUES = ["roi", "kind", "source", "target", "change", "radius", "n_images", "reason"]
 LANES = {"target": -0.12, "own": -0.12, "control": 0.28}  # how far below its name a mark lies
 LINEAR = 0.01  # SD; below it the scale is linear
 
@@ -44,7 +44,7 @@ def main(run):
     note = f"{words.probes(values.n_images)}, both directions; radius {words.span(values.radius, 3)}; "
     note += f"no intervals; linear scale below {words.number(LINEAR)} SD; colour and marker: target; "
     note += "controls and noise: |change|, mean over targets"
-    marks.legend_below(figure, handles, 3, note)
+    marks.legend_below(figure, handles, 3, note + words.missing(values, "change"))
     style.save(run, figure, values[VALUES])
 
 

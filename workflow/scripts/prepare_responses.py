@@ -1,5 +1,6 @@
 """Prepare the voxels and responses of one subject, from files in NSD's layout (rule prepare_responses)."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,20 @@ from codingaxes.nsd.design import compare_order, read_design
 from codingaxes.nsd.layout import PERCENT, position, session_name
 from codingaxes.nsd.responses import average_repeats, ncsnr, noise_ceiling, standardise
 from codingaxes.tables import store
-from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
+from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, T_THRESHOLDS, VOXELS
 
 AGREEMENT = (
     0.5  # smallest correlation over voxels of noise ceilings that were recomputed with those of NSD's map
 )
 ENOUGH = 20  # voxels for that correlation to mean anything
+THRESHOLDS = (0.0, 2.0, 3.0)  # of t, that are compared with the threshold of the study
 BLOCK = 256  # voxels whose z-scored trials are held in float64 at a time
 
 
 def main(run):
     """z-score each voxel over each session, average repetitions, recompute noise ceilings."""
     subject, n_trials = run.wildcards["subject"], run.params["trials_per_session"]
-    voxels = choose_voxels(run)
+    voxels = choose_voxels(run, run.params["min_t"])
     check_geometry(run)
     design = read_design(run.input["design"])
     trial_images = design.images_of(position(subject), len(run.input["betas"]) * n_trials)
@@ -46,6 +48,7 @@ def main(run):
     responses["response"] = list(mean_response)
     store.write(run.output["responses"], RESPONSES, responses)
     store.write(run.output["regions"], REGIONS, regions)
+    store.write(run.output["t_thresholds"], T_THRESHOLDS, compare_thresholds(run))
     median = voxels.groupby("roi").ncsnr.median().round(2).to_dict()
     job.log.info(f"{len(voxels)} voxels, {len(stimuli)} images; median ncsnr {median}")
 
@@ -75,10 +78,33 @@ def check_ceilings(run, voxels):
         )
 
 
-def choose_voxels(run):
+def compare_thresholds(run):
+    """Count the voxels of each region above several thresholds of t: rows of the table t_thresholds.
+
+    Without `nsd.min_t` no map of t is read, and the only row of a region is that of all voxels.
+    """
+    own, rows = run.params["min_t"], []
+    for threshold in [None] if own is None else [None, *sorted({own, *THRESHOLDS})]:
+        voxels = choose_voxels(run, threshold, logging.DEBUG)
+        for region in run.params["regions"]:
+            part = voxels[voxels.roi == region]
+            row = {"roi": region, "min_t": threshold, "chosen": threshold == own, "n_voxels": len(part)}
+            rows.append(row | {"ncsnr": part.ncsnr_file.median()})
+    return pd.DataFrame(rows).astype({"min_t": float}).assign(subject=run.wildcards["subject"])
+
+
+def choose_voxels(run, min_t, level=logging.INFO):
     """Choose the voxels that the configuration asks for: rows of the table voxels, in the order of responses.
 
     That is the order of the regions, then of i, j, k. All masks and maps must have one shape.
+
+    Parameters
+    ----------
+    run : job.Run
+    min_t : float or None
+        Voxels are above this t of their region's contrast; None: whatever it is.
+    level : int
+        Of the log, which says how many voxels each condition leaves out.
     """
     params, shape = run.params, volumes.shape_of(run.input["brainmask"])
     brain = volumes.read_mask(run.input["brainmask"], shape) > 0
@@ -91,17 +117,17 @@ def choose_voxels(run):
         left = volumes.read_mask(lefts[atlas], shape)
         chosen, report = brain[mask], [f"{mask.sum()} voxels labelled"]
         report.append(f"{(~chosen).sum()} outside the brain mask")
-        if params["min_t"] is not None:
+        if min_t is not None:
             tmap = run.files("tmap")[settings["contrast"]]
-            high = volumes.read_volume(tmap, shape)[mask] > params["min_t"]  # NaN is not
-            report.append(f"{(chosen & ~high).sum()} not above t = {params['min_t']}")
+            high = volumes.read_volume(tmap, shape)[mask] > min_t  # NaN is not
+            report.append(f"{(chosen & ~high).sum()} not above t = {min_t}")
             chosen = chosen & high
         if params["min_ncsnr"] > 0:
             unknown, high = np.isnan(snr[mask]), snr[mask] > params["min_ncsnr"]
             report.append(f"{(chosen & ~high & ~unknown).sum()} not above ncsnr = {params['min_ncsnr']}")
             report.append(f"{(chosen & unknown).sum()} of unknown ncsnr")
             chosen = chosen & high
-        job.log.info(f"{region}: {', '.join(report)}; {chosen.sum()} are kept")
+        job.log.log(level, f"{region}: {', '.join(report)}; {chosen.sum()} are kept")
         part = pd.DataFrame(np.argwhere(mask)[chosen], columns=["i", "j", "k"])
         side = np.where(left[mask][chosen] >= 0, "lh", "rh")
         parts.append(part.assign(roi=region, hemisphere=side, ncsnr_file=snr[mask][chosen].astype(float)))

@@ -16,6 +16,10 @@ from codingaxes.tables.summaries import NETWORK_MEASURES
 
 ALL, TRANSFERRED = "all", "transfer"
 LEFT_OUT = "too few networks or recipes to leave any out"
+NO_VALUE = "the predictor is not known of this network"
+NO_LOGARITHM = "the predictor is 0, negative or rounding: no logarithm"
+NO_ATTACK = "no attack of the network on any image was shown to the simulated brain"
+NO_SLOPE = "no control slope of the simulated brain"
 # Predictors, and whether their logarithm enters: where networks differ by factors. Chosen beforehand.
 LOGARITHMIC = {
     "r": False,
@@ -77,17 +81,24 @@ def collect(run, networks):
     wide = pd.concat([wide, pd.concat({ALL: means}, names=["roi"]).swaplevel()])
     for name in OF_NETWORKS:
         wide[name] = wide.index.get_level_values("network").map(networks[name])
+    known = wide[list(LOGARITHMIC)].notna().rename_axis(columns="predictor").stack(future_stack=True)
     for name in [name for name, log in LOGARITHMIC.items() if log]:
         # a change by rounding has a logarithm, but says nothing
         wide[name] = np.log10(wide[name].where(wide[name] > (undefined.NO_CHANGE if name in IN_SD else 0)))
     long = wide[list(LOGARITHMIC)].rename_axis(columns="predictor").stack(future_stack=True).rename("value")
     long = long.reset_index()
     places = pd.MultiIndex.from_frame(long[["network", "roi"]])
+    missing, known = long.value.isna(), known.to_numpy()
     parts = []
     for name, outcome in outcomes.items():
         outcome = outcome[["change", "n_images"]].reindex(places).reset_index(drop=True)
         outcome = outcome.fillna({"n_images": 0}).astype({"n_images": "int32"})
-        parts.append(long.assign(outcome=name, logarithm=long.predictor.map(LOGARITHMIC), **outcome))
+        nothing = NO_ATTACK if name == TRANSFERRED else NO_SLOPE
+        reason = undefined.say(
+            {NO_VALUE: missing & ~known, NO_LOGARITHM: missing & known, nothing: outcome.change.isna()}
+        )
+        about = {"outcome": name, "logarithm": long.predictor.map(LOGARITHMIC), "reason": reason}
+        parts.append(long.assign(**about, **outcome))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -51,9 +51,9 @@ def with_brain(pairs):
 
 def compare_axes(pairs, measure, response, run):
     """Average over images the gradients' cosine, or the axes' similarity; images without are left out."""
-    pairs = pairs[pairs.response == response].dropna(subset=[measure])
+    pairs = pairs[pairs.response == response]
     for (roi, network), part in pairs.groupby(["roi", "network"], sort=False):
-        values = part[measure].to_numpy()
+        values = part[measure].dropna().to_numpy()
         yield estimate(measure, roi, network, values, np.ones(len(values)), run)
 
 

@@ -9,7 +9,7 @@ from codingaxes.names import GROUP
 from codingaxes.tables import store
 from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.readouts import READOUTS, REPRESENTATIONS, SCORES
+from codingaxes.tables.readouts import READOUTS, REPRESENTATIONS, SCORES, SPLIT_SCORES
 from codingaxes.tables.summaries import NETWORK_CORRELATIONS, NETWORK_MEASURES
 
 MEAN_OF_GROUP = [("subject", "=", GROUP), ("target", "=", "mean")]
@@ -30,7 +30,10 @@ def main(run):
     """Give one row per network and region: scores, accuracy, the layer that is read, sensitivity."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     scores = store.read(run.input["scores"], SCORES, SCORE, MEAN_OF_GROUP)
+    splits = store.read(run.input["split_scores"], SPLIT_SCORES, filters=[("subject", "=", GROUP)])
     sensitivities = store.read(run.input["sensitivities"], SENSITIVITIES)
+    scores = scores.join(spread(splits), on=["network", "roi"], validate="one_to_one")
+    scores["n_splits"] = scores.n_splits.fillna(0).astype("int32")
     table = score(scores).join(networks[["accuracy", "accuracy_of"]], on="network", validate="many_to_one")
     table = table.merge(layers(run), on=["network", "roi"], validate="one_to_one")
     table = table.merge(pushed(sensitivities), on=["network", "roi"], validate="one_to_one")
@@ -49,6 +52,12 @@ def score(scores):
     scores = scores.rename(columns={"ci_low": "r_low", "ci_high": "r_high"})
     ratios = {name: measures.over_ceiling(scores[r], scores.ceiling) for r, name in RATIOS.items()}
     return scores.assign(**ratios)
+
+
+def spread(splits):
+    """Give the median, the smallest and the largest r of each network and region over random splits."""
+    names = {"median": "r_splits", "min": "r_splits_low", "max": "r_splits_high", "count": "n_splits"}
+    return splits.groupby(["network", "roi"]).r.agg(list(names)).rename(columns=names)
 
 
 def layers(run):

@@ -20,6 +20,7 @@ from codingaxes.tables.sensitivity import NATURAL_RESPONSES
 from codingaxes.tables.synthesis import CHOSEN_IMAGES, SYNTHESIS
 
 CONTROLS = ("blend", "phase_scrambled")
+MANY = 5  # levels; of as many, every second has controls, the lowest first, which is enough for a slope
 
 
 def main(run):
@@ -102,6 +103,8 @@ class Maker:
                 reached=attack.reached.cpu().numpy(),
             )
             made.append(self.develop(rows, batch, attack.delta))
+            if kind == "accentuation" and len(self.levels) >= MANY and step % 2 == 0:
+                continue
             # controls stand beside the first arm, whose rows come first
             first = len(rows) // len(self.params["arms"])
             made += self.controls(rows[:first], batch.only(first), attack.delta[:first])

@@ -55,7 +55,19 @@ def list_budgets(radii, linf_radii, algorithms, large_radii, effects, effect_pro
     ]
 
 
-def attack(respond, images, budget, *, steps, limit, effect_limit, algorithm_steps, starts=(), **shared):
+def attack(
+    respond,
+    images,
+    budget,
+    *,
+    steps,
+    limit,
+    effect_limit,
+    variant_limit,
+    algorithm_steps,
+    starts=(),
+    **shared,
+):
     """Attack responses within a budget.
 
     Parameters
@@ -65,8 +77,9 @@ def attack(respond, images, budget, *, steps, limit, effect_limit, algorithm_ste
     budget : Budget
     steps, algorithm_steps : int
         Gradients to spend on an image in the first round of the ascent, and by other algorithms.
-    limit, effect_limit : int
-        Most gradients of the ascent where the size is given, and where a change is wanted.
+    limit, effect_limit, variant_limit : int
+        Most gradients of the ascent: of the main attacks, where a change is wanted, and in another norm or of
+        a large size.
     starts : sequence of tensors (n, 3, h, w)
         Directions of further attempts; not used where a change is wanted.
     **shared
@@ -79,6 +92,7 @@ def attack(respond, images, budget, *, steps, limit, effect_limit, algorithm_ste
     if budget.wanted:
         settings = {"norm": budget.norm, "steps": steps, "limit": effect_limit}
         return smallest.reach(respond, images, budget.wanted, **settings, **shared)
+    limit = limit if budget.attack == "l2" else variant_limit
     settings = {"algorithm": budget.algorithm, "norm": budget.norm, "limit": limit, "starts": starts}
     settings["steps"] = steps if budget.algorithm == "ascent" else algorithm_steps
     return strongest.maximise(respond, images, budget.radius, **settings, **shared)

@@ -13,12 +13,14 @@ beside blends with natural images, and judge them by models that did not make th
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from codingaxes.estimates import bootstrap, measures, undefined
 
 FEWEST_LEVELS = 3  # that a slope is fitted to
 TRAINING = ("family", "architecture", "training_radius")  # of networks of the zoo; beside these, a seed
 KNOWN = "zoo"  # as a source: the training is known
+BOOTSTRAPPED = 6  # images: of fewer, intervals are by Student's t, see `mean_over_images`
 AT_ONCE = 1024  # cells of a bootstrap that are in memory together
 
 
@@ -173,8 +175,14 @@ def twins(one, other, networks):
 def mean_over_images(value, cell, image, rng, draws):
     """Average a column over images in many cells, with 95% intervals by resampling images.
 
-    Other values of an image (draws, regions, judges) stay together. All cells share the resampled images. The
-    interval is that of `bootstrap.bootstrap_ratios`.
+    Other values of an image (draws, regions, judges) stay together. All cells share the resampled images.
+
+    The interval is that of `bootstrap.bootstrap_ratios`, and of three to five images by Student's t with the
+    same standard error, because a sample of so few images often repeats one of them, and its error is then
+    far too small. Coverage of a mean in 1500 simulations of normal data, bootstrap-t and Student's t: 82 and
+    95% of 3 images, 95 and 95% of 4, 94 and 95% of 5; of 4 images one interval in ten by the bootstrap-t is
+    longer than 26 SD, and by Student's t than 4.6 SD. Of log-normal data whose SD of log values is 1,
+    Student's t covers 82 to 84%, at 3 to 5 images.
 
     Parameters
     ----------
@@ -190,8 +198,8 @@ def mean_over_images(value, cell, image, rng, draws):
     Returns
     -------
     DataFrame (cells,)
-        mean, ci_low, ci_high, n_images; NaN where no value is known, and no interval for fewer than three
-        images.
+        mean, ci_low, ci_high, n_images; NaN where no value is known. No interval for fewer than three images,
+        or where all are the same.
     """
     value = np.asarray(value, float)
     known, (column, names) = ~np.isnan(value), pd.factorize(np.asarray(image), sort=True)
@@ -200,13 +208,36 @@ def mean_over_images(value, cell, image, rng, draws):
     top = np.bincount(place, value[known], shape[0] * shape[1]).reshape(shape)
     bottom = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
     table = pd.DataFrame({"mean": bootstrap.ratio(top.sum(axis=1), bottom.sum(axis=1))})
-    table["ci_low"], table["ci_high"] = np.nan, np.nan
-    table["n_images"] = np.count_nonzero(bottom, axis=1)
+    low, high = student_interval(top, bottom)
+    units = np.count_nonzero(bottom, axis=1)
     counts = bootstrap.draw_counts(shape[1], rng, draws).astype(float)
     counts = counts[np.count_nonzero(counts, axis=1) > 1]  # one image alone has no standard error
-    enough = np.flatnonzero(table.n_images >= undefined.FEWEST)
+    enough = np.flatnonzero(units >= BOOTSTRAPPED)
     for start in range(0, len(enough), AT_ONCE):
         rows = enough[start : start + AT_ONCE]
-        _, low, high = bootstrap.bootstrap_ratios(top[rows], bottom[rows], counts)
-        table.loc[rows, "ci_low"], table.loc[rows, "ci_high"] = low, high
-    return table
+        _, low[rows], high[rows] = bootstrap.bootstrap_ratios(top[rows], bottom[rows], counts)
+    return table.assign(ci_low=low, ci_high=high, n_images=units)
+
+
+def student_interval(top, bottom):
+    """Compute 95% intervals of ratios of sums over images by Student's t.
+
+    Parameters
+    ----------
+    top, bottom : arrays (cells, images)
+        What is missing is 0 in both.
+
+    Returns
+    -------
+    low, high : arrays (cells,)
+        NaN for fewer than three images, or where all are the same but for rounding.
+    """
+    units, total = np.count_nonzero(bottom, axis=1), bottom.sum(axis=1)
+    estimate = bootstrap.ratio(top.sum(axis=1), total)
+    spread = np.square(top - estimate[:, None] * bottom).sum(axis=1)
+    scale = np.square(top).sum(axis=1) + np.square(estimate) * np.square(bottom).sum(axis=1)
+    varies = (units >= undefined.FEWEST) & (spread > undefined.ROUNDING * scale)
+    freedom = np.maximum(1, units - 1)
+    error = np.sqrt(np.where(varies, spread, np.nan) * units / freedom) / np.maximum(1, total)
+    half = t.ppf(0.975, freedom) * error
+    return estimate - half, estimate + half

@@ -30,6 +30,8 @@ MARKERS = {"resnet": "o", "densenet": "s", "vgg": "^", BRAIN: "*"}
 SPARE_MARKERS = "os^DvPXp<>hd8H"  # for other architectures, in the order of the table: those that are free
 SPARE_COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a")  # for other families, in the order of the table
 SCALE = LinearSegmentedColormap.from_list("ink", ["#f7f7f2", "#cfdcc8", "#7fb3a3", "#2f7f8a", "#16365c"])
+# Natural levels: blue below the natural range, red above it; as seaborn's vlag, light in the middle.
+LEVELS = sns.color_palette("vlag", as_cmap=True)
 THEME = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so a figure is the same on every machine
     "font.size": 8,
@@ -149,6 +151,11 @@ def family_colors(families):
 def ink(color):
     """Darken a colour enough for text."""
     return to_hex(0.72 * np.array(to_rgb(color)))
+
+
+def pale(color, share):
+    """Mix a colour with white, so that so large a share of it is left."""
+    return to_hex(1 - share * (1 - np.array(to_rgb(color))))
 
 
 def models(looks, present):

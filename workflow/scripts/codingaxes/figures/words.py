@@ -7,6 +7,7 @@ import pandas as pd
 
 from codingaxes.names import BRAIN
 
+MOST = 3  # reasons that a figure states
 LINE = 135  # letters in a line of a note, which fits the width of a figure
 INTERVALS = "bars: 95% bootstrap intervals over images"
 UNKNOWN_CEILING = "r (ceiling unknown)"
@@ -65,6 +66,30 @@ def unconverged(attacks, looks):
 def probes(values):
     """State how many probe images a figure is about."""
     return f"n = {span(values.dropna())} probe images"
+
+
+def missing(rows, *columns):
+    """State how many values are missing, and why; nothing where none is.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        What is plotted, with its reasons: one row for each value.
+    columns : str
+        What a value has; without one of them it is missing.
+
+    Returns
+    -------
+    str
+        A line of a note, with the line break before it; of many reasons the `MOST` that come first.
+    """
+    gaps = rows.reason[rows[list(columns)].isna().any(axis=1)].replace("", "reason unknown")
+    if gaps.empty:
+        return ""
+    counts = gaps.groupby(gaps, sort=False).size()
+    said = [f"{reason} ({count})" for reason, count in counts.head(MOST).items()]
+    said += [f"other reasons ({counts.iloc[MOST:].sum()})"] * (len(counts) > MOST)
+    return f"\n{len(gaps)} of {len(rows)} values are missing: {'; '.join(said)}"
 
 
 def note(text):

@@ -11,6 +11,7 @@ METHODS = ("ridge", "least_squares", "pls")
 CLOSED_FORMS = ("leave_one_out", "generalised")  # of ridge's cross-validated error
 BLOCK = 4096  # features that are multiplied at a time
 CLOSE = 1e-5  # difference of root mean squared errors that float32 may get wrong, in units of the largest
+SAME = 4  # roundings of a number of its type: features that differ by less are the same
 TIE = 1e-9  # relative difference of errors below which two penalties are as good as each other
 
 
@@ -52,6 +53,7 @@ def coordinates(features):
     Returns
     -------
     Coordinates
+        None (n, 0), if every feature is the same on all images, but for rounding of its type.
 
     Raises
     ------
@@ -65,11 +67,13 @@ def coordinates(features):
     gram = np.zeros((n, n))
     if not np.isfinite(mean).all():
         raise ValueError(f"{(~np.isfinite(features)).sum()} feature values are not finite")
-    for _, shifted in _blocks(features, mean.astype(features.dtype)):
+    varies, rounding = False, SAME * np.finfo(features.dtype).eps
+    for columns, shifted in _blocks(features, mean.astype(features.dtype)):
         gram += shifted @ shifted.T
+        varies = varies or (np.ptp(shifted, axis=0) > rounding * np.abs(mean[columns])).any()
     gram -= gram.mean(axis=0)  # what rounding of the mean has left
     gram -= gram.mean(axis=1, keepdims=True)
-    left, squares = _eigenpairs(gram, min(n - 1, d))
+    left, squares = _eigenpairs(gram, min(n - 1, d) if varies else 0)
     return Coordinates(left * np.sqrt(squares), mean, left.T / np.sqrt(squares)[:, None])
 
 

@@ -58,6 +58,25 @@ VOXELS = Table(
     },
 )
 
+T_THRESHOLDS = Table(
+    "t_thresholds",
+    "one row per subject, region and threshold of its contrast: how many voxels lie above it",
+    ("subject", "roi", "min_t"),
+    {
+        "subject": SUBJECT,
+        "roi": ROI,
+        "min_t": Column("float64", "t", "voxels lie above it; missing: whatever their t is", missing=True),
+        "chosen": Column("bool", "", "whether it is the threshold of the study, nsd.min_t"),
+        "n_voxels": Column("int32", "voxels", "in the brain, above nsd.min_ncsnr and above the threshold"),
+        "ncsnr": Column(
+            "float64",
+            "",
+            "of those voxels, median of NSD's own file; missing if none is known",
+            missing=True,
+        ),
+    },
+)
+
 RESPONSES = Table(
     "responses",
     "one row per subject and image: the mean over its repetitions",

@@ -134,6 +134,24 @@ SCORES = Table(
     },
 )
 
+SPLIT_SCORES = Table(
+    "split_scores",
+    "one row per region mean and random split: r on other held-out images, as many as in scores",
+    ("network", "subject", "roi", "split"),
+    {
+        "network": NETWORK,
+        "subject": SUBJECT,
+        "roi": ROI,
+        "split": Column("int32", "", "number of the split, from 1; the same images for all networks"),
+        "r": Column(
+            "float64", "Pearson r", "on the images held out; all else is of the others", missing=True
+        ),
+        "n_train": Column("int32", "images", "that the readout was fitted on"),
+        "n_test": Column("int32", "images", "held out"),
+        "reason": REASON,
+    },
+)
+
 CROSS_SUBJECT = Table(
     "cross_subject",
     "one row per pair of subjects: the readout of one subject's region mean tested on another's",

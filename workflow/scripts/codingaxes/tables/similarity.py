@@ -47,6 +47,7 @@ SIMILARITY = Table(
         "chance": Column(
             "float64", "0 to 1", "of similarity and captured, for random subspaces: k / (pixels x colours)"
         ),
+        "reason": REASON,
     },
 )
 

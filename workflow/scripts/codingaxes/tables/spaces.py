@@ -135,6 +135,7 @@ RACE_VALUES = Table(
             missing=True,
         ),
         "n_images": Column("int32", "images", "that the outcome is the mean of; 0 where it is missing"),
+        "reason": REASON,
     },
 )
 

@@ -53,6 +53,12 @@ NETWORK_MEASURES = Table(
         "r_over_ceiling_high": Column("float64", "ratio", "r_high relative to the ceiling", missing=True),
         "r_k_fold": Column("float64", "Pearson r", "mean over folds of all images", missing=True),
         "r_k_fold_over_ceiling": Column("float64", "ratio", "r_k_fold relative to the ceiling", missing=True),
+        "r_splits": Column(
+            "float64", "Pearson r", "median over random splits, see split_scores", missing=True
+        ),
+        "r_splits_low": Column("float64", "Pearson r", "smallest of those splits", missing=True),
+        "r_splits_high": Column("float64", "Pearson r", "largest of those splits", missing=True),
+        "n_splits": Column("int32", "splits", "that have an r"),
         "n_train": Column("int32", "images", "that the readout was fitted on"),
         "n_test": Column("int32", "images", "held out, that r is computed on"),
         "accuracy": Column("float64", "0 to 1", "of the network on its own task", missing=True),
