@@ -9,8 +9,9 @@ our parameters. Levels 0 and 1 are the quantiles 0.01 and 0.99 of responses to 1
 distance.
 
 Levels: 11 from -0.25 to 1.5, each to 1% of w, of each image and region. Peers begin at the image, ours at the
-level before. Counted are gradients, and forward passes apart from those that belong to a gradient. A size is
-compared where both met the level. Peers stop at the first point that meets it, or after --most gradients.
+level before, with at most 15 gradients for a level, the miniature's default. Counted are gradients, and
+forward passes apart from those that belong to a gradient. A size is compared where both met the level. Peers
+stop at the first point that meets it, or after --most gradients.
 
 Exciting images: increase and decrease, from grey, noise and a scene, in the pixel box; everybody has the
 same gradients and the best image that was seen. Each peer has several rates; the one that is best over all
@@ -165,7 +166,7 @@ def level_methods(most):
             images[part] = method(respond, begin[part], of[part], wanted.flatten()[part], by[part], most)
         return images.unflatten(0, (k, -1))
 
-    methods = {"ours, one round": partial(ours, 0), OURS: partial(ours, 35)}
+    methods = {"ours, 5": partial(ours, 0), OURS: partial(ours, 15), "ours, at most 35": partial(ours, 35)}
     methods["PGD, radius bisected"] = partial(peer, bisect)
     for rate in (0.002, 0.01):
         methods[f"Adam on pixels, rate {rate}"] = partial(peer, partial(approach, space=Pixels, rate=rate))
