@@ -52,7 +52,8 @@ def of_region(responses, held_out, roi, params):
         use("perturbation", direction, [*weakest_first[: params["perturbed"]], *further])
         use("best", direction, list(responses.index[:: -int(sign)][:BEST]))
         use("exciting", direction, [tested.index[len(tested) // 2]])
-    spaced = np.linspace(0, len(tested) - 1, params["accentuated"]).round().astype(int)
+    # the middles of as many equal parts: not the extremes, which lie at the ends of nature already
+    spaced = ((np.arange(params["accentuated"]) + 0.5) / params["accentuated"] * len(tested)).astype(int)
     use("accentuation", BOTH, [*tested.index[spaced], *further])
     return rows
 
