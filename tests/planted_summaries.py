@@ -22,25 +22,8 @@ from scipy.spatial.distance import squareform
 
 from codingaxes.figures import style
 from codingaxes.job import Run
-<<<<<<< HEAD
-from codingaxes.tables import (
-    attacks,
-    changes,
-    networks,
-    nsd,
-    readouts,
-    sensitivity,
-    similarity,
-    spaces,
-    store,
-    summaries,
-)
-from codingaxes.tables import control as control_tables
-from codingaxes.tables import synthesis as synthesis_tables
-=======
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
->>>>>>> h-left
 
 CONFIG = Path(__file__).parents[1] / "config"
 REGIONS = ("FFA", "PPA")
@@ -79,49 +62,6 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "response_against_radius": ("ladder_changes",),
     "category_evidence": ("category_evidence",),
 }
-<<<<<<< HEAD
-MODULES = (attacks, changes, control_tables, networks, nsd, readouts, sensitivity, similarity, spaces)
-MODULES += (summaries, synthesis_tables)
-TABLES = {  # every declared table, by name
-    value.name: value for module in MODULES for value in vars(module).values() if hasattr(value, "key")
-}
-
-
-def frame(name, rows):
-    """Make rows of a table: what is not given is nothing, 12 or 0.5, by its type."""
-    rows = pd.DataFrame(rows)
-    for column, spec in TABLES[name].columns.items():
-        if column not in rows:
-            rows[column] = {"string": "", "bool": False, "int32": 12, "float64": 0.5}[spec.type]
-        if spec.type == "int32":
-            rows[column] = rows[column].astype("int32")
-    return rows[list(TABLES[name].columns)]
-
-
-def write(folder, name, rows):
-    """Write rows of a table; returns them."""
-    table = frame(name, rows)
-    store.write(folder / f"{name}.parquet", TABLES[name], table)
-    return table
-
-
-def read(folder, name):
-    """Read a planted table."""
-    return store.read(folder / f"{name}.parquet", TABLES[name])
-
-
-def edit(folder, name, change):
-    """Replace a planted table by what `change` makes of it."""
-    store.write(folder / f"{name}.parquet", TABLES[name], change(read(folder, name)))
-
-
-def interval(estimate, low="ci_low", high="ci_high"):
-    """Put an interval around an estimate."""
-    return {low: estimate - 0.2 * abs(estimate), high: estimate + 0.3 * abs(estimate)}
-
-
-=======
->>>>>>> h-left
 ARCHITECTURES = ("resnet", "vgg", "densenet", "vit", "convnext", "swin", "cornet")
 NORMS = (0.3, 0.9, 0.0, 3.0)  # l2 radii of training; 0: of a network that is robust in another norm
 

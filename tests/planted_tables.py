@@ -5,6 +5,7 @@ import pandas as pd
 from codingaxes.tables import (
     attacks,
     changes,
+    control,
     networks,
     nsd,
     readouts,
@@ -13,9 +14,11 @@ from codingaxes.tables import (
     spaces,
     store,
     summaries,
+    synthesis,
 )
 
-MODULES = (attacks, changes, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
+MODULES = (attacks, changes, control, networks, nsd, readouts, sensitivity, similarity, spaces)
+MODULES += (summaries, synthesis)
 TABLES = {  # every declared table, by name
     value.name: value for module in MODULES for value in vars(module).values() if hasattr(value, "key")
 }
@@ -42,6 +45,11 @@ def write(folder, name, rows):
 def read(folder, name):
     """Read a planted table."""
     return store.read(folder / f"{name}.parquet", TABLES[name])
+
+
+def edit(folder, name, change):
+    """Replace a planted table by what `change` makes of it."""
+    store.write(folder / f"{name}.parquet", TABLES[name], change(read(folder, name)))
 
 
 def interval(estimate, low="ci_low", high="ci_high"):

@@ -16,12 +16,8 @@ from PIL import Image
 from planted_changes import CONTROLS, EFFECTS, RADII
 from planted_summaries import INPUTS, REGIONS, SIZE, SUBJECTS
 
-<<<<<<< HEAD
 from codingaxes.figures import marks, pictures, style
-=======
-from codingaxes.figures import marks, style
 from codingaxes.names import BRAIN
->>>>>>> h-left
 
 SCRIPTS = Path(plot_fixed_effect.__file__).parent
 COMPUTED = {"mean", "median", "std", "var", "sem", "quantile", "corr", "corrcoef", "bootstrap", "average"}
