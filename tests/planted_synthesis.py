@@ -33,7 +33,11 @@ def plant(folder, write, zoo, models, regions, size, rng):
     families = {**zoo.set_index("network").family, BRAIN: BRAIN}
     starts, stimuli = plant_starts(folder, regions, size, rng)
     write(folder, "chosen_images", starts)
-    made = [row for name in models for row in images_of(folder, name, families[name], starts, size, rng)]
+    excited = models if len(models) <= 4 else [models[0], *models[-2:]]
+    made = []
+    for name in models:
+        made += images_of(folder, name, families[name], starts, size, rng)
+        made += exciting_of(folder, name, starts, size, rng) if name in excited else []
     made = write(folder, "synthesis", made)
     write(folder, "peer_review", reviews(made, models, rng))
     write(folder, "control_slopes", slopes(models, families, regions, rng))
@@ -68,7 +72,7 @@ def save(path, picture):
 
 
 def images_of(folder, name, family, starts, size, rng):
-    """Make the images of one model: perturbations of both arms, one control, one level, and exciting ones."""
+    """Make the perturbations of one model: of both arms, one control, and one level."""
     number = 0
     for arm, start in product(ARMS, starts):
         sign = DIRECTIONS[start["direction"]]
@@ -87,13 +91,19 @@ def images_of(folder, name, family, starts, size, rng):
         others = {**row, **changed, **sizes, **file, "wanted_level": np.nan, "response": 0.0}
         yield {**others, "control": "phase_scrambled"}
         yield {**others, "kind": "accentuation", "step": 1, "wanted_level": 1.5, "radius": np.nan}
-        for (origin, draw), limited in product(STARTS, (True, False)) if start["rank"] == 1 else ():
-            number += 1
-            file = save(folder / "made" / name / f"{number}.png", smooth(size, rng) + 0.3 * noise)
-            image = {"image_id": start["image_id"] if origin == "natural" else "none", "wanted_level": np.nan}
-            image |= {"limited": limited, "radius": 3.0 if limited else np.nan, "l2": 3.0, "rms": 9.0}
-            image |= {"kind": "exciting", "start": origin, "draw": draw, "step": 1}
-            yield {**row, **image, **file, "response": sign * rng.uniform(2, 6)}
+
+
+def exciting_of(folder, name, starts, size, rng):
+    """Make the exciting images of one model: of both arms, from all starts, with and without a limit."""
+    cases = product(ARMS, [start for start in starts if start["rank"] == 1], STARTS, (True, False))
+    for number, (arm, start, (origin, draw), limited) in enumerate(cases):
+        sign = DIRECTIONS[start["direction"]]
+        file = save(folder / "made" / name / f"exciting_{number}.png", smooth(size, rng))
+        row = {"network": name, "arm": arm, "control": "none", "roi": start["roi"], "kind": "exciting"}
+        row |= {"direction": start["direction"], "start": origin, "draw": draw, "step": 1}
+        row |= {"image_id": start["image_id"] if origin == "natural" else "none", "wanted_level": np.nan}
+        row |= {"limited": limited, "radius": 3.0 if limited else np.nan, "l2": 3.0, "rms": 9.0}
+        yield {**row, **file, "response_before": -0.5 * sign, "response": sign * rng.uniform(2, 6)}
 
 
 def reviews(made, models, rng):
