@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import planted_summaries as planted
+import planted_tables
 import plot_attack_algorithms
 import plot_fixed_effect
 import plot_similarity_clusters
@@ -127,7 +128,7 @@ def test_a_cluster_map_has_the_order_of_the_given_tree(folder):
     tree = planted.read(folder, "similarity_clusters")
     names = dict(enumerate(plot_similarity_clusters.models_of(tree[tree.roi == REGIONS[0]])))
 
-    planted.edit(folder, "similarity_clusters", join)
+    planted_tables.edit(folder, "similarity_clusters", join)
     figure = planted.page_of(folder, "similarity_clusters")[0]
     layers = figure.findobj(marks.Layer)
     assert len(layers) == len(REGIONS)
@@ -183,7 +184,7 @@ def test_responses_with_fewer_axes_than_the_largest_dimension_are_drawn_at_their
     def few(rows):
         return rows[~((rows.response == "features") & (rows.k == 4))]
 
-    planted.edit(folder, "similarity_levels", few)
+    planted_tables.edit(folder, "similarity_levels", few)
     values = planted.page_of(folder, "similarity_levels")[1]
     assert values.groupby("response").k.unique().map(list).to_dict() == {
         "voxels": [4],
@@ -204,7 +205,7 @@ def test_without_repetitions_r_itself_is_drawn_and_said_to_be(tmp_path):
     planted.plant(tmp_path)
     ceiled = ["r_over_ceiling", "r_over_ceiling_low", "r_over_ceiling_high", "r_k_fold_over_ceiling"]
     nothing = dict.fromkeys(["ceiling", *ceiled], np.nan)
-    planted.edit(tmp_path, "network_measures", lambda rows: rows.assign(**nothing))
+    planted_tables.edit(tmp_path, "network_measures", lambda rows: rows.assign(**nothing))
     table = planted.read(tmp_path, "network_measures").set_index(["roi", "network"]).r
     ranks = (
         planted.read(tmp_path, "network_correlations").query("x == 'accuracy' and y == 'r'").set_index("roi")
@@ -222,14 +223,14 @@ def test_a_network_of_unknown_accuracy_is_left_out_and_counted(folder):
     def forget(rows):
         return rows.assign(accuracy=rows.accuracy.where(rows.network != "b_tough"))
 
-    planted.edit(folder, "network_measures", forget)
+    planted_tables.edit(folder, "network_measures", forget)
     assert set(planted.page_of(folder, "predictivity_vs_accuracy")[1].network) == {"a_plain", "c_tough"}
     texts = planted.page_of(folder, "predictivity_vs_accuracy")[0].findobj(Text)
     assert any("1 network of unknown accuracy left out" in text.get_text() for text in texts)
 
 
 def test_an_undefined_rank_correlation_is_not_written_and_the_number_of_networks_is(folder):
-    planted.edit(folder, "network_correlations", lambda rows: rows.assign(rank_correlation=np.nan))
+    planted_tables.edit(folder, "network_correlations", lambda rows: rows.assign(rank_correlation=np.nan))
     for figure in ("predictivity_vs_accuracy", "sensitivity_vs_representation"):
         texts = [text.get_text() for text in planted.page_of(folder, figure)[0].findobj(Text)]
         assert "n = 3 networks" in texts
@@ -262,7 +263,7 @@ def test_sensitivity_is_drawn_of_one_subject_and_with_a_median_of_zero(folder):
         zero = rows.kind == "random"
         return rows.assign(**{name: rows[name].mask(zero, 0.0) for name in ("median", "ci_low", "ci_high")})
 
-    planted.edit(folder, "sensitivities", flat)
+    planted_tables.edit(folder, "sensitivities", flat)
     values = planted.page_of(folder, "sensitivity")[1]
     assert set(values.subject) == {"group"} and (values[values.kind == "random"]["median"] == 0).all()
 
@@ -273,7 +274,7 @@ def test_a_size_larger_than_any_tried_is_drawn_open_at_the_edge(folder):
         rows = rows.assign(reached=rows.reached.mask(late, 0.4))
         return rows.assign(**{name: rows[name].mask(late, np.inf) for name in ("size", "size_high")})
 
-    planted.edit(folder, "sizes", unreached)
+    planted_tables.edit(folder, "sizes", unreached)
     values = planted.page_of(folder, "fixed_effect")[1]
     values = values[values.measure == "size_needed"].set_index(["roi", "network", "wanted"])
     place = ("FFA", "c_tough", max(EFFECTS))
@@ -311,9 +312,11 @@ def test_fixed_effects_are_drawn_of_each_wanted_change_by_kind_of_pair_and_of_th
 
 def test_the_mean_of_a_family_stands_beside_its_networks_alone_in_any_order_of_the_table(folder):
     means = {"standard": 0.02, "robust": 0.07}
-    planted.edit(folder, "numbers", lambda rows: rows.assign(estimate=rows.family_source.map(means)))
+    planted_tables.edit(folder, "numbers", lambda rows: rows.assign(estimate=rows.family_source.map(means)))
     for order in ([0, 1, 2], [1, 0, 2]):  # standard, robust, robust; and robust, standard, robust
-        planted.edit(folder, "networks", lambda rows, order=order: rows.iloc[order].reset_index(drop=True))
+        planted_tables.edit(
+            folder, "networks", lambda rows, order=order: rows.iloc[order].reset_index(drop=True)
+        )
         page, _ = planted.page_of(folder, "agreement")
         families = planted.read(folder, "networks").family
         for axis in page.axes:

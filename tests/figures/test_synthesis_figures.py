@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import planted_summaries as planted
+import planted_tables
 import plot_control_slopes
 import plot_exciting_images
 import plot_noise_patterns
@@ -111,7 +112,7 @@ def test_strips_have_every_radius_of_both_arms_for_a_standard_a_robust_network_a
 
 def test_a_study_with_one_arm_has_one_strip_and_is_drawn_everywhere(folder):
     for table in ("synthesis", "peer_review", "control_slopes", "ladder_changes", "category_evidence"):
-        planted.edit(folder, table, lambda rows: rows[rows.arm == "fourier"])
+        planted_tables.edit(folder, table, lambda rows: rows[rows.arm == "fourier"])
     for figure in ("large_perturbations", "noise_patterns", "ladder_strips", "exciting_images"):
         page, values = planted.page_of(folder, figure)
         assert set(values.arm) == {"fourier"} and "o prior" not in "".join(statements(page))
@@ -178,7 +179,7 @@ def test_an_interval_far_beyond_all_slopes_is_cut_and_said_to_be(folder):
     def wide(rows):
         return rows.assign(ci_high=rows.ci_high.where(rows.network != "a_plain", 50.0))
 
-    planted.edit(folder, "control_slopes", wide)
+    planted_tables.edit(folder, "control_slopes", wide)
     page, values = planted.page_of(folder, "control_slopes")
     assert page.axes[0].get_ylim()[1] < 2 and values.ci_high.max() == 50.0
     assert any("cut" in text for text in statements(page))
@@ -214,7 +215,7 @@ def test_evidence_is_of_one_size_of_every_family_one_blend_and_random_phases(stu
 
 def test_where_images_are_too_few_for_intervals_the_figure_of_evidence_says_so(folder):
     nothing = {"ci_low": np.nan, "ci_high": np.nan, "n_images": 2}
-    planted.edit(
+    planted_tables.edit(
         folder, "category_evidence", lambda rows: rows.assign(**nothing).astype({"n_images": "int32"})
     )
     texts = statements(planted.page_of(folder, "category_evidence")[0])
