@@ -243,12 +243,9 @@ def test_every_figure_states_its_number_of_images_and_what_its_intervals_are(pag
         ("sensitivity_vs_representation", "network_measures", "sparseness"),
         ("peer_review", "control_slopes", "highest"),
         ("control_slopes", "control_slopes", "slope"),
-        ("control_slopes", "network_measures", "sensitivity"),
         ("response_against_radius", "ladder_changes", "change"),
         ("category_evidence", "category_evidence", "change"),
         ("category_evidence", "category_evidence", "evidence_before"),
-        ("exciting_images", "peer_review", "level"),
-        ("ladder_strips", "peer_review", "level"),
     ],
 )
 def test_a_missing_value_leaves_a_gap_that_is_counted_and_the_rest_is_drawn(
