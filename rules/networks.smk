@@ -17,7 +17,7 @@ FETCHED = [name for name in NETWORKS if name not in ZOO]
 
 
 onstart:
-    # before the first job: the terms of NSD, and all that networks need and this machine lacks
+    # before the first job: the terms of NSD, and all that downloads need and this machine lacks
     jobs = list(workflow.dag.needrun_jobs())
     fetched = [ROWS[job.wildcards.network] for job in jobs if job.rule.name == "fetch_weights"]
     with_conda = "conda" in str(workflow.deployment_settings.deployment_method).lower()
@@ -26,13 +26,15 @@ onstart:
         installed=None if with_conda else requirements.is_installed,
         free=requirements.free_disk(),
         gpu=None if config["device"] == "cpu" else requirements.gpu_memory(),
+        sessions=sum(job.rule.name == "download_session" for job in jobs),
+        form=config["nsd"]["format"],
     )
     try:
         configuration.check_terms(config, any(job.rule.name.startswith("download_") for job in jobs))
     except configuration.ConfigurationError as error:
         raise WorkflowError(str(error)) from None
     if lacks:
-        raise WorkflowError("the networks need what is not here:\n  " + "\n  ".join(lacks))
+        raise WorkflowError("the study needs what is not here:\n  " + "\n  ".join(lacks))
 
 
 def training_of(wildcards):
@@ -59,6 +61,16 @@ def files_of_weights(wildcards):
 def sha256_of(wildcards, output):
     """Give the digests that the weights must have; not watched, since a download was verified when it came."""
     return ROWS[wildcards.network].get("sha256", "")
+
+
+def draws_weights(wildcards):
+    """Tell whether the weights of a network are drawn at random."""
+    return requirements.draws_weights(ROWS[wildcards.network], config)
+
+
+def seed_of_weights(wildcards):
+    """Give the seed of random weights; None where none are drawn, so that another seed fetches nothing again."""
+    return config["seed"] if draws_weights(wildcards) else None
 
 
 def weights_to_check(wildcards):
@@ -124,7 +136,7 @@ rule train_network:
 rule fetch_weights:
     """Download, verify and convert the weights of one network; the only rule here that needs the internet.
 
-    Without a digest of its code: an edited function shall not fetch gigabytes again.
+    The weights of a network of the family untrained are drawn instead. Without a digest of its code: an edited function shall not fetch gigabytes again.
     """
     input:
         files=files_of_weights,
@@ -149,9 +161,9 @@ rule fetch_weights:
         disk="20GB",
         runtime="4h",
     params:
-        seed=config["seed"] if config["random_weights"] else None,
+        seed=seed_of_weights,
         network=weights_row_of,
-        random_weights=config["random_weights"],
+        random_weights=draws_weights,
         hub=unwatched(config["hub"]),
         sha256=sha256_of,
     script:
@@ -178,7 +190,7 @@ rule check_network:
         seed=config["seed"],
         network=function_of_network,
         image_size=config["image_size"],
-        random_weights=config["random_weights"],
+        random_weights=draws_weights,
         code=code_of("check_network.py"),
     script:
         "../workflow/scripts/check_network.py"

@@ -6,6 +6,8 @@ makes   results/synthesis/chosen_images.parquet           natural images that sy
         results/synthesis/exciting/{model}.parquet        a row per image of the largest or least response
         results/synthesis/pictures/                       the images themselves, 8-bit PNG, a folder a model
         results/synthesis/peer_review.parquet             the response of every model to each of these files
+
+Jobs that make images have priority: the review of all images is one job, and others can run beside it.
 """
 
 # Parameters that both rules that make images share.
@@ -57,6 +59,7 @@ rule synthesise_perturbations:
         "logs/synthesise_perturbations/{model}.log",
     benchmark:
         "results/benchmarks/synthesise_perturbations/{model}.tsv"
+    priority: 10
     conda:
         TORCH
     threads: 1
@@ -91,6 +94,7 @@ rule synthesise_images:
         "logs/synthesise_images/{model}.log",
     benchmark:
         "results/benchmarks/synthesise_images/{model}.tsv"
+    priority: 10
     conda:
         TORCH
     threads: 1
@@ -138,6 +142,7 @@ rule review_images:
         "logs/review_images.log",
     benchmark:
         "results/benchmarks/review_images.tsv"
+    priority: 10
     conda:
         TORCH
     threads: 1

@@ -108,9 +108,15 @@ def test_without_a_review_by_the_maker_itself_nothing_is_predicted():
 def test_super_stimuli_are_beyond_nature_on_the_side_that_was_wanted():
     wanted = pd.Series([1.5, 1.5, 1.15, -0.25, -0.25, -0.25, 0.5, 1.0, 1.5])
     level = pd.Series([1.2, 0.9, 1.0, -0.1, 0.1, 1.3, 1.3, 1.3, np.nan])
-    found = control.super_stimuli(level, wanted)
+    found = control.super_stimuli(level, wanted, pd.Series([0.5] * 9))
     np.testing.assert_array_equal(found, [1, 0, 0, 1, 0, 0, np.nan, np.nan, np.nan])
     assert found.mean() == pytest.approx(2 / 6)
+
+
+def test_an_image_that_lies_beyond_nature_already_is_no_evidence_of_control():
+    wanted, level = pd.Series([1.5, 1.5, -0.25, -0.25]), pd.Series([1.2, 1.2, -0.1, -0.1])
+    found = control.super_stimuli(level, wanted, pd.Series([1.1, -0.1, -0.05, 1.1]))
+    np.testing.assert_array_equal(found, [np.nan, 1, np.nan, 1])
 
 
 def test_the_error_of_a_level_has_no_sign():

@@ -14,9 +14,11 @@ from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
-from planted_summaries import BRAIN, INPUTS, RADII, REGIONS
+from planted_changes import RADII
+from planted_summaries import INPUTS, REGIONS
 
 from codingaxes.figures import marks, style
+from codingaxes.names import BRAIN
 
 pytestmark = pytest.mark.slow  # draws every figure
 

@@ -13,9 +13,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from PIL import Image
-from planted_summaries import BRAIN, EFFECTS, INPUTS, RADII, REGIONS, SIZE, SUBJECTS
+from planted_changes import CONTROLS, EFFECTS, RADII
+from planted_summaries import INPUTS, REGIONS, SIZE, SUBJECTS
 
 from codingaxes.figures import marks, pictures, style
+from codingaxes.names import BRAIN
 
 SCRIPTS = Path(plot_fixed_effect.__file__).parent
 COMPUTED = {"mean", "median", "std", "var", "sem", "quantile", "corr", "corrcoef", "bootstrap", "average"}
@@ -87,9 +89,9 @@ def test_the_transfer_matrix_holds_changes_and_shares_of_the_targets_own_attack_
 def test_a_strip_holds_every_target_its_own_attack_and_the_mean_of_its_controls_over_targets(folder):
     values = planted.page_of(folder, "transfer_strips")[1]
     for (roi, source), rows in values[values.source != "none"].groupby(["roi", "source"]):
-        assert rows.kind.tolist() == ["target"] * 3 + ["own", *planted.CONTROLS]
+        assert rows.kind.tolist() == ["target"] * 3 + ["own", *CONTROLS]
         assert rows.target[rows.kind == "own"].item() == source and roi in REGIONS
-    rows = values[values.kind.isin(planted.CONTROLS) | (values.kind == "random")]
+    rows = values[values.kind.isin(CONTROLS) | (values.kind == "random")]
     table = planted.read(folder, "transfer_controls").query("target == 'all'")
     table = table.set_index(["roi", "control", "source"]).absolute
     expected = table.loc[list(rows[["roi", "kind", "source"]].itertuples(index=False, name=None))]

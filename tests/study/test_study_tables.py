@@ -12,7 +12,8 @@ from codingaxes.tables import store
 SPEC = importlib.util.spec_from_file_location("make_tables", studies.ROOT / "docs/make_tables.py")
 make_tables = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(make_tables)
-STEPS = ("nsd", "networks", "features", "readouts", "attacks", "transfer", "axes", "similarity", "summaries")
+STEPS = ("nsd", "networks", "features", "readouts", "attacks", "transfer", "axes", "similarity")
+STEPS += ("synthesis", "summaries")
 
 
 @pytest.fixture(scope="module")
@@ -46,4 +47,4 @@ def test_every_file_holds_the_table_that_the_page_of_tables_says_undamaged(study
 
 def test_results_have_one_folder_a_step_and_no_loose_files(study):
     entries = {path.name for path in (study / "results").iterdir() if not path.name.startswith(".")}
-    assert entries == {*STEPS, "figures", "benchmarks"}
+    assert entries == {*STEPS, "figures", "movies", "benchmarks"}

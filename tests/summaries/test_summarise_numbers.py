@@ -191,3 +191,29 @@ def test_the_text_ends_with_the_verdicts_on_families():
     assert "within 0.03 (90% interval)? Yes." in text and text.splitlines()[-1].endswith("Different")
     assert all(len(line) <= 110 for line in text.splitlines())
     assert sentences.describe_verdicts(families[:0], predictivity) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1.23456, "1.2346"),
+        (-0.1, "-0.1000"),
+        (0.01, "0.0100"),
+        (0.0099, "0.00990"),
+        (0.00023, "0.00023"),  # chance of a small k: four decimals would be 0.0002
+        (-0.00023, "-0.00023"),
+        (3.3216e-5, "3.3e-05"),  # of 5 axes at 224 x 224 pixels
+        (0.0, "0.0000"),
+        (12345.678, "12345.6780"),
+    ],
+)
+def test_a_number_of_the_text_has_two_significant_digits_at_least_and_four_decimals(value, written):
+    assert sentences.significant(value) == written
+    if value:
+        assert abs(float(written) / value - 1) < 0.05
+
+
+def test_a_small_chance_is_no_zero_in_the_text(numbers):
+    small = numbers.assign(estimate=numbers.estimate.where(numbers.measure != "chance", 5 / 150528))
+    lines = [line for line in sentences.describe_numbers(small).splitlines() if "random axes" in line]
+    assert lines and all(" 3.3e-05 " in line for line in lines)

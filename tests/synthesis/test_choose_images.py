@@ -51,7 +51,7 @@ def test_weak_images_are_driven_up_and_strong_ones_down_and_all_are_held_out(tmp
 
 def test_levels_start_from_images_that_are_evenly_spaced_in_their_rank(tmp_path):
     chosen = choose(tmp_path, accentuated=3)
-    assert named(chosen, "accentuation", "FFA", "both") == ["nsd_00000", "nsd_00008", "nsd_00018"]
+    assert named(chosen, "accentuation", "FFA", "both") == ["nsd_00002", "nsd_00010", "nsd_00016"]
 
 
 def test_blends_go_towards_the_best_of_all_images_and_there_is_a_second_best(tmp_path):
@@ -63,6 +63,12 @@ def test_blends_go_towards_the_best_of_all_images_and_there_is_a_second_best(tmp
 def test_further_images_are_used_everywhere_once_and_unknown_ones_are_refused(tmp_path):
     chosen = choose(tmp_path, images=["nsd_00007", "nsd_00000"])
     assert named(chosen, "perturbation", "FFA", "increase") == ["nsd_00000", "nsd_00002", "nsd_00007"]
-    assert named(chosen, "accentuation", "EBA", "both")[-1] == "nsd_00007"
+    assert named(chosen, "accentuation", "EBA", "both")[-2:] == ["nsd_00007", "nsd_00000"]
     with pytest.raises(ValueError, match="cat_1 is none of the 20 stimuli"):
         choose(tmp_path, images=["cat_1"])
+
+
+@pytest.mark.parametrize("key", ["perturbed", "accentuated"])
+def test_more_images_than_are_held_out_are_refused(tmp_path, key):
+    with pytest.raises(ValueError, match=f"{key} is 11, but only 10 images are held out"):
+        choose(tmp_path, **{key: 11})

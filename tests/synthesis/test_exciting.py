@@ -10,7 +10,7 @@ from planted_responses import Counted, constant, grey, kinked, linear, rand, ran
 from planted_zoo import face_body_house
 
 from codingaxes import devices
-from codingaxes.attacks import strongest
+from codingaxes.attacks import budgets, strongest
 from codingaxes.names import SIGNS
 from codingaxes.synthesis import exciting
 
@@ -84,6 +84,17 @@ def test_with_a_norm_the_search_begins_in_the_direction_of_the_start():
     made = exciting.excite(respond, starts, norm=0.8, steps=20)
     torch.testing.assert_close(made.after, torch.tensor([6.4, 9.6]).double())
     torch.testing.assert_close(made.before, respond(starts))
+
+
+def test_with_a_norm_a_start_gets_this_distance_but_for_mid_grey():
+    starts = rand(3, 3, 8, 8, seed=6)
+    starts[0] = 0.5
+    respond = linear(randn(3, 8, 8))
+    made = exciting.excite(respond, starts, norm=1.5, steps=4)
+    at_distance = 0.5 + budgets.stretch(starts - 0.5, grey(3), 1.5)
+    torch.testing.assert_close(made.before, respond(at_distance))
+    size = (at_distance - 0.5).flatten(1).norm(dim=1)
+    torch.testing.assert_close(size, torch.tensor([0.0, 1.5, 1.5]).double())
 
 
 def test_more_gradients_give_more_and_far_more_than_steps_in_the_gradient_at_the_start():

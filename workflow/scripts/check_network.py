@@ -21,8 +21,8 @@ def main(run):
     generator = torch.Generator().manual_seed(run.seed("image"))
     image = torch.rand(1, 3, size, size, generator=generator)
     try:
-        weights = None if drawn else run.input["weights"][0]
-        network = load_network(row, weights, random_weights=drawn, image_size=size)
+        weights = next(iter(run.input["weights"]), None)  # none where the settings ask for random ones
+        network = load_network(row, weights, random_weights=weights is None, image_size=size)
         measured = check.measure(network, image) | {"problem": ""}
     except Exception as error:
         job.log.warning(f"{row['name']}: {type(error).__name__}: {error}")

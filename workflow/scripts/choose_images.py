@@ -25,6 +25,11 @@ def main(run):
             f"{run.input['stimuli']} lists by image_id"
         )
     held_out = set(stimuli.image_id[stimuli.split == "test"])
+    for key in ("perturbed", "accentuated"):
+        if run.params[key] > len(held_out):
+            raise ValueError(
+                f"synthesis.{key} is {run.params[key]}, but only {len(held_out)} images are held out"
+            )
     rows = []
     for roi, part in measured.groupby("roi", sort=False):
         responses = part.set_index("image_id").value
@@ -47,7 +52,8 @@ def of_region(responses, held_out, roi, params):
         use("perturbation", direction, [*weakest_first[: params["perturbed"]], *further])
         use("best", direction, list(responses.index[:: -int(sign)][:BEST]))
         use("exciting", direction, [tested.index[len(tested) // 2]])
-    spaced = np.linspace(0, len(tested) - 1, params["accentuated"]).round().astype(int)
+    # the middles of as many equal parts: not the extremes, which lie at the ends of nature already
+    spaced = ((np.arange(params["accentuated"]) + 0.5) / params["accentuated"] * len(tested)).astype(int)
     use("accentuation", BOTH, [*tested.index[spaced], *further])
     return rows
 

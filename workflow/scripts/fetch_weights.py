@@ -30,7 +30,10 @@ def main(run):
     out.parent.mkdir(parents=True, exist_ok=True)
     formats.of(row)  # refuse a wrong name before gigabytes are fetched
     if run.params["random_weights"]:
-        job.log.warning("random_weights: these weights are drawn; results with them mean nothing")
+        job.log.warning(
+            "these weights are drawn. They are a control if the family is untrained; "
+            "if random_weights is true, results with them mean nothing"
+        )
         records = []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.seed())

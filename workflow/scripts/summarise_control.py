@@ -14,7 +14,7 @@ from codingaxes.tables.synthesis import PEER_REVIEW, SYNTHESIS
 ALL = "all"
 LADDER, LEVELS = "perturbation", "accentuation"  # kinds of images
 COLUMNS = ["network", "kind", "arm", "control", "roi", "direction", "image_id", "step", "radius", "l2"]
-COLUMNS += ["wanted_level", "reviewer", "before", "response", "level", "super_stimulus"]
+COLUMNS += ["wanted_level", "reviewer", "before", "response", "level_before", "level", "super_stimulus"]
 COLUMNS += ["evidence_before", "evidence"]
 IMAGES = ["network", "roi", "direction", "arm", "step"]  # that a model made, whoever reviews them
 
@@ -93,7 +93,7 @@ def slopes_of(reviews, networks, run):
     why = why.where(table.slope.isna(), False)
     reviews = with_all(reviews)
     reviews["level_error"] = control.level_error(reviews.level, reviews.wanted)
-    reviews["super_rate"] = control.super_stimuli(reviews.level, reviews.wanted)
+    reviews["super_rate"] = control.super_stimuli(reviews.level, reviews.wanted, reviews.level_before)
     for name, end in (("lowest", reviews.wanted.min()), ("highest", reviews.wanted.max())):
         reviews[name] = reviews.level.where(np.isclose(reviews.wanted, end))
     columns = ["lowest", "highest", "level_error", "super_rate"]

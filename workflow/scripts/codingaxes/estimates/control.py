@@ -92,22 +92,23 @@ def control_slope(reviews, unit):
     return table[["slope", "unknown", "few", "same"]]
 
 
-def super_stimuli(level, wanted):
+def super_stimuli(level, wanted, before):
     """Tell which images that were to leave the range of natural responses do: 1 or 0.
 
     Parameters
     ----------
-    level, wanted : Series
-        Natural levels: of a reviewer, and the one that was wanted of the maker.
+    level, wanted, before : Series
+        Natural levels: of a reviewer, the one that was wanted of the maker, and of the reviewer at the start
+        image.
 
     Returns
     -------
     Series of float
         1 where a level above 1 was wanted and is above 1, or one below 0 was wanted and is below 0. Missing
-        where the wanted level is natural, or the reviewer's level is missing. Its mean is the rate of
-        super-stimuli.
+        where the wanted level is natural, the reviewer's level is missing, or the start image lies beyond
+        the same end of nature already. Its mean is the rate of super-stimuli.
     """
-    beyond = (wanted > 1) | (wanted < 0)
+    beyond = ((wanted > 1) & (before <= 1)) | ((wanted < 0) & (before >= 0))
     found = ((wanted > 1) & (level > 1)) | ((wanted < 0) & (level < 0))
     return found.astype(float).where(beyond & level.notna())
 

@@ -30,7 +30,7 @@ SAME_NETWORKS = "one of the two is the same for all networks"
 NO_LEVELS = "a natural level of the maker or of the reviewer is missing"
 FEW_LEVELS = "fewer than 3 levels"
 SAME_LEVELS = "the maker's level is the same at all levels"
-NONE_BEYOND = "no level beyond natural ones was wanted"
+NONE_BEYOND = "no level beyond natural ones was wanted, of an image that is natural"
 NO_JUDGE = "no judge of another architecture"
 NO_EVIDENCE = "judges have no evidence for categories of the region"
 

@@ -1,4 +1,4 @@
-"""List what the networks of a study need of this machine, before anything is downloaded."""
+"""List what the downloads of a study need of this machine, before anything is downloaded."""
 
 import importlib.util
 import shutil
@@ -15,7 +15,18 @@ PACKAGES = {
 }
 ADAPTERS = {"nomic_vision": ("timm",), "blip2_vision": ("timm",)}  # others are plain torch
 COPIES = 2  # of the weights: as published until they are converted, and converted
+UNTRAINED = "untrained"  # the family of networks with random weights
+# MB of a session of NSD: of the voxels that are kept of it, and of whole sessions at a time (docs/nsd.md)
+KEPT, WHOLE = 20, {"nii.gz": 2000, "hdf5": 5000}
 AT_ONCE = 1000  # MB of a GPU for one image and its gradients, beside the weights
+
+
+def draws_weights(row, config):
+    """Tell whether the weights of a network are drawn at random, and not fetched, by its row or the settings.
+
+    The weights of a row whose source is python are those that its function gives, whatever its family.
+    """
+    return config["random_weights"] or (row["family"] == UNTRAINED and row["source"] != "python")
 
 
 def packages_of(row):
@@ -39,8 +50,8 @@ def packages_of(row):
     return ("torch", *PACKAGES.get(source, ()))
 
 
-def missing(rows, *, installed=None, free=None, gpu=None):
-    """List what the networks of a study need and this machine lacks.
+def missing(rows, *, installed=None, free=None, gpu=None, sessions=0, form="nii.gz"):
+    """List what the networks and the sessions of a study need and this machine lacks.
 
     Parameters
     ----------
@@ -52,6 +63,10 @@ def missing(rows, *, installed=None, free=None, gpu=None):
         Bytes on the disk of the study; not checked if not given.
     gpu : float, optional
         MB of memory of the largest GPU; not checked if not given.
+    sessions : int
+        Of NSD that are still to be downloaded.
+    form : str
+        Of their files, nii.gz or hdf5.
 
     Returns
     -------
@@ -69,11 +84,14 @@ def missing(rows, *, installed=None, free=None, gpu=None):
                 f"package {package}, for {_some(names)}: run with --sdm conda, or install what "
                 "envs/hubs.yaml lists"
             )
-    total = COPIES * sum(row.get("megabytes", 0) for row in rows)
+    weights = COPIES * sum(row.get("megabytes", 0) for row in rows)
+    total = weights + (WHOLE[form] + KEPT * sessions if sessions else 0)
     if free is not None and total * 1e6 > free:
+        uses = ["weights, each as published and converted"] * bool(weights)
+        uses += [f"what is kept of {sessions} sessions of NSD, and some of them whole"] * bool(sessions)
         lacks.append(
-            f"{total / 1000:.1f} GB of disk for weights, each as published and converted; "
-            f"{free / 1e9:.1f} GB are free: work on another disk, or leave out large networks"
+            f"{total / 1000:.1f} GB of disk for {'; and for '.join(uses)}; {free / 1e9:.1f} GB are free: "
+            "work on another disk" + ", or leave out large networks" * bool(weights)
         )
     large = [row["name"] for row in rows if gpu is not None and row.get("megabytes", 0) + AT_ONCE > gpu]
     if large:

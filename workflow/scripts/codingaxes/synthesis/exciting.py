@@ -59,7 +59,9 @@ def excite(
 
     Without a norm the search is `climb`, in rounds. Each round begins at the best image so far; see
     `steps.later_rounds`. With a norm it is that of `strongest.maximise` around mid grey, which begins in the
-    direction of the start. The best image that was seen is returned. Images do not influence each other.
+    direction of the start. The best image that was seen is returned. Images do not influence each other, as
+    far as `respond` gives the same in any batch: convolutions may round otherwise, which a long search
+    magnifies.
 
     A start is dead where the gradient is zero, as behind units that are silent, or not finite. Such a start
     gets noise, added and then taken away, which grows until there is a gradient; see `RESTARTS`.

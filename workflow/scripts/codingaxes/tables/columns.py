@@ -31,7 +31,8 @@ ROI = Column("string", "", "region of interest, by its name in the configuration
 IMAGE = Column(
     "string",
     "",
-    "stimulus: nsd_ and the 0-based id among the images of NSD; of own data its file without suffix",
+    "stimulus: nsd_ and the 0-based id among the images of NSD; of own data its path in their folder, "
+    "without suffix",
 )
 TARGET = Column("string", "", "mean (of the region) or the number of a voxel")
 DIRECTION = Column("string", "", "increase or decrease of the predicted response; none: a random control")

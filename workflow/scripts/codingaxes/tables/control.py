@@ -27,8 +27,8 @@ TWIN = Column(
 SUPER = Column(
     "float64",
     "0 to 1",
-    "share of images that were to lie above level 1 or below level 0, and do, in the reviewer; missing where "
-    "no such level was wanted",
+    "share of images that were to lie above level 1 or below level 0, and do, in the reviewer; of those "
+    "whose start image does not lie there already; missing where there are none",
     missing=True,
 )
 

@@ -30,7 +30,7 @@ NETWORKS = Table(
     {
         "network": NETWORK,
         "display_name": Column("string", "", "name in figures"),
-        "family": Column("string", "", "standard, robust, self_supervised or language_aligned"),
+        "family": Column("string", "", "standard, robust, self_supervised, language_aligned or untrained"),
         "architecture": Column("string", "", "class of the network"),
         "source": Column("string", "", "whose code builds it; zoo: this workflow's, which trained it"),
         "training_radius": Column("float64", "l2 norm, pixels in [0, 1]", "of adversarial training; 0: none"),
