@@ -223,6 +223,14 @@ def test_where_images_are_too_few_for_intervals_the_figure_of_evidence_says_so(f
     assert not any("95%" in text for text in texts)
 
 
+@pytest.mark.parametrize("figure", ["large_perturbations", "ladder_strips", "exciting_images"])
+def test_a_missing_level_is_called_unknown_and_the_rest_is_drawn(study, folder, figure):
+    planted.edit(folder, "peer_review", lambda rows: rows.assign(level=rows.level.where(rows.roi != "FFA")))
+    page, values = planted.page_of(folder, figure)
+    assert len(values) == len(planted.page_of(study, figure)[1]) and values.level.isna().any()
+    assert any("unknown" in text for text in statements(page)) and "nan" not in "".join(statements(page))
+
+
 def test_what_stands_below_a_picture_is_before_and_after_and_true_minus_signs():
     row = pd.Series({"response_before": -0.512, "response": 4.8765, "level_before": 0.18, "level": 1.923})
     assert made.before_and_after(row) == "−0.51 → 4.88 SD\nlevel 0.18 → 1.92"

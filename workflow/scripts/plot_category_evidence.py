@@ -94,10 +94,8 @@ def name_kinds(axis, kinds, colors):
 
 def describe(values, size):
     """State n, the size of all images, and who judges."""
-    missing, values = (
-        words.missing(values, "evidence", "evidence_before", "change"),
-        values.dropna(subset=["evidence"]),
-    )
+    missing = words.missing(values, "evidence_before", "evidence", "change")
+    values = values.dropna(subset=["evidence"])
     note = f"n = {words.span(values.n_images)} images for each region and direction; all of one size: "
     note += f"{made.radius_text(values, size)}; {made.ARMS[values.arm.iloc[0]]}; means over "
     note += f"{words.span(values.n_makers)} makers and {words.span(values.n_judges)} judges; "

@@ -59,7 +59,7 @@ def main(run):
         cells = pictures.strip(axis, left, top + 1.0, STRIP, own, NORM)
         text = {"va": "top", "fontsize": LETTERS, "color": looks.ink[row.network]}
         pictures.write(
-            axis, left + pictures.HALF, top + 1.03 + STRIP, words.decimal(own[row.network]), **text
+            axis, left + pictures.HALF, top + 1.03 + STRIP, made.level_text(own[row.network]), **text
         )
     values = rows.drop(columns=["file", "sha256"]).merge(levels, on=KEY)
     beyond = {"low": values.level.min() < NORM.vmin, "high": values.level.max() > NORM.vmax}

@@ -42,7 +42,7 @@ def main(run):
     for row in rows.itertuples():
         left = 1 + LABELS + arms.index(row.arm) * strip + radii.index(row.radius)
         top = head + block * regions.index(row.roi) + step * makers.index(row.network)
-        text = f"{words.number(row.response)}\n{words.decimal(row.level)}"
+        text = f"{words.number(row.response)}\n{made.level_text(row.level)}"
         pictures.show(axis, left, top, pictures.open_made(row, size), text, looks.ink[row.network], LETTERS)
     style.save(run, figure, rows[VALUES])
 

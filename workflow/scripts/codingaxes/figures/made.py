@@ -1,5 +1,7 @@
 """Read synthesised images for figures: their starts, the ladders of perturbations, and words about them."""
 
+import pandas as pd
+
 from codingaxes.figures import pictures, words
 from codingaxes.tables import store
 from codingaxes.tables.nsd import STIMULI
@@ -56,10 +58,15 @@ def first_arm(rows):
     return rows[rows.arm == arms[0]]
 
 
+def level_text(level):
+    """Write a natural level; it is missing where a model's natural responses do not differ."""
+    return "unknown" if pd.isna(level) else words.decimal(level)
+
+
 def before_and_after(row):
     """Write response and level of the maker, to the start image and to the one that was made of it."""
     before, after = words.number(row.response_before, 2), words.number(row.response, 3)
-    low, high = words.decimal(row.level_before), words.decimal(row.level)
+    low, high = level_text(row.level_before), level_text(row.level)
     return f"{before} → {after} SD\nlevel {low} → {high}"
 
 

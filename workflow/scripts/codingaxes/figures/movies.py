@@ -296,7 +296,7 @@ def strip(movie):
         write_sideways(image, (LEFT / 2, head + (line + 0.5) * block), column.label, column.color)
         for place, radius in enumerate(movie.radii):
             middle, below = LEFT + place * cell + movie.side / 2, head + line * block + movie.side + 3
-            text = f"radius {words.number(radius)}, level {words.decimal(own[column.name, radius])}"
+            text = f"radius {words.number(radius)}, level {made.level_text(own[column.name, radius])}"
             write(pen, (middle, below), text, column.color, "ma")
             text = size_text(column.pictures[place] - column.pictures[0])
             write(pen, (middle, below + block // 2), text, anchor="ma")
