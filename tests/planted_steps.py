@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import planted
 from planted import ZOO, plant, plant_each
+from planted_control import plant_synthesis, synthesised
 
 from codingaxes.names import BRAIN, GROUP, NOISE, SIGNS
 from codingaxes.tables import store
@@ -42,8 +43,12 @@ SUMMARIES = {
     "summarise_similarity": ("networks similarity_means", "similarity_levels similarity_clusters"),
     "explain_similarity": ("networks similarity sensitivities", "regression reliability"),
     "summarise_agreement": ("similarity transfer:perturbations", "agreement"),
+    "summarise_control": (
+        "networks perturbations:synthesis peer_review",
+        "control_slopes ladder_changes category_evidence",
+    ),
     "race_predictors": (
-        "networks network_measures axes similarity_means transfers",
+        "networks network_measures axes similarity_means transfers control_slopes",
         "predictors race_values",
     ),
     "summarise_families": (
@@ -77,6 +82,9 @@ def plant_steps(folder, names, brain, regions, subjects, images=IMAGES):
     paths["stimuli"] = plant(folder, "stimuli", [{"image_id": image, "probe": True} for image in images])
     paths |= plant_changes(folder, models, regions, subjects, images, rng)
     paths |= plant_readouts(folder, names, regions, subjects, images, rng)
+    (folder / "synthesis").mkdir()
+    made = plant_synthesis(folder / "synthesis", *synthesised(models, regions))
+    paths |= {"synthesis": made["perturbations"], "peer_review": made["peer_review"]}
     return paths | plant_axes(folder, models, names, regions, images, rng)
 
 
