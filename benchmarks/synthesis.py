@@ -18,7 +18,7 @@ same gradients and the best image that was seen. Each peer has several rates; th
 networks of the run is compared. Goal: ours is better than both peers for 80% of (network, region), by the
 mean over starts.
 
-About a minute for each network of the zoo on one free core, and ten for the ResNet-18; --quick some seconds.
+About a minute of one core for each network of the zoo, five or more for the ResNet-18; --quick some seconds.
 """
 
 import argparse
@@ -60,9 +60,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", choices=[*NAMES, RESNET18], default=[*DEFAULT, RESNET18])
     parser.add_argument("--parts", nargs="+", choices=("levels", "exciting"), default=("levels", "exciting"))
-    parser.add_argument("--images", type=int, default=2, help="that are brought to levels")
-    parser.add_argument("--gradients", type=int, default=100, help="for each exciting image")
-    parser.add_argument("--most", type=int, default=200, help="gradients of a peer for each level")
+    parser.add_argument("--images", type=int, default=1, help="that are brought to levels")
+    parser.add_argument("--gradients", type=int, default=75, help="for each exciting image")
+    parser.add_argument("--most", type=int, default=100, help="gradients of a peer for each level")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "codingaxes-benchmarks")
     parser.add_argument("--csv", type=Path, help="file to write all rows to")
     parser.add_argument("--quick", action="store_true", help="does all run? few images and gradients")

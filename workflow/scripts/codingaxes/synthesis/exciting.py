@@ -15,7 +15,7 @@ from codingaxes.attacks.strongest import Objective, check_choice, check_steps, m
 from codingaxes.names import SIGNS
 
 GREY = 0.5
-# Chosen on six networks of the miniature; benchmarks/synthesis.py reports on the others.
+# Chosen on five networks of the miniature; benchmarks/synthesis.py reports on the others.
 STEP = 0.35  # the first step of each round, RMS over pixels, pixels in [0, 1]
 FADE = 1.5  # power of the share of a round that is left, by which steps shrink
 MOMENTUM = 0.9
