@@ -4,8 +4,8 @@ import os
 
 import pytest
 import torch
+from planted_rows import ROW
 from studies import MICRO, copy_to, jobs, snakemake
-from test_untrained import ROW
 
 from codingaxes.networks import builders
 

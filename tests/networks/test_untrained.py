@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from planted_rows import ROW
 from safetensors.torch import load_file
 from studies import MICRO, ROOT, copy_to, snakemake
 
@@ -13,19 +14,6 @@ from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORK_CHECKS
 
 SCHEMA = configuration.read_schema(ROOT / "config" / "schemas", "networks")
-ROW = {
-    "name": "squeeze_drawn",
-    "display_name": "SqueezeNet, untrained",
-    "family": "untrained",
-    "architecture": "squeezenet",
-    "source": "torchvision",
-    "identifier": "squeezenet1_1",
-    "input_size": "64",
-    "mean": "0.5,0.5,0.5",
-    "std": "0.25,0.25,0.25",
-    "interpolation": "bilinear",
-    "layers": "features.7,features.12",
-}
 
 
 def parsed(**changes):

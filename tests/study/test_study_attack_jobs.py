@@ -162,7 +162,7 @@ def test_what_is_not_asked_for_is_left_out_and_the_study_is_whole(study_copy):
     transfers = read(study_copy, "results/summaries/transfers.parquet", TRANSFERS)
     assert set(transfers.attack) == {"l2", "random"}
     names = {file.stem for file in figures.iterdir()}
-    assert len(names) == 16 and not {"fixed_effect", "attack_algorithms"} & names
+    assert len(names) == 24 and not {"fixed_effect", "attack_algorithms"} & names
     assert not {"algorithms.parquet", "sizes.parquet"} & {file.name for file in summaries.iterdir()}
     assert read(study_copy, "results/summaries/fixed_effect.parquet", FIXED_EFFECT).empty
 

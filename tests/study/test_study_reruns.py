@@ -123,10 +123,11 @@ def test_a_network_that_is_added_brings_only_its_own_jobs_and_the_summaries(stud
     table.write_text(table.read_text() + "\t".join(row) + "\n")
     counts = studies.jobs(study_copy, *MICRO)
     own = {"train_network", "extract_features", "fit_readouts", "attack_images", "compute_eigenvectors"}
-    own |= {"measure_sensitivity", "measure_transfer"}
+    own |= {"measure_sensitivity", "measure_transfer", "synthesise_perturbations"}
     assert {rule: counts[rule] for rule in own} == dict.fromkeys(own, 1)
     rest = set(counts) - own
     kinds = ("summarise_", "plot_", "compare_", "explain_similarity", "collect_networks", "race_predictors")
+    kinds += ("review_images", "render_movies")
     assert rest and all(rule.startswith(kinds) for rule in rest)
     assert {"collect_networks", "compare_subspaces", "summarise_transfer", "plot_transfer_matrix"} < rest
     said = run(study_copy, "-n").stdout

@@ -96,6 +96,8 @@ def describe(values, size):
     """State n, the size of all images, and who judges."""
     missing = words.missing(values, "evidence_before", "evidence", "change")
     values = values.dropna(subset=["evidence"])
+    if values.empty:
+        return f"no model judges the categories of these regions{missing}"
     note = f"n = {words.span(values.n_images)} images for each region and direction; all of one size: "
     note += f"{made.radius_text(values, size)}; {made.ARMS[values.arm.iloc[0]]}; means over "
     note += f"{words.span(values.n_makers)} makers and {words.span(values.n_judges)} judges; "

@@ -1,7 +1,7 @@
 """Draw perturbations that grow along the ladder of radii, for three models (rule plot_ladder_strips)."""
 
 from codingaxes import job
-from codingaxes.figures import made, pictures, style, words
+from codingaxes.figures import made, made_tables, pictures, style, words
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 
@@ -18,14 +18,14 @@ def main(run):
     size = run.params["image_size"]
     networks = store.read(run.input["networks"], NETWORKS)
     looks = style.look(networks)
-    starts = made.read_starts(run, 1).query("direction == 'increase'")
-    rows = made.read_ladder(run, pictures.chosen_makers(networks), starts)
+    starts = made_tables.read_starts(run, 1).query("direction == 'increase'")
+    rows = made_tables.read_ladder(run, pictures.chosen_makers(networks), starts)
     radii = sorted(rows.radius.unique())[-RADII:]
     arms = [name for name in made.ARMS if name in set(rows.arm)]
     makers = style.models(looks, rows.network)
     regions = [roi for roi in run.params["regions"] if roi in set(rows.roi)]
     rows = style.in_order(rows, roi=regions, network=makers, arm=arms, radius=radii)
-    originals = made.read_originals(run, rows.image_id, size)
+    originals = made_tables.read_originals(run, rows.image_id, size)
     strip = len(radii) + GAP
     width = max(LEAST, 1 + LABELS + strip * len(arms))
     step, head = 1.0 + pictures.lines(2.5, LETTERS, width), pictures.lines(2.6, 7, width)

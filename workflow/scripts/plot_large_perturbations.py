@@ -3,7 +3,7 @@
 from itertools import product
 
 from codingaxes import job
-from codingaxes.figures import made, pictures, style
+from codingaxes.figures import made, made_tables, pictures, style
 from codingaxes.names import BRAIN, SIGNS
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -24,7 +24,7 @@ def main(run):
     networks = store.read(run.input["networks"], NETWORKS)
     looks = style.look(networks)
     makers = [name for name in pictures.chosen_makers(networks) if name != BRAIN]
-    rows = made.read_ladder(run, makers, made.read_starts(run, IMAGES))
+    rows = made_tables.read_ladder(run, makers, made_tables.read_starts(run, IMAGES))
     rows = made.first_arm(pictures.nearest(rows, pictures.LARGE, size))
     regions = [roi for roi in run.params["regions"] if roi in set(rows.roi)]
     ranks = range(1, rows["rank"].max() + 1)
@@ -35,7 +35,7 @@ def main(run):
     figure, axis = pictures.sheet(width, head + step * len(places), describe(rows, size))
     for rank in ranks:
         title(axis, LABELS + (rank - 1) * of_image, head, rank, makers, looks)
-    originals = made.read_originals(run, rows.image_id, size)
+    originals = made_tables.read_originals(run, rows.image_id, size)
     for line, (roi, direction) in enumerate(places):
         top, label = head + line * step, f"{roi} {made.ARROWS[direction]}"
         pictures.write(axis, 0, top + 0.5, label, ha="left", va="center", rotation=90, fontsize=8.5)

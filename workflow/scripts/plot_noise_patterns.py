@@ -1,7 +1,7 @@
 """Draw the perturbations of one image for all models, families apart (rule plot_noise_patterns)."""
 
 from codingaxes import job
-from codingaxes.figures import made, pictures, style, words
+from codingaxes.figures import made, made_tables, pictures, style, words
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -19,16 +19,16 @@ def main(run):
     size = run.params["image_size"]
     networks = store.read(run.input["networks"], NETWORKS)
     looks = style.look(networks)
-    starts = made.read_starts(run, 1)
-    chosen = [*made.LADDER, ("direction", "=", "increase")]
-    rows = store.read(run.input["synthesis"], SYNTHESIS, [*IDENTITY, *made.SIZES], chosen)
-    rows = rows.merge(starts, on=made.ABOUT_IMAGE)
+    starts = made_tables.read_starts(run, 1)
+    chosen = [*made_tables.LADDER, ("direction", "=", "increase")]
+    rows = store.read(run.input["synthesis"], SYNTHESIS, [*IDENTITY, *made_tables.SIZES], chosen)
+    rows = rows.merge(starts, on=made_tables.ABOUT_IMAGE)
     rows = made.first_arm(pictures.nearest(rows, pictures.MIDDLE, size))
     names = style.models(looks, rows.network)
     regions = [roi for roi in run.params["regions"] if roi in set(rows.roi)]
     rows = style.in_order(rows, roi=regions, network=names)
     places = layout(names, looks)
-    originals = made.read_originals(run, rows.image_id, size)
+    originals = made_tables.read_originals(run, rows.image_id, size)
     deltas = [pictures.open_made(row, size) - originals[row.image_id] for row in rows.itertuples()]
     factor = pictures.amplification(deltas)
     filled = LABELS + 1 + GAP + max(column for column, _ in places.values())

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.figures import made, movies, pictures, style
+from codingaxes.figures import made, made_tables, movies, pictures, style
 from codingaxes.names import SIGNS
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
@@ -19,11 +19,13 @@ def main(run):
     networks = store.read(run.input["networks"], NETWORKS)
     looks = style.look(networks)
     makers = pictures.chosen_makers(networks)
-    starts = made.read_starts(run, 1)
-    rows = made.first_arm(made.read_ladder(run, makers, starts))
-    chosen = [*made.LADDER, ("network", "in", makers), ("arm", "=", rows.arm.iloc[0])]
-    levels = made.read_levels(run, chosen).merge(rows[[*made.ABOUT_IMAGE, "network", "step", "radius"]])
-    originals = made.read_originals(run, rows.image_id, size)
+    starts = made_tables.read_starts(run, 1)
+    rows = made.first_arm(made_tables.read_ladder(run, makers, starts))
+    chosen = [*made_tables.LADDER, ("network", "in", makers), ("arm", "=", rows.arm.iloc[0])]
+    levels = made_tables.read_levels(run, chosen).merge(
+        rows[[*made_tables.ABOUT_IMAGE, "network", "step", "radius"]]
+    )
+    originals = made_tables.read_originals(run, rows.image_id, size)
     files = zip(run.output["movies"], run.output["strips"], strict=True)
     cases = list(product(run.params["regions"], SIGNS))
     for (roi, direction), (file, strip) in run.track(zip(cases, files, strict=True), unit="movie"):
@@ -47,7 +49,7 @@ def compose(rows, levels, original, looks, size):
     levels = pd.concat([before, levels])[["network", "reviewer", "radius", "level"]]
     large = pictures.nearest(rows, pictures.LARGE, size).radius.iloc[0]
     deltas = [column.pictures[np.isclose(radii, large)] - original for column in columns]
-    roi, direction, image = (rows[name].iloc[0] for name in made.ABOUT_IMAGE)
+    roi, direction, image = (rows[name].iloc[0] for name in made_tables.ABOUT_IMAGE)
     heading = f"{roi} {made.ARROWS[direction]} ({image}; {made.ARMS[rows.arm.iloc[0]]})"
     return movies.Movie(heading, radii, columns, levels, looks, pictures.amplification(deltas))
 

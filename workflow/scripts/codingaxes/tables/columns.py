@@ -107,3 +107,47 @@ REASON = Column(
     "string", "", "why values of the row, or their intervals, are missing (see `undefined`); empty: none is"
 )
 MAIN_RADIUS = Column("bool", "", "whether radius is in l2 and the main radius: the largest of the attacks l2")
+
+# Columns about synthesised images.
+MAKER = Column("string", "", "model whose predicted response was changed, or simulated_brain")
+MADE = Column(
+    "string",
+    "",
+    "perturbation: the largest change that a size allows, on a ladder of sizes; accentuation: the smallest "
+    "perturbation that brings the response to a level; exciting: an image of the largest or least response",
+)
+ARM = Column(
+    "string",
+    "",
+    "pixels: no prior; fourier: gradients are weighted by 1 / frequency^exponent, so that coarse changes are "
+    "preferred",
+)
+SAME_SIZE = Column(
+    "string",
+    "",
+    "none: made for the model; else an image that differs from the start image by as much (l2) as the row "
+    "without control does. blend: a step towards the natural image of the largest (decrease: least) measured "
+    "response; phase_scrambled: the same amplitude spectrum with random phases",
+)
+GOAL = Column("string", "", "increase or decrease of the response; of accentuation whichever the level needs")
+START = Column(
+    "string",
+    "",
+    "of an exciting image: natural, grey or noise; natural for all others, which are changes of image_id",
+)
+STEP = Column("int32", "", "place on the ladder of radii or of levels, from 1; 1 for exciting images")
+START_IMAGE = Column("string", "", "natural image that was changed, as image_id of stimuli; none: no such")
+LADDER_RADIUS = Column(
+    "float64",
+    "l2 norm, pixels in [0, 1]",
+    "largest allowed size; of exciting images the largest allowed distance from mid grey. Missing: no limit",
+    missing=True,
+)
+WANTED_LEVEL = Column(
+    "float64",
+    "natural levels",
+    "wanted; 0 and 1 are quantiles 0.01 and 0.99 of the maker's responses to natural images. Missing: none",
+    missing=True,
+)
+LEVEL = "natural levels: 0 and 1 are the quantiles 0.01 and 0.99 of its responses to natural images"
+FILE = Column("string", "", "PNG file of the image, relative to the folder of the workflow")

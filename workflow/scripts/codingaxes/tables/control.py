@@ -5,16 +5,22 @@ The measures themselves are defined in `estimates.control`.
 
 from codingaxes.tables.columns import (
     ARCHITECTURES,
+    ARM,
     FAMILY,
+    GOAL,
     HIGH,
     IMAGES,
+    LADDER_RADIUS,
+    LEVEL,
     LOW,
+    MAKER,
     REASON,
+    SAME_SIZE,
     SD,
+    STEP,
     Column,
     Table,
 )
-from codingaxes.tables.synthesis import ARM, CONTROL, GOAL, LEVEL, MAKER, RADIUS, STEP
 
 REVIEWER = Column("string", "", "model that the images were shown to, or simulated_brain")
 ROI = Column("string", "", "region of interest, or all: the mean over regions")
@@ -41,7 +47,7 @@ CONTROL_SLOPES = Table(
         "reviewer": REVIEWER,
         "roi": ROI,
         "arm": ARM,
-        "control": CONTROL,
+        "control": SAME_SIZE,
         "family": FAMILY,
         "family_reviewer": FAMILY,
         "architectures": ARCHITECTURES,
@@ -80,9 +86,9 @@ LADDER_CHANGES = Table(
         "roi": ROI,
         "direction": GOAL,
         "arm": ARM,
-        "control": CONTROL,
+        "control": SAME_SIZE,
         "step": STEP,
-        "radius": RADIUS,
+        "radius": LADDER_RADIUS,
         "l2": Column("float64", "l2 norm, pixels in [0, 1]", "of the saved files, mean"),
         "family": FAMILY,
         "family_reviewer": FAMILY,
@@ -120,9 +126,9 @@ EVIDENCE = Table(
         "roi": ROI,
         "direction": GOAL,
         "arm": ARM,
-        "control": CONTROL,
+        "control": SAME_SIZE,
         "step": STEP,
-        "radius": RADIUS,
+        "radius": LADDER_RADIUS,
         "evidence_before": Column(
             "float64",
             "SD over natural images",
