@@ -238,3 +238,19 @@ def test_what_stands_below_a_picture_is_before_and_after_and_true_minus_signs():
     assert made.radius_text(rows, 64) == "l2 radius 8.57, pixels in [0, 1] (30 at 224 × 224 pixels)"
     assert made.radius_text(rows, 224) == "l2 radius 8.57, pixels in [0, 1]"
     assert made.unconverged_text(rows) == "not converged (kept): 1 of 1 pictures"
+
+
+def test_evidence_that_nobody_has_leaves_panels_empty_and_says_why(study, tmp_path):
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+    nothing = dict.fromkeys(["evidence", "evidence_before", "change", "ci_low", "ci_high"], np.nan)
+    planted_tables.edit(
+        tmp_path, "category_evidence", lambda rows: rows.assign(**nothing, reason="no evidence")
+    )
+    page, values = planted.page_of(tmp_path, "category_evidence")
+    assert values.evidence.isna().all()
+    assert "no model judges the categories of these regions" in words_of(page)
+
+
+def words_of(page):
+    """Join all that a figure says."""
+    return " ".join(text.get_text() for text in page.findobj(Text))
