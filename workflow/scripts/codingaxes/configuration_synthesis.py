@@ -3,6 +3,7 @@
 from math import sqrt
 
 from codingaxes.configuration import ConfigurationError
+from codingaxes.contrast import contrasted
 from codingaxes.names import BRAIN
 
 
@@ -21,8 +22,8 @@ def exciting_makers(config, rows, models):
     Returns
     -------
     list of str
-        In the order of the models. few: a standard and the most robustly trained network of the first
-        architecture that has both (else the first network), and the simulated brain if there is one.
+        In the order of the models. few: those of `contrast.contrasted` (else the first network), and the
+        simulated brain if there is one.
 
     Raises
     ------
@@ -33,7 +34,8 @@ def exciting_makers(config, rows, models):
     if wanted == "all":
         return list(models)
     if wanted == "few":
-        pair = contrasted(rows, models) or [name for name in models if name != BRAIN][:1]
+        networks = [name for name in models if name != BRAIN]
+        pair = [name for name in contrasted(rows[name] for name in networks) if name] or networks[:1]
         return [name for name in models if name in pair or name == BRAIN]
     unknown = [name for name in wanted if name not in models]
     if unknown:
@@ -42,18 +44,6 @@ def exciting_makers(config, rows, models):
             f"{', '.join(models)}. few chooses three of them, all takes all"
         )
     return [name for name in models if name in wanted]
-
-
-def contrasted(rows, models):
-    """Find a standard and the most robustly trained network of the first architecture that has both."""
-    present = [rows[name] for name in models if name in rows]
-    for architecture in dict.fromkeys(row["architecture"] for row in present):
-        of_it = [row for row in present if row["architecture"] == architecture]
-        standard = [row["name"] for row in of_it if row["family"] == "standard"]
-        robust = [row for row in of_it if row["family"] == "robust"]
-        if standard and robust:
-            return [standard[0], max(robust, key=lambda row: row["training_radius"])["name"]]
-    return []
 
 
 def check_synthesis(config):

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 
+from codingaxes.contrast import contrasted
 from codingaxes.figures import marks, style, words
 from codingaxes.names import BRAIN
 
@@ -24,13 +25,8 @@ LINE = 1.2  # height of a line, in sizes of its letters
 
 
 def choose(networks):
-    """Choose a standard and the most robustly trained network of the first architecture that has both."""
-    for _, group in networks.groupby("architecture", sort=False):
-        standard, robust = group[group.family == "standard"], group[group.family == "robust"]
-        if len(standard) and len(robust):
-            return standard.network.iloc[0], robust.network[robust.training_radius.idxmax()]
-    standard, robust = (networks.network[networks.family == kind] for kind in ("standard", "robust"))
-    return next(iter(standard), None), next(iter(robust), None)
+    """Choose a standard and a robust network of the table networks; see `contrast.contrasted`."""
+    return contrasted(networks.rename(columns={"network": "name"}).to_dict("records"))
 
 
 def chosen_makers(networks):

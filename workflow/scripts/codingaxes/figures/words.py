@@ -28,8 +28,8 @@ def number(value, digits=3):
 
 
 def decimal(value):
-    """Write a number with two decimals; one that is missing is a dash."""
-    return "–" if pd.isna(value) else f"{value:.2f}".replace("-", "−")
+    """Write a number with two decimals."""
+    return f"{value:.2f}".replace("-", "−")
 
 
 def signed_number(value):
