@@ -1,27 +1,9 @@
 """Tools for planted tables of tests of figures: rows of any declared table, written and read."""
 
 import pandas as pd
+from planted import TABLES
 
-from codingaxes.tables import (
-    attacks,
-    changes,
-    control,
-    networks,
-    nsd,
-    readouts,
-    sensitivity,
-    similarity,
-    spaces,
-    store,
-    summaries,
-    synthesis,
-)
-
-MODULES = (attacks, changes, control, networks, nsd, readouts, sensitivity, similarity, spaces)
-MODULES += (summaries, synthesis)
-TABLES = {  # every declared table, by name
-    value.name: value for module in MODULES for value in vars(module).values() if hasattr(value, "key")
-}
+from codingaxes.tables import store
 
 
 def frame(name, rows):

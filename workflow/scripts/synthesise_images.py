@@ -5,7 +5,6 @@ import pandas as pd
 import torch
 
 from codingaxes import devices, job
-from codingaxes.attacks import strongest
 from codingaxes.attacks.noise import white
 from codingaxes.encoding import stored
 from codingaxes.images import read_images
@@ -124,32 +123,22 @@ class Maker:
             self.run.seed("round", row.arm, row.limited, row.roi, row.direction, row.start, row.draw)
             for row in rows.itertuples()
         ]
-        saved = pictures.to_bytes(made.images, seeds)
-        images = pictures.from_bytes(saved)
+        saved, measured = pictures.develop(self.respond, made.images, which, GREY, seeds, self.fitting)
         rows = rows.assign(
             network=self.run.wildcards["model"],
             kind="exciting",
             control="none",
             step=1,
             wanted_level=np.nan,
-            response_before=self.responses(begin, which),
+            response_before=pictures.responses(self.respond, begin, which, self.fitting),
             response_after=made.after.double().cpu().numpy(),
-            response=self.responses(images.to(self.device), which),
             evaluations=made.evaluations.cpu().numpy(),
             converged=made.converged.cpu().numpy(),
             reached=made.reached.cpu().numpy(),
             restarted=made.restarted.cpu().numpy(),
-            **{name: values.numpy() for name, values in pictures.sizes(images - GREY).items()},
+            **measured,
         )
         return rows, saved
-
-    def responses(self, images, which):
-        """Compute the responses of the maker (n,) to images, in full precision."""
-
-        def work(images, which):
-            return strongest.forward(self.respond, images, which)
-
-        return torch.cat(self.fitting(work, images, which)).double().cpu().numpy()
 
 
 if __name__ == "__main__":

@@ -119,7 +119,8 @@ class Maker:
         which = torch.tensor([self.column[roi] for roi in about.roi], device=self.device)
         parts = self.fitting(self.at_start, images, which)
         before, gradient = map(torch.cat, zip(*parts, strict=True))
-        return Batch(about, images, which, before, self.responses(images, which), gradient)
+        exact = pictures.responses(self.respond, images, which, self.fitting)
+        return Batch(about, images, which, before, exact, gradient)
 
     def at_start(self, images, which):
         """Compute responses and gradients of one batch."""
@@ -208,8 +209,10 @@ class Maker:
             self.run.seed("round", row.kind, row.arm, row.control, row.roi, row.image_id, row.step)
             for row in rows.itertuples()
         ]
-        saved = pictures.to_bytes(batch.images + delta, seeds)
-        images = pictures.from_bytes(saved)
+        images = batch.images + delta
+        saved, measured = pictures.develop(
+            self.respond, images, batch.which, batch.images, seeds, self.fitting
+        )
         rows = rows.assign(
             network=self.run.wildcards["model"],
             start="natural",
@@ -217,18 +220,9 @@ class Maker:
             limited=rows.kind == "perturbation",
             restarted=False,
             response_before=batch.exact,
-            response=self.responses(images.to(self.device), batch.which),
-            **{name: values.numpy() for name, values in pictures.sizes(images - batch.images.cpu()).items()},
+            **measured,
         )
         return rows, saved
-
-    def responses(self, images, which):
-        """Compute the responses of the maker (n,) to images, in full precision."""
-
-        def work(images, which):
-            return strongest.forward(self.respond, images, which)
-
-        return torch.cat(self.fitting(work, images, which)).double().cpu().numpy()
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ class _Search:
     def attempt(self, algorithm, steps, start):
         """Follow an algorithm for some gradients, from the images or from another start."""
         proposals = algorithm(self.ball, steps, start)
-        change, best, halfway = _climb(self.objective, self.gradient, proposals, steps)
+        change, best, halfway = follow(self.objective, self.gradient, proposals, steps)
         better = change > self.change
         self.best = torch.where(wide(better, best), best, self.best)
         self.change, self.halfway = (
@@ -212,7 +212,7 @@ class _Search:
                 break
             objective, ball, best = self.objective.only(open_), self.ball.only(open_), self.best[open_]
             proposals = ascent(ball, length, best)
-            change, delta, _ = _climb(objective, self.gradient[open_], proposals, length)
+            change, delta, _ = follow(objective, self.gradient[open_], proposals, length)
             before = self.change[open_]
             now = torch.maximum(change, before)
             self.best[open_] = torch.where(wide(change > before, delta), delta, best)
@@ -284,10 +284,23 @@ class Objective:
         return torch.where(torch.isfinite(change), change, torch.zeros_like(change))
 
 
-def _climb(objective, gradient, proposals, steps):
-    """Follow an algorithm; the best change (n,), its perturbation, and the best change of the first half.
+def follow(objective, gradient, proposals, steps):
+    """Follow an algorithm, which is a generator as in `steps`, for some gradients.
 
-    The last proposal takes a forward pass alone, so that `steps` gradients are spent with that at the images.
+    The last proposal takes a forward pass alone, so that `steps` gradients are spent with the first one.
+
+    Parameters
+    ----------
+    objective : Objective
+    gradient : tensor (n, 3, h, w)
+        What the algorithm is sent first.
+    proposals : generator
+    steps : int
+
+    Returns
+    -------
+    change, best, halfway : tensors (n,), (n, 3, h, w), (n,)
+        The best change that was seen, above 0 or 0, its perturbation, and the best change of the first half.
     """
     best, change = torch.zeros_like(gradient), torch.zeros_like(objective.before)
     halfway = change

@@ -1,5 +1,6 @@
 """Bring a response to levels of natural responses by the smallest perturbations."""
 
+from dataclasses import fields
 from itertools import pairwise
 
 import torch
@@ -106,7 +107,7 @@ def _unchanged(images, before, change, gradient, accuracy):
 
 def _put(attack, places, other, rows):
     """Put some rows of another attack into places of an attack."""
-    whole = {name: getattr(attack, name).clone() for name in strongest.Attack.__dataclass_fields__}
+    whole = {field.name: getattr(attack, field.name).clone() for field in fields(strongest.Attack)}
     for name, values in whole.items():
         values[places] = getattr(other, name)[rows]
     return strongest.Attack(**whole)

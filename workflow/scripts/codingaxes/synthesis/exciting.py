@@ -11,7 +11,14 @@ import torch
 from codingaxes.attacks import budgets
 from codingaxes.attacks.noise import white
 from codingaxes.attacks.steps import later_rounds, unit, wide
-from codingaxes.attacks.strongest import Objective, check_choice, check_steps, maximise, value_and_gradient
+from codingaxes.attacks.strongest import (
+    Objective,
+    check_choice,
+    check_steps,
+    follow,
+    maximise,
+    value_and_gradient,
+)
 from codingaxes.names import SIGNS
 
 GREY = 0.5
@@ -161,7 +168,7 @@ def _in_ball(respond, begin, norm, first, **settings):
 def _in_box(respond, begin, direction, first, prior, *, which, steps, limit, tolerance):
     """Search the whole pixel box, in rounds."""
     black = torch.zeros_like(begin)  # whose perturbations are images
-    objective = Objective.of(respond, black, direction, first, which, None, prior)
+    objective = Objective.of(respond, black, direction, first, which, None)
     best, change, gradient = begin.clone(), torch.zeros_like(first[0]), first[1]
     gradient = wide(objective.sign, gradient) * gradient
     spent = torch.zeros_like(change, dtype=torch.int32)
@@ -171,8 +178,10 @@ def _in_box(respond, begin, direction, first, prior, *, which, steps, limit, tol
         part, before = objective.only(rows), change[rows]
         if spent.any():  # later rounds compute it again, which is cheaper than to keep it
             _, gradient = part.with_gradient(best[rows])
-        images, now = _round(part, best[rows], before, gradient, length)
-        best[rows], change[rows] = images, now
+        some = None if prior is None else prior.only(rows)
+        after, images, _ = follow(part, gradient, climb(best[rows], length, some), length)
+        better, now = after > before, torch.maximum(after, before)
+        best[rows[better]], change[rows] = images[better], now
         done = (spent[rows] > 0) & (now > 0) & (now - before <= tolerance * now)
         spent[rows] += length
         converged[rows] = done
@@ -190,27 +199,6 @@ def _in_box(respond, begin, direction, first, prior, *, which, steps, limit, tol
     )
 
 
-def _round(objective, best, change, gradient, steps):
-    """Climb for some gradients, the given one among them: the best images and their changes (n,)."""
-    moves = climb(best, steps, objective.prior)
-    moves.send(None)
-    images = moves.send(gradient)
-    for step in range(1, steps + 1):
-        if step == steps:
-            reached = objective.without_gradient(images)
-        else:
-            reached, gradient = objective.with_gradient(images)
-        better = reached > change
-        if better.all():
-            best = images
-        elif better.any():
-            best = best.index_copy(0, better.nonzero().flatten(), images[better])
-        change = torch.where(better, reached, change)
-        if step < steps:
-            images = moves.send(gradient)
-    return best, change
-
-
 def climb(images, steps, prior=None):
     """Climb in the pixel box: steps in the sign of averaged gradients, that leave out pixels at a wall.
 
@@ -224,7 +212,8 @@ def climb(images, steps, prior=None):
     images : tensor (n, 3, h, w)
         Where to begin.
     steps : int
-        How many gradients will be sent. The images to compute them at are yielded.
+        How many gradients will be sent, each with the value there, as in `attacks.steps`. The images to
+        compute them at are yielded.
     prior : callable, optional
 
     Source
@@ -234,7 +223,7 @@ def climb(images, steps, prior=None):
     Projected Newton methods for optimization problems with simple constraints, SIAM J. Control Optim. 1982).
     """
     mean = torch.zeros_like(images)
-    gradient = yield
+    _, gradient = yield
     for step in range(steps):
         free = gradient.masked_fill(_at_wall(gradient, images), 0.0)
         mean = MOMENTUM * mean + (1 - MOMENTUM) * unit(free)
@@ -248,7 +237,7 @@ def climb(images, steps, prior=None):
             move = move.masked_fill(_at_wall(move, images), 0.0)
             move = length * images[0].numel() ** 0.5 * unit(move)
         images = (images + move).clamp(0, 1)
-        gradient = yield images
+        _, gradient = yield images
 
 
 def _at_wall(direction, images):

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from codingaxes.attacks import strongest
+
 EXACT = 1e-3  # grey levels; what is nearer to a whole level is that level, but for rounding of float32
 
 
@@ -82,6 +84,42 @@ def read(files, digests):
         with Image.open(BytesIO(stored)) as picture:
             pictures.append(np.asarray(picture))
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+
+def develop(respond, images, which, origin, seeds, fitting):
+    """Round images to 8 bits, and measure them as they will be saved.
+
+    Parameters
+    ----------
+    respond, which
+        See `strongest.maximise`: whose response, and which, is measured.
+    images : tensor (n, 3, h, w)
+    origin : tensor (n, 3, h, w) or float
+        What sizes are the distance from.
+    seeds : sequence of int (n,)
+        Of rounding, see `to_bytes`.
+    fitting : devices.Batches
+
+    Returns
+    -------
+    saved : uint8 tensor (n, 3, h, w)
+    measured : dict
+        Arrays (n,): response, and the sizes l2, linf and rms.
+    """
+    saved = to_bytes(images, seeds)
+    shown = from_bytes(saved)
+    response = responses(respond, shown.to(images.device), which, fitting)
+    difference = shown - (origin.cpu() if isinstance(origin, torch.Tensor) else origin)
+    return saved, {"response": response} | {name: size.numpy() for name, size in sizes(difference).items()}
+
+
+def responses(respond, images, which, fitting):
+    """Compute the responses (n,) that count, in full precision, in batches that fit the device."""
+
+    def work(images, which):
+        return strongest.forward(respond, images, which)
+
+    return torch.cat(fitting(work, images, which)).double().cpu().numpy()
 
 
 def sizes(difference):
