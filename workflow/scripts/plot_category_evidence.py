@@ -51,7 +51,7 @@ def main(run):
     handles = [marks.mark(shapes[name], f"judged by: {words.family(name)}") for name in judges]
     handles.append(marks.mark("_", "before", color=style.GREY))
     if values.ci_low.notna().any():
-        handles.append(marks.line("95% bootstrap interval over images"))
+        handles.append(marks.line("95% interval over images"))
     marks.legend_below(figure, handles, 3, describe(values, size))
     style.save(run, figure, values.drop(columns=["kind", "place", "color"]))
 

@@ -1,7 +1,7 @@
 """Draw how far each network controls the brain, and what goes with it (rule plot_control_slopes)."""
 
 from codingaxes import job
-from codingaxes.figures import marks, style, words
+from codingaxes.figures import made, marks, style, words
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.control import CONTROL_SLOPES
@@ -59,7 +59,7 @@ def main(run):
     marks.letters(axes[:, 0])
     handles = [*marks.key_of(looks, names), *[handle(kind) for kind in kinds]]
     handles.append(marks.dashed("the brain follows as predicted"))
-    note = f"n = {words.span(values.n_images)} images for each region; {words.INTERVALS}; "
+    note = f"n = {words.span(values.n_images)} images for each region; {made.INTERVALS}; "
     note += "bars that leave a panel are cut, those of the CSV are not; B and C: no prior, ρ: Spearman"
     marks.legend_below(figure, handles, 3, note + words.missing(values, "slope"))
     style.save(run, figure, values.drop(columns="kind"))

@@ -59,7 +59,11 @@ def main(run):
     axes[0, 0].set_ylabel("Size needed (l2 norm)")
     marks.letters(axes[:, 0])
     note = describe(sizes, looks, effects, bool(kinds)) + words.missing(pairs, "value")
-    marks.legend_below(figure, handles() if kinds else [], 2, note)
+    if kinds and len(effects) < columns:  # a panel is left over
+        marks.legend_in(axes[1, -1], handles())
+        marks.footnote(figure, note)
+    else:
+        marks.legend_below(figure, handles() if kinds else [], 2, note)
     style.save(run, figure, pd.concat([sizes, pairs])[VALUES])
 
 
@@ -149,8 +153,8 @@ def handles():
     return [
         marks.mark("o", "mean over pairs"),
         marks.mark("<", "pair that is moved least", filled=False),
-        marks.mark("|", "white noise of equal size, |change|", color=style.GREY),
-        marks.dashed("wanted of the source (B), target's own attack (C)"),
+        marks.mark("|", "white noise of equal size,\n|change|", color=style.GREY),
+        marks.dashed("wanted of the source (B),\ntarget's own attack (C)"),
     ]
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from codingaxes.figures import pictures, words
 
 ARROWS = {"increase": "up", "decrease": "down"}
+INTERVALS = "bars: 95% intervals over images"  # of few by Student's t, else by bootstrap
 ARMS = {"pixels": "no prior", "fourier": "Fourier prior"}
 
 
