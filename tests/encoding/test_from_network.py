@@ -8,7 +8,7 @@ from planted_jacobians import angle, small_images, start
 from planted_models import assert_readers
 
 from codingaxes.axes import eigenpairs
-from codingaxes.encoding import stored
+from codingaxes.encoding import evidence, stored
 from codingaxes.encoding.from_network import LinearResponse, compress
 from codingaxes.miniature import zoo
 from codingaxes.names import GROUP
@@ -44,6 +44,20 @@ def files(tmp_path, rng):
     store.write(paths["readouts"], READOUTS, readouts)
     store.write(paths["bases"], BASES, bases.iloc[::-1])  # rows may come in any order
     return paths | {"weights": tmp_path / "weights.safetensors"}
+
+
+def test_responses_and_category_evidence_come_side_by_side_from_one_pass(files):
+    row = zoo.row("resnet")
+    model = stored.load(files, row, torch.device("cpu"))
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    respond, network = model.readers(subjects=False)[0], model.features.network
+    passes = []
+    network.body.register_forward_pre_hook(lambda *_: passes.append(1))
+    expected = torch.cat([respond(images), evidence.judge_of(model, row)(images)], dim=1)
+    assert len(passes) == 2
+    passes.clear()
+    assert torch.equal(evidence.beside_responses(model, row)(images), expected) and len(passes) == 1
+    assert torch.equal(evidence.beside_responses(model, {"source": "timm"})(images), respond(images))
 
 
 def test_a_stored_network_predicts_by_the_weights_and_the_bases_of_its_tables(files):

@@ -34,7 +34,7 @@ def main(run):
     for name in run.track(shards.missing(names), unit="reviewer"):
         row = run.params["models"][name]
         model = stored.load(run.files(name), row, device)
-        reviewer = Reviewer(name, model, evidence.judge_of(model, row), device)
+        reviewer = Reviewer(name, model, row, device)
         shards.save(name, reviewer.review(gallery, quantiles.loc[name]))
     shards.write(run.output["peer_review"], names)
     shards.remove()
@@ -54,23 +54,24 @@ class Gallery:
 class Reviewer:
     """Show images to one model."""
 
-    def __init__(self, name, model, judge, device):
-        self.name, self.judge, self.device = name, judge, device
-        self.respond, readers = model.readers(subjects=False)
-        self.column = {roi: place for place, (roi, _) in enumerate(readers)}
+    def __init__(self, name, model, row, device):
+        self.name, self.device = name, device
+        self.regions = list(model.group)
+        self.answer = evidence.beside_responses(model, row)
         self.fitting = devices.Batches(BATCH)
 
     def review(self, gallery, quantiles):
         """Give the rows of the table peer_review of this reviewer."""
         rows, start = gallery.rows, gallery.start
         known = start >= 0
-        column = rows.roi.map(self.column).to_numpy(int)
-        natural = self.show(self.respond, gallery.natural)
-        response = self.show(self.respond, gallery.saved)[np.arange(len(rows)), column]
-        before = np.where(known, natural[start, column], np.nan)
+        column = rows.roi.map(self.regions.index).to_numpy(int)
+        of_natural, of_saved = self.show(gallery.natural), self.show(gallery.saved)
+        response = of_saved[np.arange(len(rows)), column]
+        before = np.where(known, of_natural[start, column], np.nan)
         low, high = (quantiles.loc[rows.roi, name].to_numpy() for name in ("q01", "q99"))
         level = levels.natural_level(response, low, high)
-        judged = self.judged(gallery)
+        categories = slice(len(self.regions), None)
+        judged = judge(gallery, of_natural[:, categories], of_saved[:, categories])
         return rows[[*ABOUT, "l2", "file"]].assign(
             reviewer=self.name,
             before=before,
@@ -81,36 +82,42 @@ class Reviewer:
             **judged,
         )
 
-    def judged(self, gallery):
-        """Give the evidence of this reviewer for the categories of each image's region, before and after."""
-        rows = gallery.rows
-        columns = {name: np.full(len(rows), np.nan) for name in ("evidence_before", "evidence")}
-        if self.judge is None or not gallery.judged.any():
-            return columns
-        places = np.flatnonzero(gallery.judged)
-        natural = torch.from_numpy(self.show(self.judge, gallery.natural))
-        saved = torch.from_numpy(self.show(self.judge, gallery.saved[places]))
-        for roi in rows.roi.unique():
-            of_natural = evidence.of_region(natural, roi)
-            if of_natural is None:
-                continue
-            here = rows.roi.to_numpy()[places] == roi
-            mean, sd = of_natural.mean().item(), of_natural.std().item()
-            after = (evidence.of_region(saved[here], roi).numpy() - mean) / sd
-            start = gallery.start[places[here]]
-            before = np.where(start >= 0, (of_natural.numpy()[start] - mean) / sd, np.nan)
-            columns["evidence"][places[here]], columns["evidence_before"][places[here]] = after, before
-        return columns
-
     @torch.inference_mode()
-    def show(self, function, images):
-        """Compute a function of images, in [0, 1] or as bytes: float64 (n, values)."""
+    def show(self, images):
+        """Answer images, in [0, 1] or as bytes: float64 (n, regions, then categories if there are any)."""
 
         def work(images):
             whole = images.dtype == torch.uint8
-            return function((pictures.from_bytes(images) if whole else images).to(self.device))
+            return self.answer((pictures.from_bytes(images) if whole else images).to(self.device))
 
         return torch.cat(self.fitting(work, images)).double().cpu().numpy()
+
+
+def judge(gallery, of_natural, of_saved):
+    """Give the evidence for the categories of each image's region, before and after, in SD of natural images.
+
+    Parameters
+    ----------
+    gallery : Gallery
+    of_natural, of_saved : arrays (natural images, categories), (images, categories)
+        Without categories if the reviewer is no judge: then nothing is known.
+    """
+    rows = gallery.rows
+    columns = {name: np.full(len(rows), np.nan) for name in ("evidence_before", "evidence")}
+    if not of_natural.shape[1]:
+        return columns
+    natural, saved = torch.from_numpy(of_natural), torch.from_numpy(of_saved)
+    for roi in rows.roi[gallery.judged].unique():
+        known = evidence.of_region(natural, roi)
+        if known is None:
+            continue
+        here = np.flatnonzero(gallery.judged & (rows.roi == roi).to_numpy())
+        mean, sd = known.mean().item(), known.std().item()
+        start = gallery.start[here]
+        before = np.where(start >= 0, (known.numpy()[start] - mean) / sd, np.nan)
+        columns["evidence"][here] = (evidence.of_region(saved[here], roi).numpy() - mean) / sd
+        columns["evidence_before"][here] = before
+    return columns
 
 
 if __name__ == "__main__":

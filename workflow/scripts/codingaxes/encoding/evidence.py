@@ -29,6 +29,36 @@ def judge_of(model, row):
     return model.features.network if row["source"] == "zoo" else None
 
 
+def beside_responses(model, row):
+    """Compute the group's responses and the category evidence of a model side by side, in one pass.
+
+    Parameters
+    ----------
+    model : model.EncodingModel
+    row : dict or None
+        As for `judge_of`.
+
+    Returns
+    -------
+    callable, images (n, 3, h, w) -> (n, regions + categories)
+        Only the responses (n, regions), in the order of `model.group`, if the model has no such evidence.
+    """
+    respond, _ = model.readers(subjects=False)
+    judge = judge_of(model, row)
+    if judge is None:
+        return respond
+    if row is None:
+        return lambda images: torch.cat([respond(images), judge(images)], dim=1)
+    parts = list(model.group.values())
+    layers = list(dict.fromkeys(part.layer for part in parts))
+
+    def both(images):
+        features, answer = model.features.network.features_and_answer(images, layers)
+        return torch.cat([*(part.read(features) for part in parts), answer], dim=1)
+
+    return both
+
+
 def of_region(evidence, roi):
     """Take the evidence (n, categories) for the categories that a region prefers, (n,); None without any.
 

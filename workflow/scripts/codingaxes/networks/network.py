@@ -113,14 +113,21 @@ class Network(nn.Module):
             If the network has no such layer, does not run it, runs it another number of times than before, or
             it gives no tensor with a row per image; if `:cls` would take something else than a class token.
         """
-        layers = self.layers if layers is None else tuple(layers)
+        return self._pass(images, self.layers if layers is None else tuple(layers))[0]
+
+    def features_and_answer(self, images, layers):
+        """Compute named layers as `features` does, and the network's own answer, in one whole pass."""
+        return self._pass(images, tuple(layers), whole=True)
+
+    def _pass(self, images, layers, whole=False):
+        """Compute layers, and the answer if the pass is to be a whole one (else None)."""
         modules = self._modules_of(layers)
         if any(name not in self.calls for name in modules):
             self.calls = self._counted(torch.zeros_like(images[:1].detach()))
         unused = [name for name in modules if not self.calls[name]]
         if unused:
             raise ValueError(f"network {self.name}: layer {', '.join(unused)} does not run in a forward pass")
-        features, calls = {}, dict.fromkeys(modules, 0)
+        features, calls, answer = {}, dict.fromkeys(modules, 0), None
 
         def keep(name, output):
             calls[name] += 1
@@ -130,16 +137,16 @@ class Network(nn.Module):
                 for layer in layers:
                     if layer.partition(":")[0] == name:
                         features[layer] = self._flat(layer, output, len(images))
-                if len(features) == len(set(layers)):
+                if len(features) == len(set(layers)) and not whole:
                     raise _Reached
 
         with self._hooked(modules, keep), contextlib.suppress(_Reached):
-            self.forward(images)
+            answer = self.forward(images)
         for layer in layers:
             if layer not in features:
                 name = layer.partition(":")[0]
                 raise self._unsteady(name, calls[name])
-        return {layer: features[layer] for layer in layers}
+        return {layer: features[layer] for layer in layers}, answer
 
     def _unsteady(self, name, times):
         return ValueError(
