@@ -63,11 +63,12 @@ def main():
     parser.add_argument("--images", type=int, default=1, help="that are brought to levels")
     parser.add_argument("--gradients", type=int, default=75, help="for each exciting image")
     parser.add_argument("--most", type=int, default=100, help="gradients of a peer for each level")
+    parser.add_argument("--threads", type=int, default=1, help="changes rounding and seconds, no count")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "codingaxes-benchmarks")
     parser.add_argument("--csv", type=Path, help="file to write all rows to")
     parser.add_argument("--quick", action="store_true", help="does all run? few images and gradients")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     devices.keep_memory()
     if options.quick:
