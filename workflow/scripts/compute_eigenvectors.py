@@ -18,7 +18,7 @@ from codingaxes.tables.readouts import COMPONENTS, READOUTS
 
 def main(run):
     """Differentiate one batch of images at a time; a stopped job resumes at the batch it had reached."""
-    device, batch_size = choose_device(run.params["device"]), run.params["batch_size"]
+    device, batch_size = choose_device(run.params["device"], run.gpus, str(run)), run.params["batch_size"]
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]

@@ -16,7 +16,7 @@ BATCH = 50  # images; the features of an image do not depend on it beyond roundi
 
 def main(run):
     """Hold one batch in memory at a time; a stopped job resumes at the batch it had reached."""
-    device, size = choose_device(run.params["device"]), run.params["image_size"]
+    device, size = choose_device(run.params["device"], run.gpus, str(run)), run.params["image_size"]
     network = load_network(run.params["network"], run.input["weights"], device, image_size=size)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     shards, starts = run.shards(FEATURES), range(0, len(stimuli), BATCH)
