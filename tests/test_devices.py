@@ -36,6 +36,46 @@ def test_batches_are_halved_when_memory_is_out_and_results_stay_the_same(caplog)
         fitting(hopeless, x)
 
 
+def test_other_errors_are_no_reason_for_smaller_batches():
+    def wrong(x):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    fitting = devices.Batches(10)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        fitting(wrong, torch.arange(10))
+    assert fitting.size == 10
+
+
+LITTLE_MEMORY = """
+import logging, resource, torch
+from codingaxes import devices
+
+logging.basicConfig(level="WARNING", format="%(message)s")
+weight = torch.randn(1000, 1000)
+
+def work(x):  # about 40 MB an image beside the result
+    return (x[:, None, :, None] * weight[None]).expand(-1, 10, -1, -1).contiguous().sum((1, 3))
+
+x = torch.randn(32, 1000)
+whole = torch.cat([work(one) for one in x.split(1)])
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 500_000_000, -1))
+fitting = devices.Batches(32)
+torch.testing.assert_close(torch.cat(fitting(work, x)), whole)
+print("fitted", fitting.size)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
+def test_a_batch_for_which_the_processor_has_no_memory_is_halved_until_it_fits():
+    scripts = Path(devices.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", LITTLE_MEMORY], cwd=scripts, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout in ("fitted 8\n", "fitted 4\n") and "16 images at once" in done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc is the C library of Linux")
 def test_freed_memory_stays_with_the_process():
     code = """

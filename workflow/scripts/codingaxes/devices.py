@@ -38,19 +38,26 @@ class Batches:
 
         Raises
         ------
-        torch.OutOfMemoryError
+        torch.OutOfMemoryError, RuntimeError or MemoryError
             If not even one image fits.
         """
         while True:
             try:
                 starts = range(0, len(tensors[0]), self.size)
                 return [work(*(x[start : start + self.size] for x in tensors)) for start in starts]
-            except torch.OutOfMemoryError:
-                if self.size == 1:
+            except (RuntimeError, MemoryError) as error:
+                if self.size == 1 or not is_out_of_memory(error):
                     raise
                 self.size = (min(self.size, len(tensors[0])) + 1) // 2
             torch.cuda.empty_cache()  # outside the handler, whose traceback holds tensors
             log.warning(f"the device is out of memory; going on with {self.size} images at once")
+
+
+def is_out_of_memory(error):
+    """Tell whether an error says that memory is out: of a GPU, of its libraries, or of the processor."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        text in str(error) for text in ("out of memory", "ALLOC_FAILED", "can't allocate memory")
+    )
 
 
 def keep_memory():
