@@ -51,7 +51,8 @@ except configuration.ConfigurationError as error:
 # In the order in which jobs about pairs come: a model's job has the pairs with those before it.
 PAIR_ORDER = [BRAIN] * HAS_BRAIN + NETWORKS
 
-GPU = int(config["device"] == "cuda")
+# GPUs that each job that runs a network asks for. With auto it asks too, and takes what it gets.
+GPU = int(config["device"] != "cpu")
 MODEL_MEMORY = (
     "4GB" if set(NETWORKS) <= set(ZOO) else "16GB"
 )  # the largest pretrained network has 4 GB of weights

@@ -20,11 +20,17 @@ torch.set_num_threads(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Begin with the tests of the finished study: one worker makes it while the others run the rest."""
+    """Begin with the tests of the finished study: one worker makes it while the others run the rest.
+
+    Tests that are marked gpu are skipped where there is none.
+    """
     items.sort(key=lambda item: STUDY not in item.path.parents)
     for item in items:
         if STUDY in item.path.parents:
             item.add_marker("slow")
+    for item in [item for item in items if item.get_closest_marker("gpu")]:
+        if not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a GPU of NVIDIA, and torch sees none here"))
 
 
 @pytest.fixture(scope="session")

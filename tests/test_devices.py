@@ -1,5 +1,6 @@
 """Tests of devices: which one is taken, batches that fit into memory, and cheaper precisions."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import torch
 from planted_responses import kinked, rand
 
-from codingaxes import devices
+from codingaxes import cards, devices
 
 
 def test_batches_are_halved_when_memory_is_out_and_results_stay_the_same(caplog):
@@ -35,11 +36,51 @@ def test_batches_are_halved_when_memory_is_out_and_results_stay_the_same(caplog)
         fitting(hopeless, x)
 
 
+def test_other_errors_are_no_reason_for_smaller_batches():
+    def wrong(x):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    fitting = devices.Batches(10)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        fitting(wrong, torch.arange(10))
+    assert fitting.size == 10
+
+
+LITTLE_MEMORY = """
+import logging, resource, torch
+from codingaxes import devices
+
+logging.basicConfig(level="WARNING", format="%(message)s")
+weight = torch.randn(1000, 1000)
+
+def work(x):  # about 40 MB an image beside the result
+    return (x[:, None, :, None] * weight[None]).expand(-1, 10, -1, -1).contiguous().sum((1, 3))
+
+x = torch.randn(32, 1000)
+whole = torch.cat([work(one) for one in x.split(1)])
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 500_000_000, -1))
+fitting = devices.Batches(32)
+torch.testing.assert_close(torch.cat(fitting(work, x)), whole)
+print("fitted", fitting.size)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
+def test_a_batch_for_which_the_processor_has_no_memory_is_halved_until_it_fits():
+    scripts = Path(devices.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", LITTLE_MEMORY], cwd=scripts, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout in ("fitted 8\n", "fitted 4\n") and "16 images at once" in done.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc is the C library of Linux")
 def test_freed_memory_stays_with_the_process():
     code = """
 import resource
-from codingaxes import devices
+from codingaxes import cards, devices
 for keep in (False, True):
     if keep:
         devices.keep_memory()
@@ -67,9 +108,43 @@ def test_cheaper_precisions_give_float32_responses_that_are_rounded_more():
         devices.exploring(respond, "float8")
 
 
-def test_a_gpu_that_is_not_there_is_an_error_not_a_cpu():
-    assert devices.choose_device("cpu") == torch.device("cpu")
-    if not torch.cuda.is_available():
-        assert devices.choose_device("auto") == torch.device("cpu")
-        with pytest.raises(RuntimeError, match="device: cuda"):
-            devices.choose_device("cuda")
+def test_a_job_for_the_processor_takes_it_whatever_it_asked_for(caplog):
+    with caplog.at_level("INFO", logger="codingaxes"):
+        assert devices.choose_device("cpu", 1, "job") == torch.device("cpu")
+    assert "device cpu (asked for cpu)" in caplog.text
+
+
+def test_auto_takes_no_gpu_that_the_job_did_not_ask_for_and_says_so(caplog):
+    with caplog.at_level("INFO", logger="codingaxes"):
+        assert devices.choose_device("auto", 0, "job") == torch.device("cpu")
+    assert "device cpu (asked for auto: the job asked Snakemake for no GPU (resource gpu=0))" in caplog.text
+    with pytest.raises(RuntimeError, match=r"device: cuda, but the job asked .* --resources gpu=1"):
+        devices.choose_device("cuda", 0, "job")
+
+
+def test_auto_takes_no_gpu_of_a_slurm_node_that_slurm_did_not_give(monkeypatch, caplog):
+    for name in (*cards.SLURM_INDICES, *cards.SLURM_NUMBERS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    with caplog.at_level("INFO", logger="codingaxes"):
+        assert devices.choose_device("auto", 1, "job") == torch.device("cpu")
+    assert "device cpu (asked for auto: SLURM gave this job no GPU)" in caplog.text
+    with pytest.raises(RuntimeError, match="device: cuda, but SLURM gave this job no GPU; set device: auto"):
+        devices.choose_device("cuda", 1, "job")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_torch_cannot_use_is_given_back_and_named(tmp_path, monkeypatch, caplog):
+    driver = tmp_path / "nvidia-smi"  # a stand-in of the command, on a machine without a GPU
+    driver.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-1)'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv(cards.SETTING, str(tmp_path))
+    monkeypatch.delenv(cards.VISIBLE, raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    with caplog.at_level("INFO", logger="codingaxes"):
+        assert devices.choose_device("auto", 1, "job") == torch.device("cpu")
+    assert "cannot use the GPU NVIDIA H100 (GPU-1); is its driver too old?" in caplog.text
+    assert cards.claimed() is None and cards.VISIBLE not in os.environ

@@ -87,3 +87,22 @@ def test_features_do_not_depend_on_the_batch_and_are_those_of_the_network(run, m
         with torch.no_grad():
             expected = network.features(pixels, [layer])[layer][0]
         np.testing.assert_allclose(feature, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_features_of_a_batch_that_does_not_fit_into_memory_are_the_same(run, monkeypatch, caplog):
+    monkeypatch.setattr(extract_features, "BATCH", 8)
+    extract_features.main(run)
+    whole, compute = features(), Network.features
+
+    def on_small_device(self, images, layers=None):
+        if len(images) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(self, images, layers)
+
+    monkeypatch.setattr(Network, "features", on_small_device)
+    extract_features.main(run)
+    assert "out of memory; going on with 2 images at once" in caplog.text
+    parts = features()
+    assert list(parts.index) == list(whole.index)
+    for one, other in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -23,7 +23,7 @@ REACHED = 0.01  # of a wanted change, by which that of the stored perturbation m
 
 def main(run):
     """Attack all regions and directions; a stopped job resumes at the images it had reached."""
-    device = devices.choose_device(run.params["device"])
+    device = devices.choose_device(run.params["device"], run.gpus, str(run))
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]

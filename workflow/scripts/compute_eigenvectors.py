@@ -1,12 +1,13 @@
 """Find the leading eigenvectors of JᵀJ for the responses of one model (rule compute_eigenvectors)."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import torch
 
-from codingaxes import job
+from codingaxes import devices, job
 from codingaxes.axes import eigenpairs, inherited, spectra, traces
-from codingaxes.devices import choose_device
 from codingaxes.encoding import stored
 from codingaxes.images import read_images
 from codingaxes.names import GROUP
@@ -18,7 +19,8 @@ from codingaxes.tables.readouts import COMPONENTS, READOUTS
 
 def main(run):
     """Differentiate one batch of images at a time; a stopped job resumes at the batch it had reached."""
-    device, batch_size = choose_device(run.params["device"]), run.params["batch_size"]
+    device = devices.choose_device(run.params["device"], run.gpus, str(run))
+    batch_size = run.params["batch_size"]
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     probes = stimuli[stimuli.probe]
@@ -31,18 +33,21 @@ def main(run):
     starts = range(0, len(probes), batch_size)
     parts = [(*key, start) for key in responds for start in starts]
     shards = {table.name: run.shards(table) for table in (JACOBIANS, REMAINDERS, EIGENVECTORS, INHERITED)}
+    fitting = devices.Batches(batch_size)
     for part in run.track(shards["eigenvectors"].missing(parts), unit="batch"):
         batch = probes.iloc[part[-1] : part[-1] + batch_size]
         images = read_images(batch, run.params["image_size"]).to(device)
         about = {"network": run.wildcards["model"], "response": part[0], "roi": part[1]}
-        for name, rows in differentiate(run, part[0], responds[part[:2]], images, batch.image_id).items():
+        make = partial(differentiate, run, part[0], responds[part[:2]])
+        for name, rows in in_parts(fitting, make, images, batch.image_id).items():
             shards[name].save(part, rows.assign(**about))
     readers = readers_of(run, model) if run.input["components"] else {}
     whole = [(layer, start) for layer in readers for start in starts]
     for layer, start in shards["inherited"].missing(whole):
         batch = probes.iloc[start : start + batch_size]
         images = read_images(batch, run.params["image_size"]).to(device)
-        rows = inherit(run, *readers[layer], images, batch.image_id)
+        regions = in_parts(fitting, partial(inherit, run, *readers[layer]), images, batch.image_id)
+        rows = pd.concat(regions.values(), ignore_index=True)
         shards["inherited"].save((layer, start), rows.assign(network=run.wildcards["model"], layer=layer))
     left = [part for part in parts if part[0] != "group"]  # a gradient leaves nothing
     for name, of_table in {"eigenvectors": parts, "jacobians": parts, "remainders": left}.items():
@@ -54,6 +59,19 @@ def main(run):
     report(run)
     for of_table in shards.values():
         of_table.remove()
+
+
+def in_parts(fitting, make, images, image_ids):
+    """Make frames of a batch of images, by name, from parts of it that fit into memory.
+
+    `make` is called with images and their ids, and gives a frame for each name, image after image.
+    """
+
+    def work(images, places):
+        return make(images, image_ids.iloc[places.numpy()])
+
+    parts = fitting(work, images, torch.arange(len(images)))
+    return {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
 
 
 def report(run):
@@ -156,21 +174,20 @@ def readers_of(run, model):
 
 
 def inherit(run, respond, penalties, gains, images, image_ids):
-    """Make rows of the table inherited for one batch of images and the regions that read one layer."""
+    """Make rows of the table inherited for some images, by the regions that read one layer."""
     seeds = [run.seed("inherited", image_id) for image_id in image_ids]
     gains = torch.tensor(np.array(gains), dtype=torch.float32, device=images.device)
     mean, error = inherited.inherited_sensitivity(
         respond, images, gains, draws=run.params["inherited_draws"], seeds=seeds
     )
-    parts = [
-        pd.DataFrame(
+    return {
+        roi: pd.DataFrame(
             {"image_id": image_ids.to_numpy(), "inherited_sensitivity": one, "error": spread}
         ).assign(roi=roi, penalty=penalty)
         for (roi, penalty), one, spread in zip(
             penalties.items(), mean.T.cpu().numpy(), error.T.cpu().numpy(), strict=True
         )
-    ]
-    return pd.concat(parts)
+    }
 
 
 def axis_rows(spectrum, image_ids):

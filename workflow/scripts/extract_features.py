@@ -3,8 +3,7 @@
 import pandas as pd
 import torch
 
-from codingaxes import job
-from codingaxes.devices import choose_device
+from codingaxes import devices, job
 from codingaxes.images import read_images
 from codingaxes.networks.network import load_network
 from codingaxes.tables import store
@@ -16,15 +15,19 @@ BATCH = 50  # images; the features of an image do not depend on it beyond roundi
 
 def main(run):
     """Hold one batch in memory at a time; a stopped job resumes at the batch it had reached."""
-    device, size = choose_device(run.params["device"]), run.params["image_size"]
+    device, size = devices.choose_device(run.params["device"], run.gpus, str(run)), run.params["image_size"]
     network = load_network(run.params["network"], run.input["weights"], device, image_size=size)
     stimuli = store.read(run.input["stimuli"], STIMULI)
-    shards, starts = run.shards(FEATURES), range(0, len(stimuli), BATCH)
+    shards, starts, fitting = run.shards(FEATURES), range(0, len(stimuli), BATCH), devices.Batches(BATCH)
+
+    @torch.no_grad()
+    def work(images):
+        return {layer: values.cpu() for layer, values in network.features(images.to(device)).items()}
+
     for start in run.track(shards.missing(starts), unit="batch"):
         batch = stimuli.iloc[start : start + BATCH]
-        images = read_images(batch, size).to(device)
-        with torch.no_grad():
-            features = network.features(images)
+        parts = fitting(work, read_images(batch, size))
+        features = {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
         shards.save(start, as_rows(run.wildcards["network"], batch.image_id, features))
     shards.write(run.output["features"], starts)
     shards.remove()
@@ -35,7 +38,7 @@ def as_rows(name, image_ids, features):
     parts = []
     for layer, values in features.items():
         part = pd.DataFrame({"network": name, "layer": layer, "image_id": image_ids})
-        part["feature"] = list(values.cpu().numpy())
+        part["feature"] = list(values.numpy())
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

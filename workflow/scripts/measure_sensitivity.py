@@ -23,7 +23,7 @@ BATCH = 64  # images that are shown together; twice as many are no faster
 
 def main(run):
     """Take the model's own attacks from their tables; show it all stimuli, and controls of attacks."""
-    device = devices.choose_device(run.params["device"])
+    device = devices.choose_device(run.params["device"], run.gpus, str(run))
     model = stored.load(run.files("model"), run.params["network"], device)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     images = read_images(stimuli, run.params["image_size"])

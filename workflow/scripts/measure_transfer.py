@@ -50,7 +50,7 @@ class Probes:
     """Hold the images that were attacked, and load the models and perturbations that belong to them."""
 
     def __init__(self, run):
-        self.run, self.device = run, devices.choose_device(run.params["device"])
+        self.run, self.device = run, devices.choose_device(run.params["device"], run.gpus, str(run))
         stimuli = store.read(run.input["stimuli"], STIMULI)
         probes = stimuli[stimuli.probe].reset_index(drop=True)
         self.images = read_images(probes, run.params["image_size"])

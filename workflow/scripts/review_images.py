@@ -21,7 +21,7 @@ JUDGED = ("perturbation", "exciting")  # kinds of images that judges are asked a
 
 def main(run):
     """Load one reviewer after the other; all pictures are held in memory, as bytes."""
-    device = devices.choose_device(run.params["device"])
+    device = devices.choose_device(run.params["device"], run.gpus, str(run))
     files = [*run.input["perturbations"], *run.input["exciting"]]
     images = pd.concat([store.read(file, SYNTHESIS) for file in files], ignore_index=True)
     stimuli = store.read(run.input["stimuli"], STIMULI)

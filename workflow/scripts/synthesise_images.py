@@ -22,7 +22,7 @@ NO_IMAGE = "none"
 
 def main(run):
     """Make all images of one arm, with or without a limit, together; a stopped job resumes there."""
-    device = devices.choose_device(run.params["device"])
+    device = devices.choose_device(run.params["device"], run.gpus, str(run))
     model = stored.load(run.files("model"), run.params["network"], device)
     maker = Maker(run, model, device)
     parts = [

@@ -25,7 +25,7 @@ MANY = 5  # levels; of as many, every second has controls, the lowest first, whi
 
 def main(run):
     """Make images of one kind together, in all arms; a stopped job resumes at the images it had reached."""
-    device = devices.choose_device(run.params["device"])
+    device = devices.choose_device(run.params["device"], run.gpus, str(run))
     model = stored.load(run.files("model"), run.params["network"], device)
     maker = Maker(run, model, device)
     parts = [

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+from codingaxes import cards
+
 PRECISIONS = ("float32", "tf32", "bfloat16")
 # Parameters of glibc's mallopt, of malloc.h: from which size on memory is asked of the system block by block,
 # and how much may lie free before it goes back.
@@ -36,19 +38,26 @@ class Batches:
 
         Raises
         ------
-        torch.OutOfMemoryError
+        torch.OutOfMemoryError, RuntimeError or MemoryError
             If not even one image fits.
         """
         while True:
             try:
                 starts = range(0, len(tensors[0]), self.size)
                 return [work(*(x[start : start + self.size] for x in tensors)) for start in starts]
-            except torch.OutOfMemoryError:
-                if self.size == 1:
+            except (RuntimeError, MemoryError) as error:
+                if self.size == 1 or not is_out_of_memory(error):
                     raise
                 self.size = (min(self.size, len(tensors[0])) + 1) // 2
             torch.cuda.empty_cache()  # outside the handler, whose traceback holds tensors
             log.warning(f"the device is out of memory; going on with {self.size} images at once")
+
+
+def is_out_of_memory(error):
+    """Tell whether an error says that memory is out: of a GPU, of its libraries, or of the processor."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        text in str(error) for text in ("out of memory", "ALLOC_FAILED", "can't allocate memory")
+    )
 
 
 def keep_memory():
@@ -64,24 +73,64 @@ def keep_memory():
         mallopt(M_TRIM_THRESHOLD, LARGEST)
 
 
-def choose_device(wanted):
-    """Choose the torch device for `auto`, `cpu` or `cuda`, and say in the log which one it is.
+def choose_device(wanted, gpus, job):
+    """Choose the torch device of a job for `auto`, `cpu` or `cuda`, and say in the log which one, and why.
+
+    A GPU is claimed (see `cards.take`): nobody else's job of codingaxes is on it while this process lives. If
+    all are taken, this waits, and says for whom.
+
+    Parameters
+    ----------
+    wanted : str
+        The setting `device`. `auto` takes a GPU if it can, and the processor if the job asked for none, if
+        there is none, or if SLURM gave none.
+    gpus : int
+        How many GPUs the job asked Snakemake for, its resource gpu. More than one is as one.
+    job : str
+        Named for those who wait for the same card.
+
+    Returns
+    -------
+    torch.device
 
     Raises
     ------
     RuntimeError
-        If `cuda` is wanted and there is none.
+        If `cuda` is wanted and there is none, with the reason and what to do; or if CUDA had been started
+        before, so that no card can be chosen.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            "device: cuda, but torch sees no GPU here; set device: auto or cpu, or ask for a GPU"
-        )
     keep_memory()
-    device = "cuda" if wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available()) else "cpu"
-    if device == "cuda":  # convolutions too are in float32, as everywhere
+    card, reason = None, ""
+    if wanted != "cpu":
+        try:
+            card = _take(gpus, job)
+        except cards.NoCard as error:
+            reason = str(error)
+    if wanted == "cuda" and card is None:
+        raise RuntimeError(
+            f"device: cuda, but {reason}; set device: auto or cpu, or run where there is a GPU and tell "
+            "Snakemake how many, with --resources gpu=1 or in a profile"
+        )
+    if card:  # convolutions too are in float32, as everywhere
         torch.backends.cudnn.allow_tf32 = False
-    log.info(f"device {device} (asked for {wanted})")
-    return torch.device(device)
+    log.info(f"device {'cuda' if card else 'cpu'} (asked for {wanted}{reason and ': '}{reason})")
+    return torch.device("cuda" if card else "cpu")
+
+
+def _take(gpus, job):
+    """Take a card that torch can use, or say why there is none; a card that it cannot use is given back."""
+    if not gpus:
+        raise cards.NoCard("the job asked Snakemake for no GPU (resource gpu=0)")
+    if not torch.backends.cuda.is_built():
+        raise cards.NoCard("this build of PyTorch has no CUDA")
+    if torch.cuda.is_initialized() and not cards.claimed():
+        raise RuntimeError("CUDA was started before the job had chosen its GPU; choose the device first")
+    card = cards.take(job)
+    if not torch.cuda.is_available():
+        cards.release()
+        version = torch.version.cuda
+        raise cards.NoCard(f"PyTorch for CUDA {version} cannot use the GPU {card}; is its driver too old?")
+    return card
 
 
 def exploring(respond, precision):

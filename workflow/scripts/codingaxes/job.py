@@ -38,6 +38,11 @@ class Run:
     def __str__(self):
         return " ".join([self.rule, *map(str, self.wildcards.values())])
 
+    @property
+    def gpus(self):
+        """How many GPUs Snakemake gave this job: its resource gpu, which limits of the run can lower to 0."""
+        return int(self.resources.get("gpu", 0))
+
     def seed(self, *names, rule=None):
         """Derive a seed of 63 bits from the study's seed, the rule, its wildcards and `names` alone.
 
