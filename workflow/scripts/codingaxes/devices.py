@@ -5,6 +5,7 @@ import logging
 from contextlib import contextmanager
 
 import torch
+from torch.autograd.function import once_differentiable
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 # Parameters of glibc's mallopt, of malloc.h: from which size on memory is asked of the system block by block,
@@ -97,6 +98,7 @@ def exploring(respond, precision):
     Returns
     -------
     callable, images -> responses in float32; or None
+        Gradients of it are computed in that precision too. It can be differentiated once.
 
     Raises
     ------
@@ -109,15 +111,46 @@ def exploring(respond, precision):
         return None
 
     def explore(images):
-        with _cheaper(precision, images.device.type):
+        if torch.is_grad_enabled() and images.requires_grad:
+            return _Cheaply.apply(images, respond, precision)
+        with cheaper(precision, images.device.type):
             return respond(images).float()
 
     return explore
 
 
+class _Cheaply(torch.autograd.Function):
+    """Compute responses and their gradients in a cheaper precision, and nothing around them.
+
+    TF32 is a setting of the whole process, read as each operation runs: set for the forward pass alone, it
+    would leave the backward pass in float32.
+    """
+
+    @staticmethod
+    def forward(ctx, images, respond, precision):
+        leaf = images.detach().requires_grad_(True)
+        with torch.enable_grad(), cheaper(precision, images.device.type):
+            response = respond(leaf)
+        ctx.recorded, ctx.precision = (leaf, response), precision
+        return response.detach().float()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, cotangent):
+        leaf, response = ctx.recorded
+        cotangent = cotangent.to(response.dtype)
+        # the backward pass of autocast operations has their type already
+        with cheaper("tf32" if ctx.precision == "tf32" else "float32", cotangent.device.type):
+            (gradient,) = torch.autograd.grad(response, leaf, cotangent, retain_graph=True)
+        return gradient, None, None
+
+
 @contextmanager
-def _cheaper(precision, device):
-    """Compute in a cheaper precision while this is active."""
+def cheaper(precision, device):
+    """Compute in one of `PRECISIONS` while this is active; device is cpu or cuda."""
+    if precision == "float32":
+        yield
+        return
     if precision == "bfloat16":
         with torch.autocast(device, dtype=torch.bfloat16):
             yield
