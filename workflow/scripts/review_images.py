@@ -58,7 +58,7 @@ class Reviewer:
         self.name, self.judge, self.device = name, judge, device
         self.respond, readers = model.readers(subjects=False)
         self.column = {roi: place for place, (roi, _) in enumerate(readers)}
-        self.fitting = devices.Batches(BATCH)
+        self.fitting = devices.Batches(BATCH, grow=device.type == "cuda")
 
     def review(self, gallery, quantiles):
         """Give the rows of the table peer_review of this reviewer."""
