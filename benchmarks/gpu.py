@@ -38,7 +38,7 @@ from codingaxes.networks.folding import fold_batch_norms
 from codingaxes.networks.network import Network, validate
 
 ROOT = Path(__file__).parents[1]
-COLUMNS = ("machine", "torch", "network", "measure", "precision", "layout", "attention", "batch")
+COLUMNS = ("machine", "date", "torch", "network", "measure", "precision", "layout", "attention", "batch")
 COLUMNS += ("per second", "GB", "share", "elapsed s", "note")
 MAIN = ("resnet50", "google_vit", "blip2")
 OTHERS = ("vgg16", "densenet201", "inception_v3", "dreamsim", "dinov2", "nomic", "clip_resnet50", "cornet_rt")
@@ -143,8 +143,15 @@ class Bench:
 
     def row(self, name, measure, precision, layout="", attention="plain", batch="", **found):
         """Write and print one row."""
-        about = {"machine": self.machine, "torch": torch.__version__, "network": name, "measure": measure}
-        about |= {"precision": precision, "layout": layout, "attention": attention, "batch": batch}
+        about = {"machine": self.machine, "date": time.strftime("%Y-%m-%d"), "torch": torch.__version__}
+        about |= {
+            "network": name,
+            "measure": measure,
+            "precision": precision,
+            "layout": layout,
+            "attention": attention,
+            "batch": batch,
+        }
         self.writer.writerow(about | found | {"elapsed s": round(self.elapsed(), 1)})
         self.file.flush()
         numbers = [found.get("per second", np.nan), found.get("GB", np.nan), found.get("share", np.nan)]

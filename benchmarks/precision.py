@@ -8,7 +8,7 @@ and house, fitted by ridge on drawn scenes, up and down, with gradients in float
 change that is counted is computed in float32. Each attack is shown to all networks.
 
 The yardstick is float32 once more, where nothing but the number of images in a batch is another: rounding
-alone, carried on through hundreds of gradients. A precision moves no conclusion if, of all networks and pairs,
+alone, carried on through hundreds of gradients. A precision moves no conclusion if, of networks and pairs,
 
 - the mean change of its own attacks is within 1% of float32's;
 - the mean change in another network, as a share of that network's own attacks, is within 0.01;
@@ -34,7 +34,7 @@ from codingaxes.attacks import strongest
 
 ZOO = Path(__file__).parents[1] / "resources/zoo"
 NETWORKS = ("resnet_standard_1", "vgg_standard_1", "resnet_robust_1", "vgg_robust_1")
-SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.005}  # of config/config.yaml
+SETTINGS = {"steps": 10, "tolerance": 0.005}  # of config/config.yaml
 RADIUS = 0.86
 AGAIN = "float32 again"
 SHARE = 0.01  # by which a mean may differ from that in float32
@@ -46,6 +46,7 @@ def main():
     parser.add_argument("--networks", nargs="+", default=NETWORKS, help="of config/zoo.tsv")
     parser.add_argument("--precisions", nargs="+", choices=devices.PRECISIONS, default=devices.PRECISIONS)
     parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--limit", type=int, default=310, help="most gradients for an image")
     parser.add_argument("--csv", type=Path, help="file to write the effects and transfers to")
     options = parser.parse_args()
     device = devices.choose_device(options.device)
@@ -53,7 +54,7 @@ def main():
     rows = []
     for precision in (options.precisions[0], AGAIN, *options.precisions[1:]):
         for name in options.networks:
-            rows += attacked(name, precision, models)
+            rows += attacked(name, precision, models, options.limit)
             if options.csv:
                 pd.DataFrame(rows).to_csv(options.csv, index=False)
     table = pd.DataFrame(rows)
@@ -62,16 +63,17 @@ def main():
     print(compare(conclusions(table)).to_string(float_format="%.4f"))
 
 
-def attacked(name, precision, models):
+def attacked(name, precision, models, limit):
     """Attack one network, and show its attacks to all: a row for each target."""
     respond, images = models[name]
     shown, n = images.repeat_interleave(6, dim=0), len(images)
     which = torch.arange(3, device=images.device).repeat(2 * n)
     sign = torch.tensor([1.0, 1, 1, -1, -1, -1], device=images.device).repeat(n)
     explore = devices.exploring(respond, "float32" if precision == AGAIN else precision)
+    settings = SETTINGS | {"limit": limit, "explore": explore}
     size, began = len(shown) // 3 + 1 if precision == AGAIN else len(shown), time.perf_counter()
     parts = [
-        strongest.maximise(respond, x, RADIUS, which=at, direction=up, explore=explore, **SETTINGS)
+        strongest.maximise(respond, x, RADIUS, which=at, direction=up, **settings)
         for x, at, up in zip(shown.split(size), which.split(size), sign.split(size), strict=True)
     ]
     attack = strongest.Attack.joined(parts)
@@ -89,7 +91,11 @@ def attacked(name, precision, models):
         )
         rows.append(about | {"target": target, "change": float(change.double().mean())})
     own = next(row["change"] for row in rows if row["target"] == name)
-    print(f"{precision:14} {name:20} {own:8.4f} SD  {about['seconds']:6.1f} s", flush=True)
+    print(
+        f"{precision:14} {name:20} {own:8.4f} SD  {about['gradients']:6.0f} gradients, "
+        f"{about['converged']:.0%} converged, {about['seconds']:6.1f} s",
+        flush=True,
+    )
     return rows
 
 
