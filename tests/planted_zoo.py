@@ -10,8 +10,10 @@ from codingaxes.networks.network import load_network
 CATEGORIES = ("face", "body", "house")
 
 
-def face_body_house(folder, name, n, train=300, seed=77):
+def face_body_house(folder, name, n, train=300, seed=77, device="cpu"):
     """Fit readouts of the last candidate layer of a shipped network, in SD over scenes.
+
+    They are fitted on the processor, and are the same on every device.
 
     Returns
     -------
@@ -32,9 +34,10 @@ def face_body_house(folder, name, n, train=300, seed=77):
     weight = (features - mean).T @ torch.linalg.solve(
         kernel + ridge, (wanted - wanted.mean(0)) / wanted.std(0)
     )
-    weight, offset = weight.float(), (mean @ weight).float()
+    weight, offset = weight.float().to(device), (mean @ weight).float().to(device)
+    network.to(device)
 
     def respond(images):
         return network.features(images, [layer])[layer] @ weight - offset
 
-    return respond, pixels[train:]
+    return respond, pixels[train:].to(device)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,45 @@ def test_a_batch_for_which_the_processor_has_no_memory_is_halved_until_it_fits()
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout in ("fitted 8\n", "fitted 4\n") and "16 images at once" in done.stderr
+
+
+def batches_of(seconds, n=100, size=4):
+    """Give the sizes of the parts that work of known duration is done in, and what it returns."""
+    sizes = []
+
+    def work(x):
+        sizes.append(len(x))
+        time.sleep(seconds(len(x)))
+        return 2 * x
+
+    done = torch.cat(devices.Batches(size, grow=True)(work, torch.arange(n)))
+    assert torch.equal(done, 2 * torch.arange(n))
+    return sizes
+
+
+def test_batches_grow_while_more_at_once_are_faster():
+    assert batches_of(lambda n: 0.02) == [4, 8, 16, 32, 40]
+
+
+def test_batches_go_back_to_half_once_more_at_once_are_no_faster(caplog):
+    with caplog.at_level("INFO", logger="codingaxes"):
+        sizes = batches_of(lambda n: 0.02 if n <= 8 else 0.01 * n)
+    assert sizes[:4] == [4, 8, 16, 8] and set(sizes[3:-1]) == {8}
+    assert "8 images at once: more are no faster" in caplog.text
+
+
+def test_batches_that_ran_out_of_memory_never_grow_again():
+    sizes = []
+
+    def work(x):
+        sizes.append(len(x))
+        if len(x) > 8:
+            raise torch.OutOfMemoryError("no room")
+        return x
+
+    fitting = devices.Batches(4, grow=True)
+    assert torch.equal(torch.cat(fitting(work, torch.arange(60))), torch.arange(60))
+    assert sizes == [4, 8, 16, 8, 8, 8, 8, 8, 8]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc is the C library of Linux")
@@ -148,3 +188,32 @@ def test_a_gpu_that_torch_cannot_use_is_given_back_and_named(tmp_path, monkeypat
         assert devices.choose_device("auto", 1, "job") == torch.device("cpu")
     assert "cannot use the GPU NVIDIA H100 (GPU-1); is its driver too old?" in caplog.text
     assert cards.claimed() is None and cards.VISIBLE not in os.environ
+
+
+def test_the_backward_pass_too_is_in_the_cheaper_precision_and_nothing_after_it():
+    settings = []
+
+    class Watch(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            settings.append(torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            settings.append(torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32)
+            return gradient
+
+    explore = devices.exploring(lambda images: Watch.apply(images).flatten(1).sum(dim=1), "tf32")
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    explore(rand(2, 3, 4, 4).requires_grad_(True)).sum().backward()
+    assert settings == [True, True]
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+def test_gradients_of_several_responses_come_from_one_cheap_pass():
+    images, weights = rand(3, 5).float().requires_grad_(True), rand(5, 2).float()
+    responses = devices.exploring(lambda x: x.square() @ weights, "bfloat16")(images)
+    for i in range(2):
+        (gradient,) = torch.autograd.grad(responses[:, i].sum(), images, retain_graph=True)
+        torch.testing.assert_close(gradient, 2 * images.detach() * weights[:, i], rtol=0.02, atol=0.02)

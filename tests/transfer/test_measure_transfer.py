@@ -45,6 +45,7 @@ def target():
     probes = SimpleNamespace(
         load=lambda name: model,
         images=torch.zeros(2, 3, 4, 4),
+        on_device=torch.zeros(2, 3, 4, 4),
         device=torch.device("cpu"),
         fitting=lambda work, *tensors: [work(*tensors)],
     )

@@ -18,7 +18,7 @@ from codingaxes.tables.sensitivity import NATURAL_RESPONSES, SENSITIVITY
 COLUMNS = ["network", "roi", "direction", "image_id", "norm", "radius", "size"]
 COLUMNS += ["response_before", "response_after", "converged"]
 QUANTILES = {"q01": 0.01, "q50": 0.5, "q99": 0.99}  # of the responses to natural images
-BATCH = 64  # images that are shown together; twice as many are no faster
+BATCH = 64  # images that are shown together: on a processor more are no faster, on a GPU they grow
 
 
 def main(run):
@@ -67,7 +67,7 @@ class Readout:
     def __init__(self, model, device):
         self.respond, self.readers = model.readers()
         self.regions, self.device = list(model.group), device
-        self.fitting = devices.Batches(BATCH)
+        self.fitting = devices.Batches(BATCH, grow=device.type == "cuda")
 
     @torch.inference_mode()
     def responses(self, images, *delta):
@@ -76,7 +76,8 @@ class Readout:
 
     def answer(self, images, *delta):
         """Compute the readouts of one batch."""
-        return self.respond((images + delta[0] if delta else images).to(self.device))
+        images = images.to(self.device)
+        return self.respond(images + delta[0].to(self.device) if delta else images)
 
 
 class Comparison:

@@ -58,7 +58,7 @@ class Reviewer:
         self.name, self.device = name, device
         self.regions = list(model.group)
         self.answer = evidence.beside_responses(model, row)
-        self.fitting = devices.Batches(BATCH)
+        self.fitting = devices.Batches(BATCH, grow=device.type == "cuda")
 
     def review(self, gallery, quantiles):
         """Give the rows of the table peer_review of this reviewer."""

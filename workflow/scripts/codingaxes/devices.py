@@ -2,12 +2,15 @@
 
 import ctypes
 import logging
+import time
 from contextlib import contextmanager
 
 import torch
+from torch.autograd.function import once_differentiable
 
 from codingaxes import cards
 
+GROWN = 1.05  # times the images a second of half as many that a part of a batch must have to grow further
 PRECISIONS = ("float32", "tf32", "bfloat16")
 # Parameters of glibc's mallopt, of malloc.h: from which size on memory is asked of the system block by block,
 # and how much may lie free before it goes back.
@@ -17,16 +20,23 @@ log = logging.getLogger("codingaxes")
 
 
 class Batches:
-    """Run work on parts of a batch; the parts are halved whenever the device is out of memory.
+    """Run work on parts of a batch, of as many images as the device can hold.
+
+    The parts are halved whenever the device is out of memory. If asked to, they also grow: twice as many
+    images are tried for as long as that is faster and memory allows. Results do not depend on the parts, but
+    for rounding.
 
     Parameters
     ----------
     size : int
-        Most images to begin with.
+        Images to begin with.
+    grow : bool
+        True on a GPU, for work whose time is that of its images (a forward pass, not a search that ends when
+        it has found something).
     """
 
-    def __init__(self, size):
-        self.size = size
+    def __init__(self, size, grow=False):
+        self.size, self.grow, self.rate = size, grow, 0.0
 
     def __call__(self, work, *tensors):
         """Run `work` on parts of `tensors` (n, ...), one after the other.
@@ -41,16 +51,61 @@ class Batches:
         torch.OutOfMemoryError, RuntimeError or MemoryError
             If not even one image fits.
         """
-        while True:
+        done, start = [], 0
+        while start < len(tensors[0]):
+            part = [x[start : start + self.size] for x in tensors]
             try:
-                starts = range(0, len(tensors[0]), self.size)
-                return [work(*(x[start : start + self.size] for x in tensors)) for start in starts]
+                done.append(self._run(work, part))
+                start += len(part[0])
+                continue
             except (RuntimeError, MemoryError) as error:
                 if self.size == 1 or not is_out_of_memory(error):
                     raise
-                self.size = (min(self.size, len(tensors[0])) + 1) // 2
+                self.size, self.grow = (len(part[0]) + 1) // 2, False
             torch.cuda.empty_cache()  # outside the handler, whose traceback holds tensors
             log.warning(f"the device is out of memory; going on with {self.size} images at once")
+        return done
+
+    def _run(self, work, part):
+        """Run `work` on one part; where parts may grow, time it and choose the size of the next."""
+        if not self.grow or len(part[0]) < self.size:
+            return work(*part)
+        held, began = _memory(reset=True), _clock()
+        result = work(*part)
+        rate = len(part[0]) / (_clock() - began)
+        if rate < GROWN * self.rate:  # no faster than half as many
+            self.size, self.grow = self.size // 2, False
+            log.info(f"{self.size} images at once: more are no faster")
+        elif _fits(2 * (_memory() - held)):
+            self.size, self.rate = 2 * self.size, rate
+        else:
+            self.grow = False
+            log.info(f"{self.size} images at once: twice as many do not fit into memory")
+        return result
+
+
+def _memory(reset=False):
+    """Give the bytes that the GPU holds for this process at most, from the last reset on; 0 without a GPU."""
+    if not torch.cuda.is_available():
+        return 0
+    if reset:
+        torch.cuda.reset_peak_memory_stats()
+    return torch.cuda.max_memory_allocated()
+
+
+def _fits(more):
+    """Say whether the GPU has room for so many bytes, with a margin for what is cut into blocks."""
+    if not torch.cuda.is_available():
+        return True
+    unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    return more < 0.8 * (torch.cuda.mem_get_info()[0] + unused)
+
+
+def _clock():
+    """Read the time once everything sent to the GPU, if there is one, is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def is_out_of_memory(error):
@@ -146,6 +201,7 @@ def exploring(respond, precision):
     Returns
     -------
     callable, images -> responses in float32; or None
+        Gradients of it are computed in that precision too. It can be differentiated once.
 
     Raises
     ------
@@ -158,15 +214,46 @@ def exploring(respond, precision):
         return None
 
     def explore(images):
-        with _cheaper(precision, images.device.type):
+        if torch.is_grad_enabled() and images.requires_grad:
+            return _Cheaply.apply(images, respond, precision)
+        with cheaper(precision, images.device.type):
             return respond(images).float()
 
     return explore
 
 
+class _Cheaply(torch.autograd.Function):
+    """Compute responses and their gradients in a cheaper precision, and nothing around them.
+
+    TF32 is a setting of the whole process, read as each operation runs: set for the forward pass alone, it
+    would leave the backward pass in float32.
+    """
+
+    @staticmethod
+    def forward(ctx, images, respond, precision):
+        leaf = images.detach().requires_grad_(True)
+        with torch.enable_grad(), cheaper(precision, images.device.type):
+            response = respond(leaf)
+        ctx.recorded, ctx.precision = (leaf, response), precision
+        return response.detach().float()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, cotangent):
+        leaf, response = ctx.recorded
+        cotangent = cotangent.to(response.dtype)
+        # the backward pass of autocast operations has their type already
+        with cheaper("tf32" if ctx.precision == "tf32" else "float32", cotangent.device.type):
+            (gradient,) = torch.autograd.grad(response, leaf, cotangent, retain_graph=True)
+        return gradient, None, None
+
+
 @contextmanager
-def _cheaper(precision, device):
-    """Compute in a cheaper precision while this is active."""
+def cheaper(precision, device):
+    """Compute in one of `PRECISIONS` while this is active; device is cpu or cuda."""
+    if precision == "float32":
+        yield
+        return
     if precision == "bfloat16":
         with torch.autocast(device, dtype=torch.bfloat16):
             yield
