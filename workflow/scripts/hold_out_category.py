@@ -27,15 +27,17 @@ FEWEST = 10  # training images that are left
 def main(run):
     """Take one network after the other; their gradients are compared at the end."""
     stimuli = store.read(run.input["stimuli"], STIMULI)
-    train, test = parts_of(stimuli, shows(run, stimuli))
+    test = shows(run, stimuli)
+    train = (stimuli.split == "train").to_numpy() & ~test
     predictions, gradients = [], {}
     enough = train.sum() >= FEWEST and test.sum() >= undefined.FEWEST
     if not enough:
         job.log.warning(
-            f"{run.params['category']}: {train.sum()} training images are without it and {test.sum()} "
-            f"held-out images show it; {FEWEST} and {undefined.FEWEST} are needed, so nothing is held out"
+            f"{run.params['category']}: {train.sum()} training images are without it and {test.sum()} images "
+            f"show it; {FEWEST} and {undefined.FEWEST} are needed, so nothing is held out"
         )
-    probes = stimuli[test].iloc[: run.params["probes"]]
+    # no image that shows it was fitted; those that no other readout has seen either come first
+    probes = stimuli[test].sort_values("split", kind="stable").iloc[: run.params["probes"]]
     measured = store.read(run.input["measurements"], MEASUREMENTS, filters=[("subject", "=", GROUP)])
     measured = measured.pivot(index="image_id", columns="roi", values="value").loc[stimuli.image_id]
     device = choose_device(run.params["device"])
@@ -87,16 +89,11 @@ def shows(run, stimuli):
     return found
 
 
-def parts_of(stimuli, shown):
-    """Select the training images without the category, and the held-out images with it."""
-    train = (stimuli.split == "train").to_numpy()
-    return train & ~shown, ~train & shown
-
-
 def readers_of(run, name, stimuli, device):
     """Yield each region of a network with its response module, and the features (images, r) that it reads.
 
-    They are coordinates along the basis of the layer, which was chosen on all training images.
+    They are coordinates along the basis of the layer, which was chosen on all training images: to choose one of
+    a few layers takes less from them than to fit hundreds of weights.
     """
     place = list(run.params["networks"]).index(name)
     files = (run.input[part][place] for part in ("weights", "readouts", "bases"))

@@ -49,7 +49,7 @@ UNITS = Table(
 
 HELD_OUT_PREDICTIONS = Table(
     "held_out_predictions",
-    "one row per network, region and held-out image of a category that readouts were fitted without",
+    "one row per network, region and image of a category that readouts were fitted without",
     ("network", "roi", "image_id"),
     {
         "network": NETWORK,
