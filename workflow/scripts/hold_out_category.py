@@ -92,8 +92,8 @@ def shows(run, stimuli):
 def readers_of(run, name, stimuli, device):
     """Yield each region of a network with its response module, and the features (images, r) that it reads.
 
-    They are coordinates along the basis of the layer, which was chosen on all training images: to choose one of
-    a few layers takes less from them than to fit hundreds of weights.
+    They are coordinates along the basis of the layer, which was chosen on all training images: to choose one
+    of a few layers takes less from them than to fit hundreds of weights.
     """
     place = list(run.params["networks"]).index(name)
     files = (run.input[part][place] for part in ("weights", "readouts", "bases"))
