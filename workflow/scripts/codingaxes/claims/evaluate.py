@@ -51,6 +51,9 @@ class Part:
     where: str
 
     def verdict(self, negligible, p):
+        """Decide nothing where a number is missing, or an interval is not over what the claim is about."""
+        if self.found.reason:
+            return verdicts.UNDECIDED
         return verdicts.verdict(self.side, self.found.interval, self.found.narrow, negligible, p)
 
 
