@@ -29,6 +29,7 @@ include: "rules/similarity.smk"
 include: "rules/synthesis.smk"
 include: "rules/summaries.smk"
 include: "rules/control.smk"
+include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
 include: "rules/movies.smk"
@@ -48,6 +49,8 @@ rule all:
         "results/summaries/control_slopes.csv",
         "results/summaries/predictors.csv" if HAS_BRAIN else [],
         "results/summaries/predictivity.csv",
+        "results/claims/claims.csv",
+        "results/claims/results.md",
 
 
 rule figures:
