@@ -33,5 +33,9 @@ def test_exactly_the_rules_whose_scripts_choose_a_device_ask_for_a_gpu(study):
     choosing = {script.stem for script in scripts if "choose_device(" in script.read_text()}
     jobs = [json.loads(record.read_text()) for record in (study / "logs").rglob("*.json")]
     assert {job["rule"] for job in jobs if job["resources"].get("gpu") == 1} == choosing
+    # in a group, the GPUs of its jobs add up, although each needs one at a time
+    assert not re.search(
+        r"^ +group:", "".join(rule.read_text() for rule in (ROOT / "rules").glob("*.smk")), re.M
+    )
     said = (study / "logs/attack_images" / f"{studies.ROBUST}.log").read_text()
     assert re.search(r"device (cuda|cpu) \(asked for auto(: [^)]+)?", said)
