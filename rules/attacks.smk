@@ -25,7 +25,7 @@ rule draw_random_controls:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=mem(memory.draw),
         runtime="10m",
     params:
         radii=config["attacks"]["radii"],
@@ -58,7 +58,7 @@ rule attack_images:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.search, config["attacks"]["batch_size"]),
         runtime="4h",
     params:
         **config["attacks"],
@@ -93,7 +93,7 @@ rule measure_sensitivity:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.measure),
         runtime="1h",
     params:
         draws=config["controls"]["draws"],

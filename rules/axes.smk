@@ -35,7 +35,7 @@ rule compute_eigenvectors:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.differentiate),
         runtime="4h",
     params:
         **config["eigenvectors"],

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from codingaxes import configuration, configuration_limits, configuration_synthesis
+from codingaxes import configuration, configuration_limits, configuration_synthesis, memory
 from codingaxes.miniature import recipes
 from codingaxes.names import BRAIN
 from codingaxes.networks import requirements
@@ -51,11 +51,9 @@ except configuration.ConfigurationError as error:
 # In the order in which jobs about pairs come: a model's job has the pairs with those before it.
 PAIR_ORDER = [BRAIN] * HAS_BRAIN + NETWORKS
 
+STUDY = memory.Study(config, {name: ROWS.get(name) for name in MODELS}, len(SUBJECTS))
 # GPUs that each job that runs a network asks for. With auto it asks too, and takes what it gets.
 GPU = int(config["device"] != "cpu")
-MODEL_MEMORY = (
-    "4GB" if set(NETWORKS) <= set(ZOO) else "16GB"
-)  # the largest pretrained network has 4 GB of weights
 OPTIONAL = {"transformers", "open_clip", "cornet"} & {row["source"] for row in ROWS.values()}
 TORCH = "../envs/hubs.yaml" if OPTIONAL else "../envs/torch.yaml"
 
@@ -121,3 +119,18 @@ def model_files(name):
 def files_of_model(wildcards):
     """Name the files of the model that a job is about, each as the input model.{part}."""
     return {f"model.{part}": file for part, file in model_files(wildcards.model).items()}
+
+
+def mem(estimate, *about):
+    """Ask for the memory of a job whose estimate needs no wildcards."""
+    return f"{estimate(STUDY, *about)}MB"
+
+
+def mem_of_row(estimate, *about):
+    """Ask for the memory of each job by the row of its network or model; None is the row of the simulated brain."""
+
+    def resource(wildcards):
+        name = getattr(wildcards, "network", None) or wildcards.model
+        return mem(estimate, ROWS.get(name), *about)
+
+    return resource

@@ -31,7 +31,7 @@ rule summarise_control:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem=mem(memory.judge),
         runtime="30m",
     params:
         bootstrap=config["estimates"]["bootstrap"],

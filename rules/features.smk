@@ -22,7 +22,7 @@ rule extract_features:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.extract),
         runtime="1h",
     params:
         device=config["device"],

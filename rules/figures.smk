@@ -65,7 +65,7 @@ rule plot_predicted_vs_measured:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem="1500MB",
         runtime="10m",
     params:
         script="plot_predicted_vs_measured.py",

@@ -34,7 +34,7 @@ rule render_movies:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.judge),
         runtime="30m",
     params:
         image_size=config["image_size"],

@@ -157,7 +157,7 @@ rule fetch_weights:
     threads: 1
     resources:
         downloads=1,
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.fetch),
         disk="20GB",
         runtime="4h",
     params:
@@ -184,7 +184,7 @@ rule check_network:
         TORCH
     threads: 1
     resources:
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.load),
         runtime="1h",
     params:
         seed=config["seed"],

@@ -34,7 +34,7 @@ rule average_regions:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=mem(memory.average),
         runtime="10m",
     params:
         code=code_of("average_regions.py"),
@@ -69,7 +69,7 @@ rule fit_readouts:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem=mem_of_row(memory.fit),
         runtime="2h",
     params:
         **config["readouts"],

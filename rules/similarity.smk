@@ -30,7 +30,7 @@ rule compare_subspaces:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="16GB",
+        mem=mem(memory.compare),
         runtime="2h",
     params:
         k=config["similarity"]["k"],

@@ -42,7 +42,7 @@ rule summarise_sensitivity:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem=mem(memory.summarise),
         runtime="1h",
     params:
         bootstrap=config["estimates"]["bootstrap"],
@@ -73,7 +73,7 @@ rule summarise_transfer:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         bootstrap=config["estimates"]["bootstrap"],
@@ -100,7 +100,7 @@ rule summarise_transfer_controls:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         bootstrap=config["estimates"]["bootstrap"],
@@ -125,7 +125,7 @@ rule summarise_sizes:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=mem(memory.summarise),
         runtime="10m",
     params:
         code=code_of("summarise_sizes.py"),
@@ -150,7 +150,7 @@ rule compare_algorithms:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         bootstrap=config["estimates"]["bootstrap"],
@@ -181,7 +181,7 @@ rule summarise_networks:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="10m",
     params:
         permutations=config["estimates"]["permutations"],
@@ -209,7 +209,7 @@ rule summarise_axes:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=mem(memory.summarise),
         runtime="10m",
     params:
         code=code_of("summarise_axes.py"),
@@ -233,7 +233,7 @@ rule summarise_similarity:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=mem(memory.summarise),
         runtime="10m",
     params:
         code=code_of("summarise_similarity.py"),
@@ -263,7 +263,7 @@ rule explain_similarity:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="1h",
     params:
         permutations=config["similarity"]["permutations"],
@@ -289,7 +289,7 @@ rule summarise_agreement:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="10m",
     params:
         bootstrap=config["estimates"]["bootstrap"],
@@ -324,7 +324,7 @@ rule race_predictors:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=mem(memory.summarise),
         runtime="10m",
     params:
         permutations=config["similarity"]["permutations"],
@@ -357,7 +357,7 @@ rule summarise_families:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         permutations=config["estimates"]["permutations"],
@@ -385,7 +385,7 @@ rule summarise_predictivity:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         permutations=config["estimates"]["permutations"],
@@ -420,7 +420,7 @@ rule summarise_numbers:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         bootstrap=config["estimates"]["bootstrap"],

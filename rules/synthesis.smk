@@ -33,7 +33,7 @@ rule choose_images:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem="1GB",
         runtime="10m",
     params:
         perturbed=config["synthesis"]["perturbed"],
@@ -65,7 +65,7 @@ rule synthesise_perturbations:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.search, config["synthesis"]["batch_size"]),
         runtime="4h",
     params:
         **SYNTHESIS,
@@ -100,7 +100,7 @@ rule synthesise_images:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem_of_row(memory.search, config["synthesis"]["batch_size"]),
         runtime="4h",
     params:
         **SYNTHESIS,
@@ -148,7 +148,7 @@ rule review_images:
     threads: 1
     resources:
         gpu=GPU,
-        mem="16GB",
+        mem=mem(memory.review),
         runtime="4h",
     params:
         device=config["device"],

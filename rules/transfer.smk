@@ -35,6 +35,12 @@ def functions_of_pairs(wildcards):
     }
 
 
+def mem_of_pairs(wildcards):
+    """Ask for the memory of a job by the models that it is about."""
+    *others, own = [ROWS.get(name) for name in pairs_of(wildcards)]
+    return mem(memory.show, own, others)
+
+
 rule measure_transfer:
     """Response changes of one model under the perturbations of those before it, and the other way round."""
     input:
@@ -55,7 +61,7 @@ rule measure_transfer:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem_of_pairs,
         runtime="4h",
     params:
         device=config["device"],

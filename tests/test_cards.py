@@ -3,10 +3,12 @@
 import os
 import random
 import re
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -173,6 +175,36 @@ def test_locks_are_plain_files_that_every_user_can_open_whatever_the_umask(machi
     assert job.wait(30) == 0, said.read_text()
     lock = tmp_path / "locks" / f"codingaxes-{UUIDS[0]}.lock"
     assert stat.S_IMODE(lock.stat().st_mode) == 0o666
+
+
+# Tries a lock as another user: what was imported before stays readable.
+NOBODY = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from codingaxes import cards
+os.setgid(65534), os.setuid(65534)
+print(cards._try(cards.Path(sys.argv[2])))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
+def test_two_users_share_a_lock_in_a_folder_like_tmp():
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o1777)  # everybody may make files here, and nobody may delete those of others
+    lock = folder / "codingaxes-x.lock"
+    command = [sys.executable, "-c", NOBODY, str(SCRIPTS), str(lock)]
+
+    def as_nobody():
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    try:
+        descriptor, _ = cards._try(lock)
+        os.pwrite(descriptor, b"job of root", 0)
+        assert as_nobody() == "(None, 'job of root')\n"
+        os.close(descriptor)
+        assert re.fullmatch(r"\(\d+, ''\)\n", as_nobody())
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("trap", ["link", "second name", "pipe", "no folder"])

@@ -43,6 +43,8 @@ def finished(process, file, seconds=300):
 
 
 ATTACK = """
+import resource
+from codingaxes import memory
 from codingaxes.attacks import strongest
 from codingaxes.networks.network import load_network
 
@@ -68,6 +70,9 @@ assert (fast.size.cpu() <= 0.86 * (1 + 1e-6)).all()
 assert torch.cuda.device_count() == 1 and os.environ["CUDA_VISIBLE_DEVICES"] == cards.claimed().uuid
 uuid = str(torch.cuda.get_device_properties(0).uuid)
 assert cards.claimed().uuid.endswith(uuid), (cards.claimed(), uuid)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+print(f"{peak:.0f} MB of the machine's memory")
+assert peak < memory.NETWORKS + memory.CUDA, "what jobs ask for beside a GPU is too little"
 print("done")
 """
 
@@ -107,7 +112,6 @@ def test_a_second_job_waits_until_the_first_is_killed(tmp_path):
 LISTED = """
 driver = cards.parse(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True).stdout)
 os.environ["PATH"] = ""
-os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
 through_torch = cards.installed()
 print(driver, through_torch)
 assert driver[0] and not torch.cuda.is_initialized()

@@ -1,5 +1,6 @@
 """Tests of jobs: seeds belong to names, parts survive a stop, and a failure says how to repeat it."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -75,6 +76,13 @@ def test_parts_made_with_other_parameters_or_inputs_are_not_taken(tmp_path, monk
     assert changed.shards(MEASUREMENTS).missing(["EBA"]) == ["EBA"]
     os.utime("in.txt", ns=(1, 1))
     assert run(tmp_path, files=files).shards(MEASUREMENTS).missing(["EBA"]) == ["EBA"]
+
+
+def test_a_job_knows_how_many_gpus_it_asked_for_also_when_it_is_replayed(tmp_path):
+    asked = dataclasses.replace(run(tmp_path), resources={"gpu": 1, "mem_mb": 2000})
+    assert asked.gpus == 1 and run(tmp_path).gpus == 0
+    replayed = job.Run(**json.loads(json.dumps(dataclasses.asdict(asked))))
+    assert replayed.gpus == 1
 
 
 def test_inputs_of_one_name_are_collected_by_the_rest_of_their_names(tmp_path):

@@ -129,13 +129,14 @@ def installed():
             ctypes.CDLL("libcuda.so.1")  # loading it does not start CUDA
         except OSError:
             raise NoCard("there is no driver of NVIDIA here") from None
-        text = _said([sys.executable, "-c", ASK_TORCH], env=_without(VISIBLE))
+        text = _said([sys.executable, "-c", ASK_TORCH], env=_environment_of_all())
     return parse(text)
 
 
-def _without(name):
-    """Copy the environment of this process, but for one variable."""
-    return {key: value for key, value in os.environ.items() if key != name}
+def _environment_of_all():
+    """Copy the environment so that CUDA sees all GPUs, in the order of nvidia-smi."""
+    others = {name: value for name, value in os.environ.items() if name != VISIBLE}
+    return others | {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _said(command, **options):
