@@ -3,6 +3,8 @@
 #   make run        the whole workflow with the default configuration, then the report (the default)
 #   make test       all tests, as many at a time as there are cores
 #   make test-fast  all but the slow ones, in two minutes on two cores
+#   make test-slurm a small study through a real SLURM, which it installs (Debian packages), starts and stops;
+#                   for root only, and skipped where a SLURM is configured
 #   make lint       everything that a change must pass besides the tests
 #   make format     put the code into the one format
 #   make docs       write the pages and pictures in docs/ that are made from the code
@@ -21,7 +23,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast lint format docs zoo clean
+.PHONY: run test test-fast test-slurm lint format docs zoo clean
 
 run: .venv/.installed
 	snakemake --cores $(CORES)
@@ -43,6 +45,9 @@ test: .venv/.installed
 
 test-fast: .venv/.installed
 	$(PYTEST) -m "not slow"
+
+test-slurm: .venv/.installed
+	python -m pytest -m slurm tests/cluster
 
 lint: .venv/.installed
 	ruff check .

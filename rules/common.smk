@@ -4,6 +4,7 @@ reads   config/config.yaml and the table of networks that it names
 makes   ROWS, NETWORKS, MODELS, SUBJECTS, SOURCE and other names; how jobs get the files of a model
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -51,8 +52,27 @@ except configuration.ConfigurationError as error:
 # In the order in which jobs about pairs come: a model's job has the pairs with those before it.
 PAIR_ORDER = [BRAIN] * HAS_BRAIN + NETWORKS
 
-GPU = int(config["device"] == "cuda")
-MODEL_MEMORY = (
+# A job that runs a network asks for one GPU, unless the study runs on the processor. Where nobody grants GPUs, as on
+# one machine without a limit, that asks for nothing.
+GPU = int(config["device"] != "cpu")
+
+
+def growing(memory):
+    """Ask for some memory, and for as much again at each further attempt: a job that died of too little gets more.
+
+    `memory` is a text such as "4GB", or a function of the wildcards that gives one. Attempts follow each other where a
+    profile has `retries`, as profiles/slurm does.
+    """
+
+    def resource(wildcards, attempt):
+        text = memory(wildcards) if callable(memory) else memory
+        size, unit = re.fullmatch("([0-9.]+)([A-Z]+)", text).groups()
+        return f"{float(size) * attempt:g}{unit}"
+
+    return resource
+
+
+MODEL_MEMORY = growing(
     "4GB" if set(NETWORKS) <= set(ZOO) else "16GB"
 )  # the largest pretrained network has 4 GB of weights
 OPTIONAL = {"transformers", "open_clip", "cornet"} & {row["source"] for row in ROWS.values()}
