@@ -4,6 +4,8 @@
 #   make test       all tests, as many at a time as there are cores
 #   make test-fast  all but the slow ones, in two minutes on two cores
 #   make test-long  those that take minutes each
+#   make test-slurm a small study through a real SLURM, which it installs (Debian packages), starts and stops;
+#                   for root only, and skipped where a SLURM is configured
 #   make lint       everything that a change must pass besides the tests
 #   make format     put the code into the one format
 #   make docs       write the pages and pictures in docs/ that are made from the code
@@ -22,7 +24,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast test-long lint format docs zoo clean
+.PHONY: run test test-fast test-long test-slurm lint format docs zoo clean
 
 run: .venv/.installed
 	snakemake --cores $(CORES)
@@ -43,10 +45,13 @@ test: .venv/.installed
 	$(PYTEST)
 
 test-fast: .venv/.installed
-	$(PYTEST) -m "not slow and not long"
+	$(PYTEST) -m "not slow and not long and not slurm"
 
 test-long: .venv/.installed
 	$(PYTEST) -m long
+
+test-slurm: .venv/.installed
+	python -m pytest -m slurm tests/cluster
 
 lint: .venv/.installed
 	ruff check .

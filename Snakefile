@@ -3,6 +3,7 @@
 snakemake --cores 2                 the whole study, with config/config.yaml (the miniature)
 snakemake --cores 2 figures         figures only
 snakemake --cores 2 networks        does every network of the table build, answer and differentiate?
+snakemake --cores 4 fetch           only all downloads, for nodes of a cluster that have no internet
 snakemake --cores 8 --configfile config/nsd.yaml --config 'nsd={terms_accepted: true}'     the full study
 """
 
@@ -69,3 +70,10 @@ rule networks:
     """What every network of the table is and can do, measured on one image."""
     input:
         "results/networks/checks.csv",
+
+
+rule fetch:
+    """Every download of the study: NSD and the weights of networks."""
+    input:
+        DOWNLOADED if SOURCE == "nsd" else [],
+        expand("resources/weights/{network}.safetensors", network=FETCHED),

@@ -51,7 +51,7 @@ rule hold_out_category:
     threads: 1
     resources:
         gpu=GPU,
-        mem=MODEL_MEMORY,
+        mem=mem(memory.hold_out),
         runtime="4h",
     params:
         category=config["held_out"]["category"],

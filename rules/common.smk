@@ -52,7 +52,8 @@ except configuration.ConfigurationError as error:
 PAIR_ORDER = [BRAIN] * HAS_BRAIN + NETWORKS
 
 STUDY = memory.Study(config, {name: ROWS.get(name) for name in MODELS}, len(SUBJECTS))
-# GPUs that each job that runs a network asks for. With auto it asks too, and takes what it gets.
+# A job that runs a network asks for one GPU, unless the study runs on the processor; with auto it takes what it gets.
+# Where nobody grants GPUs, as on one machine without a limit, that asks for nothing.
 GPU = int(config["device"] != "cpu")
 OPTIONAL = {"transformers", "open_clip", "cornet"} & {row["source"] for row in ROWS.values()}
 TORCH = "../envs/hubs.yaml" if OPTIONAL else "../envs/torch.yaml"
@@ -122,15 +123,22 @@ def files_of_model(wildcards):
 
 
 def mem(estimate, *about):
-    """Ask for the memory of a job whose estimate needs no wildcards."""
-    return f"{estimate(STUDY, *about)}MB"
+    """Ask for the memory of a job, and for as much again at each further attempt: one that had too little gets more.
+
+    Attempts follow each other where a profile has `retries`, as profiles/slurm does.
+    """
+
+    def resource(wildcards, attempt):
+        return f"{attempt * estimate(STUDY, *about)}MB"
+
+    return resource
 
 
 def mem_of_row(estimate, *about):
     """Ask for the memory of each job by the row of its network or model; None is the row of the simulated brain."""
 
-    def resource(wildcards):
+    def resource(wildcards, attempt):
         name = getattr(wildcards, "network", None) or wildcards.model
-        return mem(estimate, ROWS.get(name), *about)
+        return mem(estimate, ROWS.get(name), *about)(wildcards, attempt)
 
     return resource

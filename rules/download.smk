@@ -10,6 +10,13 @@ fetch is verified and does not depend on how, and a changed function must not fe
 
 # Sessions are cut to these atlases, so that another choice of regions in them fetches nothing again.
 STORED = sorted({"floc-bodies", "floc-faces", "floc-places", *ATLASES})
+# What `snakemake fetch` asks for: a file of each download.
+DOWNLOADED = [
+    NSD.design,
+    NSD.stimuli,
+    *expand(NSD.brainmask("{subject}"), subject=SUBJECTS),
+    *expand(SESSION, subject=SUBJECTS, session=NEEDED),
+]
 
 
 rule download_design:

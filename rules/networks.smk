@@ -20,12 +20,14 @@ onstart:
     # before the first job: the terms of NSD, and all that downloads need and this machine lacks
     jobs = list(workflow.dag.needrun_jobs())
     fetched = [ROWS[job.wildcards.network] for job in jobs if job.rule.name == "fetch_weights"]
+    # a cluster's nodes have other GPUs than the machine that submits, or that only downloads
+    runs_networks = workflow.local_exec and any(job.resources.get("gpu") for job in jobs)
     with_conda = "conda" in str(workflow.deployment_settings.deployment_method).lower()
     lacks = requirements.missing(
         [] if config["random_weights"] else fetched,
         installed=None if with_conda else requirements.is_installed,
         free=requirements.free_disk(),
-        gpu=None if config["device"] == "cpu" else requirements.gpu_memory(),
+        gpu=requirements.gpu_memory() if runs_networks else None,
         sessions=sum(job.rule.name == "download_session" for job in jobs),
         form=config["nsd"]["format"],
     )

@@ -35,10 +35,10 @@ def functions_of_pairs(wildcards):
     }
 
 
-def mem_of_pairs(wildcards):
+def mem_of_pairs(wildcards, attempt):
     """Ask for the memory of a job by the models that it is about."""
     *others, own = [ROWS.get(name) for name in pairs_of(wildcards)]
-    return mem(memory.show, own, others)
+    return mem(memory.show, own, others)(wildcards, attempt)
 
 
 rule measure_transfer:

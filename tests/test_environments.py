@@ -132,7 +132,7 @@ def test_an_environment_pins_the_versions_of_the_lock(file):
 def test_the_lock_holds_what_the_project_declares_and_names_no_address_and_no_folder():
     text = (ROOT / "requirements.lock").read_text()
     assert "://" not in text and str(Path.home()) not in text and "/work" not in text
-    for requirement in [*PROJECT["dependencies"], *OPTIONAL["dev"]]:
+    for requirement in [*PROJECT["dependencies"], *OPTIONAL["dev"], *OPTIONAL["slurm"]]:
         entry = re.search(rf"^{normal(requirement)}==.*?(?=^\S|\Z)", text, re.M | re.S)
         assert entry and "codingaxes (pyproject.toml)" in entry[0], f"lock again: {requirement}"
         assert "--hash=sha256:" in entry[0]

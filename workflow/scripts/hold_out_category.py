@@ -40,7 +40,7 @@ def main(run):
     probes = stimuli[test].sort_values("split", kind="stable").iloc[: run.params["probes"]]
     measured = store.read(run.input["measurements"], MEASUREMENTS, filters=[("subject", "=", GROUP)])
     measured = measured.pivot(index="image_id", columns="roi", values="value").loc[stimuli.image_id]
-    device = choose_device(run.params["device"])
+    device = choose_device(run.params["device"], run.gpus, str(run))
     images = read_images(probes, run.params["image_size"]).to(device) if enough else None
     options, _ = selection.fit_options(run.params["readouts"], run.seed("folds") % 2**32)
     names = list(run.params["networks"]) if enough else []

@@ -189,6 +189,11 @@ def differentiate(study, row):
     return _job(study, loaded(study, row), passes, 0)
 
 
+def hold_out(study):
+    """Gradients of networks whose readouts never saw a category, one network after the other."""
+    return max(differentiate(study, row) for row in study.rows.values())
+
+
 def _shown(study, row, batch_size):
     """Give the MB of a batch that a model is shown, without gradients."""
     return batch_size * (inside(row, study.config["image_size"]) / 2 + 4 * study.image)
