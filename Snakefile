@@ -32,22 +32,17 @@ include: "rules/control.smk"
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
 include: "rules/movies.smk"
+include: "rules/report.smk"
 
 
 rule all:
-    """Figures and movies, and the numbers of the study as tables and text."""
+    """The report, figures and movies, and the numbers of the study as tables and text."""
     default_target: True
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
         expand("results/movies/{movie}.webp", movie=MOVIES),
-        "results/summaries/numbers.txt",
-        "results/summaries/sensitivities.csv",
-        "results/summaries/transfers.csv",
-        "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
-        "results/summaries/regression.csv",
-        "results/summaries/control_slopes.csv",
-        "results/summaries/predictors.csv" if HAS_BRAIN else [],
-        "results/summaries/predictivity.csv",
+        SUMMARIES,
+        "results/report.html" if workflow.is_rule("evaluate_claims") else [],
 
 
 rule figures:
