@@ -29,6 +29,7 @@ include: "rules/similarity.smk"
 include: "rules/synthesis.smk"
 include: "rules/summaries.smk"
 include: "rules/control.smk"
+include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
 include: "rules/movies.smk"
@@ -42,7 +43,9 @@ rule all:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
         expand("results/movies/{movie}.webp", movie=MOVIES),
         SUMMARIES,
-        "results/report.html" if workflow.is_rule("evaluate_claims") else [],
+        "results/claims/claims.csv",
+        "results/claims/results.md",
+        "results/report.html",
 
 
 rule figures:

@@ -13,7 +13,7 @@ from codingaxes.tables.columns import Table  # noqa: E402
 PAGE = ROOT / "docs" / "tables.md"
 # Schema modules, in the order of the steps.
 STEPS = ("nsd", "networks", "features", "readouts", "attacks", "sensitivity", "transfer", "axes")
-STEPS += ("similarity", "synthesis", "changes", "spaces", "summaries", "control")
+STEPS += ("similarity", "synthesis", "changes", "spaces", "summaries", "control", "claims")
 # Tables of the outputs of rules that do not bear the name of their table.
 TABLES = {
     "download_session.session": "sessions",
@@ -25,6 +25,7 @@ TABLES = {
     "measure_transfer.perturbations": "transfer",
     "measure_transfer.variants": "transfer",
     "measure_transfer.controls": "transfer_control_changes",
+    "quote_numbers.numbers": "quoted_numbers",
     "explain_similarity.regression": "similarity_regression",
     "choose_images.chosen": "chosen_images",
 }

@@ -26,7 +26,7 @@ rule write_manifest:
         figures=expand("results/figures/{figure}.csv", figure=FIGURES),
         movies=expand("results/movies/{movie}.webp", movie=MOVIES),
         summaries=SUMMARIES,
-        claims="results/claims/claims.csv",
+        claims=["results/claims/claims.csv", "results/claims/results.md"],
     output:
         manifest="results/manifest.json",
     log:

@@ -1,4 +1,4 @@
-"""A real headless Chromium for tests of pages, driven through its debugging pipe: no port, no further package."""
+"""A real headless Chromium for tests of pages, driven through its debugging pipe: no port, no package."""
 
 import base64
 import json
@@ -65,7 +65,7 @@ def browser():
 
 
 class Browser:
-    """Speak with Chromium: commands and events of its DevTools protocol, each a JSON text that ends with NUL."""
+    """Speak the DevTools protocol with Chromium: commands and events are JSON texts that end with NUL."""
 
     def __init__(self, write, read):
         self.write, self.read, self.waiting, self.number, self.events = write, read, b"", 0, []

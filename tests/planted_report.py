@@ -1,4 +1,4 @@
-"""A planted study for the report: claims, a few drawn figures, movies, a manifest; and the page written of it."""
+"""A planted study for the report: claims, a few figures and movies, a manifest; and the page of it."""
 
 import json
 from itertools import product

@@ -74,9 +74,10 @@ def test_text_stands_out_from_its_ground_in_both_schemes(browser, report):
         const color = getComputedStyle(node).backgroundColor;
         return /, 0\\)$/.test(color) && node.parentElement ? ground(node.parentElement) : color;
       };
-      return [...document.querySelectorAll("p, h1, h2, h3, h4, a, dt, dd, li .who, .value, .verdict, figcaption, th")]
+      const texts = "p, h1, h2, h3, h4, a, dt, dd, li .who, .value, .verdict, figcaption, th";
+      return [...document.querySelectorAll(texts)]
         .filter((node) => node.textContent.trim())
-        .map((node) => [luminance(getComputedStyle(node).color), luminance(ground(node))].sort((a, b) => b - a))
+        .map((node) => [getComputedStyle(node).color, ground(node)].map(luminance).sort((a, b) => b - a))
         .map(([light, dark]) => (light + 0.05) / (dark + 0.05)).reduce((a, b) => Math.min(a, b));
     })()"""
     for scheme in ("light", "dark"):
@@ -117,7 +118,8 @@ def test_region_direction_maker_and_image_are_chosen_and_named(browser, report, 
                 document.getElementById(id).value = value;
                 document.getElementById(id).dispatchEvent(new Event("change"));
               }};
-              choose("roi", "{case["roi"]}"); choose("direction", "{case["direction"]}"); choose("maker", "{maker}");
+              choose("roi", "{case["roi"]}"); choose("direction", "{case["direction"]}");
+              choose("maker", "{maker}");
               document.querySelectorAll("#images input")[{rank}].click();
             }})()""")
             about = page.read("document.getElementById('about').textContent")
@@ -140,7 +142,8 @@ def test_a_finger_grows_the_perturbation_and_play_goes_to_its_end(browser, repor
     assert page.read("document.getElementById('slider').value") == "1"
     page.read("document.getElementById('play').click()")
     ended = """new Promise((done) => { const look = setInterval(() => {
-      if (document.getElementById("play").textContent === "Play") { clearInterval(look); done(0); } }, 50); })"""
+      if (document.getElementById("play").textContent !== "Play") return;
+      clearInterval(look); done(0); }, 50); })"""
     page.read(ended)
     assert page.read("document.getElementById('slider').value") == str(len(data["radii"]) - 1)
 

@@ -1,4 +1,4 @@
-"""Write the manifest: versions, seeds, settings, hardware, run times, and digests of tables (rule write_manifest)."""
+"""Write the manifest: versions, seeds, settings, hardware, run times, digests (rule write_manifest)."""
 
 import json
 from pathlib import Path

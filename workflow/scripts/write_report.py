@@ -1,4 +1,4 @@
-"""Write the report: what was found, an explorer, claims, figures, movies and the record (rule write_report)."""
+"""Write the report: findings, an explorer, claims, figures, movies and the record (rule write_report)."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Describe a study from the records that its jobs left: which job made which file, of what, when and with what.
+"""Describe a study from the records of its jobs: which job made which file, of what, and on what.
 
 A job leaves a record beside its log when it starts (see `job`), and Snakemake leaves a benchmark of the same
 name below results/benchmarks. What the results of a study came from is followed back through these records,

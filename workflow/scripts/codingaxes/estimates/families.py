@@ -7,6 +7,7 @@ the networks fixed and is far too narrow for it.
 import itertools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -183,10 +184,35 @@ def interval(cells, sides, strata, level=0.95):
     Stein, Annals of Statistics 9 (1981) 586-596: it is conservative, also of pairs. A. B. Owen, Annals of
     Applied Statistics 1 (2007) 386-411: variances of crossed factors add up.
     """
-    estimate = contrast(cells.value, sides)
+    found = error_of(cells, sides, strata)
+    low, high = students(*found[:-1], level)
+    return low, high, NOTHING if np.isnan(low) else found.resampled
+
+
+class Error(NamedTuple):
+    """An estimate and the parts of its variance; unpack it into `students`."""
+
+    estimate: float
+    variances: np.ndarray  # (factors,) none: it has no error
+    units: np.ndarray  # (factors,) of ints
+    scale: float  # size of the values
+    resampled: str  # as in `interval`
+
+
+def error_of(cells, sides, strata):
+    """Estimate a contrast, and what images and the networks of each family add to its variance.
+
+    Parameters and method are those of `interval`.
+
+    Returns
+    -------
+    Error
+        Without any variance for fewer than three images, or where a side is empty.
+    """
+    estimate = float(contrast(cells.value, sides))
     images = cells.without.shape[1]
     if images < bootstrap.FEWEST or np.isnan(estimate):
-        return np.nan, np.nan, NOTHING
+        return Error(estimate, np.zeros(0), np.zeros(0, int), 0.0, NOTHING)
     variances, units = [spread(contrast(cells.without, sides))], [images]
     without, concerned = leave_out_networks(cells, sides, len(strata))
     for stratum in dict.fromkeys(strata[concerned]):
@@ -197,9 +223,8 @@ def interval(cells, sides, strata, level=0.95):
     over_networks = len(units) > 1 and (units[1:] >= FEWEST).all() and np.isfinite(variances).all()
     if not over_networks:
         variances, units = variances[:1], units[:1]
-    scale = np.abs(cells.value[np.any([side for _, side in sides], axis=0)]).max()
-    low, high = students(estimate, variances, units, scale, level)
-    return low, high, NOTHING if np.isnan(low) else BOTH if over_networks else IMAGES
+    scale = float(np.abs(cells.value[np.any([side for _, side in sides], axis=0)]).max())
+    return Error(estimate, variances, units, scale, BOTH if over_networks else IMAGES)
 
 
 def students(estimate, variances, units, scale, level):

@@ -273,6 +273,47 @@ def regress_pairs(response, predictors, draws, rng):
     )
 
 
+def permute_residual(y, x, held, groups, draws, rng):
+    """Test the coefficient of x in a regression of y over networks, permuting only within groups of them.
+
+    x is regressed on the predictors that are held, its residual is permuted among the networks of a group (of
+    one architecture), and compared are partial correlations with y ("double semi-partialling", as in
+    `regress_pairs`). Permuting x itself would break its relation to what is held, and understate its error.
+
+    Parameters
+    ----------
+    y, x : arrays (networks,)
+    held : array (networks, predictors)
+        With the intercept, or the dummies of the groups.
+    groups : array (networks,)
+    draws : int
+        Random permutations.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    p, smallest : floats
+        Two-sided, and the smallest that the test can give; NaN where nothing can be permuted, or x follows
+        from what is held.
+
+    Source
+    ------
+    Dekker, Krackhardt & Snijders, Psychometrika 72 (2007), for the residuals; P. Good, Permutation Tests
+    (1994), for permutations that are restricted to blocks.
+    """
+    residual = x - held @ np.linalg.lstsq(held, x, rcond=None)[0]
+    if np.linalg.norm(residual) <= COLLINEAR * np.linalg.norm(x - x.mean()):
+        return np.nan, np.nan
+    moved = np.tile(residual, (draws + 1, 1))
+    for group in dict.fromkeys(groups):
+        members = np.flatnonzero(np.asarray(groups) == group)
+        moved[1:, members] = rng.permuted(moved[1:, members], axis=1)
+    same = np.isclose(moved, residual, rtol=0, atol=TIE * np.abs(residual).max()).all(axis=1)
+    if same.all():
+        return np.nan, np.nan
+    return _share_as_extreme(_partial_correlation(y, moved, held)), smallest_p(draws, int(same.sum()) - 1)
+
+
 def _check_matrices(response, names, matrices):
     """Refuse matrices of unequal shape, predictors with gaps, and what is not symmetric."""
     square = (len(response), len(response))

@@ -35,7 +35,7 @@ class Explorer:
     size: int  # side of an image in pixels
 
     def place(self, level):
-        """Give the place of a level on the axis, in percent; levels beyond the natural range are compressed."""
+        """Give the place of a level on the axis, in percent; beyond the natural range it is compressed."""
         return 50 + 50 * math.asinh(2 * (level - MIDDLE)) / math.asinh(2 * self.limit)
 
 
@@ -84,7 +84,7 @@ def read(run, looks, regions):
 
 
 def maker(rows, review, original, models, size):
-    """Collect the pictures that one model made of one image, and the answers of all models along the ladder."""
+    """Collect the pictures that one model made of one image, and what all models answer to them."""
     rows = rows.sort_values("step")
     shown = [original, *(pictures.open_made(row, size) for row in rows.itertuples())]
     answers = dict(list(review.sort_values("step").groupby("reviewer")))
@@ -122,8 +122,8 @@ def static(explorer, networks):
     about = f"{case['image']} changed to {case['direction']} the response of {labels[name]} in {case['roi']}"
     made_by = case["makers"][name]
     tiles = "".join(
-        f'<figure class="tile"><div class="window"><img src="{made_by["strip"]}" alt="{escape(about)}, l2 radius '
-        f'{words.number(radius)}" style="--step:{place};--steps:{len(explorer.radii)}"></div>'
+        f'<figure class="tile"><div class="window"><img src="{made_by["strip"]}" alt="{escape(about)}, '
+        f'l2 radius {words.number(radius)}" style="--step:{place};--steps:{len(explorer.radii)}"></div>'
         f"<figcaption>{words.number(radius)}</figcaption></figure>"
         for place, radius in enumerate(explorer.radii)
     )
@@ -186,5 +186,5 @@ def radius_text(explorer, step):
     """Write a radius, and what it is at the usual size of images."""
     text = words.number(explorer.radii[step])
     if explorer.size != pictures.SIDE:
-        text += f" ({words.number(explorer.radii[step] * pictures.SIDE / explorer.size)} at {pictures.SIDE} × {pictures.SIDE} pixels)"
+        text += f" ({made.at_side(explorer.radii[step], explorer.size)})"
     return text

@@ -1,6 +1,6 @@
 """Write what the study found: the four questions with their answers, and every claim with its evidence.
 
-Every sentence, number and verdict stands in the table of claims; nothing is computed but where a mark is drawn.
+Every sentence, number and verdict stands in the table of claims; only places of marks are computed.
 """
 
 from html import escape
@@ -15,8 +15,8 @@ QUESTIONS = {
     2: "Do models share failure modes: does an attack made on one transfer to another, and are their "
     "perturbation subspaces similar?",
     3: "Does stability tell apart models that predict the brain equally well?",
-    4: "Can stable and predictive models generate hypotheses: large perturbations, maximally exciting images, "
-    "stimulus sets for an experiment?",
+    4: "Can stable and predictive models generate hypotheses: large perturbations, maximally exciting "
+    "images, stimulus sets for an experiment?",
 }
 SIGNS = {"supported": "✓", "contradicted": "✕", "undecided": "?"}
 SIDES = {"above": "claimed: above", "below": "claimed: below", "within": "claimed: within ±"}
@@ -75,7 +75,8 @@ def number_of(row):
         text += f" <span>[{words.number(row.low)}, {words.number(row.high)}]</span>"
     text += f" {escape(row.unit)}" if row.unit else ""
     if not pd.isna(row.low):
-        text += f" <small>{row.confidence:.0%} interval{f' over {escape(row.resampled)}' if row.resampled else ''}</small>"
+        over = f" over {escape(row.resampled)}" if row.resampled else ""
+        text += f" <small>{row.confidence:.0%} interval{over}</small>"
     return text
 
 

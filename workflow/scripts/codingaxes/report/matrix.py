@@ -67,7 +67,8 @@ def table(transfer, models, measure="of_target"):
         line = ""
         for target in models:
             value = cells.get(source["name"], {}).get(target["name"], [None] * len(NUMBERS))[place]
-            text = f"{source['label']} to {target['label']}: {'no value' if value is None else words.number(value)}"
+            text = "no value" if value is None else words.number(value)
+            text = f"{source['label']} to {target['label']}: {text}"
             line += (
                 f'<td data-source="{escape(source["name"])}" data-target="{escape(target["name"])}" '
                 f'style="background:{tone(transfer, value, measure)}" title="{escape(text)}" '

@@ -98,9 +98,11 @@ def moving(name, file):
     """Write a movie; who asked for less motion sees its last frame."""
     movie, still = embed.movie(file)
     region, _, direction = name.rpartition("_")
-    alt = f"Movie: an image whose perturbation grows to {direction} the response of {region}, and the levels of all models."
+    alt = f"Movie: an image whose perturbation grows to {direction} the response of {region}"
+    alt += ", and the levels of all models."
     return (
-        f'<figure class="movie"><picture><source media="(prefers-reduced-motion: reduce)" srcset="{still.uri}">'
+        '<figure class="movie"><picture><source media="(prefers-reduced-motion: reduce)" '
+        f'srcset="{still.uri}">'
         f"{movie.tag(alt, 'loading=lazy')}</picture><figcaption>{escape(region)}, {direction} "
         f'<a href="movies/{name}.webp">whole movie</a></figcaption></figure>'
     )

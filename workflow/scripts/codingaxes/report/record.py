@@ -15,11 +15,11 @@ def run_times(rules):
     rows = []
     for name, rule in sorted(recorded.items(), key=lambda item: -item[1]["seconds"]):
         share = 100 * rule["seconds"] / most
-        memory = rule["peak_memory_mb"]
+        memory = "" if rule["peak_memory_mb"] is None else f"{rule['peak_memory_mb']:.0f}"
         rows.append(
             f'<tr><th scope="row">{name}</th><td>{rule["jobs"]}</td>'
             f'<td class="long" style="--share:{share:.1f}%">{duration(rule["seconds"])}</td>'
-            f"<td>{duration(rule['longest_seconds'])}</td><td>{'' if memory is None else f'{memory:.0f}'}</td></tr>"
+            f"<td>{duration(rule['longest_seconds'])}</td><td>{memory}</td></tr>"
         )
     head = "".join(
         f'<th scope="col">{text}</th>' for text in ("Rule", "Jobs", "Wall time", "Longest job", "Memory (MB)")
@@ -27,7 +27,8 @@ def run_times(rules):
     total = sum(rule["seconds"] for rule in recorded.values())
     return (
         f"<p>{duration(total)} of jobs in all; they ran beside each other, as there were cores.</p>"
-        f'<div class="wide" tabindex="0" role="group" aria-label="Run times"><table class="facts"><thead><tr>{head}'
+        '<div class="wide" tabindex="0" role="group" aria-label="Run times"><table class="facts"><thead>'
+        f"<tr>{head}"
         f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -3,30 +3,46 @@
 A claim is defined in `config/claims.yaml`, before any result; the verdict is defined in `claims.verdicts`.
 """
 
-from codingaxes.tables.columns import IMAGE, REASON, WANTED, Column, Table
+from codingaxes.tables.columns import FAMILY, REASON, ROI, WANTED, Column, Table
 
 UNITS = Table(
     "units",
     "one row per measure, model or pair of models, region and image: the values that claims average",
-    ("measure", "perturbation", "source", "target", "roi", "wanted", "step", "direction", "image_id"),
+    ("measure", "perturbation", "source", "target", "roi", "wanted", "step", "image_id"),
     {
         "measure": Column(
-            "string", "", "see docs/claims.md; the value of a model is Σ top / Σ bottom over images"
+            "string",
+            "",
+            "share_of_attack: absolute change of a model by a control of its own attack, over the attack's; "
+            "sensitivity; size_needed: harmonic mean; r_over_ceiling; transfer_of_target: change of another "
+            "model by an attack over that by its own; effect_transfer: over the wanted change; "
+            "brain_transfer_of_target, brain_cosine, brain_similarity: with the simulated brain; similarity, "
+            "similarity_above_spectrum: of axes, the latter less that of unrelated axes of the same spatial "
+            "frequencies; evidence: change of a judge's category evidence by a large perturbation. "
+            "held_out_sensitivity, held_out_transfer: of readouts that were fitted without a category",
         ),
-        "perturbation": Column("string", "", "what moved the model; empty: nothing did"),
-        "source": Column("string", "", "the model, or the first of a pair: the one that was attacked"),
-        "target": Column("string", "", "the second of a pair: the one that was shown it; empty: no pair"),
-        "roi": Column("string", "", "region of interest"),
+        "perturbation": Column(
+            "string", "", "what moved the model, as in the table that it is from; empty: nothing"
+        ),
+        "source": Column(
+            "string", "", "the model, or the first of a pair: that was attacked, or made the image"
+        ),
+        "target": Column("string", "", "the second of a pair: that was shown it, or judged; empty: no pair"),
+        "roi": ROI,
         "wanted": WANTED,
         "step": Column("int32", "", "place on the ladder of large perturbations, from 1; 0: none"),
-        "direction": Column("string", "", "increase or decrease; empty: both, averaged or the larger"),
-        "image_id": IMAGE,
-        "family_source": Column("string", "", "family of the source"),
+        "image_id": Column(
+            "string",
+            "",
+            "stimulus; of evidence the place among the start images of its region and direction, from 1",
+        ),
+        "family_source": FAMILY,
         "family_target": Column("string", "", "family of the target; empty: no pair"),
         "architectures": Column("string", "", "of the two: same or different; itself: no pair"),
-        "top": Column("float64", "unit", "numerator"),
-        "bottom": Column("float64", "unit", "denominator; 1 of a plain mean"),
-        "unit": Column("string", "", "unit of the value"),
+        "top": Column(
+            "float64", "unit", "numerator: the value of a model or pair is Σ top / Σ bottom over images"
+        ),
+        "bottom": Column("float64", "unit", "denominator; 1 where the value is a mean of top"),
     },
 )
 
@@ -70,7 +86,7 @@ CLAIMS = Table(
         "part": Column(
             "string",
             "",
-            "of a claim that must hold for several: the one that holds least, which the numbers are of; empty: it is one",
+            "of a claim that must hold for several: the one that holds least, which the numbers are of",
         ),
         "n_parts": Column(
             "int32", "", "for how many the claim must hold: targets, controls, measures; 1: it is one"
