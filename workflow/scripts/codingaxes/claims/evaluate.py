@@ -180,7 +180,7 @@ def cells_of(rows, names, fixed_target=False):
 def run_mean(test, rows, against, side, given, rng):
     """Test a mean over networks or pairs, or what it is more than that of other rows."""
     fixed = "target" in test["each"]
-    frames = common(rows) if against is None else common(rows, against)
+    frames = [rows] if against is None else common(rows, against)
     if any(frame.empty for frame in frames):
         yield "", kinds.Evidence(reason=kinds.NOTHING)
         return

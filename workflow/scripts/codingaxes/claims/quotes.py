@@ -65,7 +65,7 @@ def quote(macro, number, table, digest):
 
 
 def shown(number, style, show):
-    """Write a number, its interval, or both; the ends have as many decimals as the interval's length needs."""
+    """Write a number, its interval, or both, with as many decimals as the interval's length needs."""
     value, low, high = number["value"], number["low"], number["high"]
     if math.isnan(low) or show == "value":
         return written(value, style)
