@@ -1,51 +1,11 @@
-"""Report: one page of what was found, and the record of how it was made; both are written last.
+"""Report: one page of what was found, written last.
 
-reads   results/claims, results/figures, results/movies, a few tables of the explorer, the captions in docs/captions;
-        the records that all jobs left in logs and results/benchmarks
-makes   results/manifest.json   settings, seeds, versions, hardware, run times, and digests of all tables
-        results/report.html     the page; it carries all that it shows
+reads   results/manifest.json, results/claims, results/figures, results/movies, a few tables of the explorer, and the
+        captions in docs/captions
+makes   results/report.html   the page; it carries all that it shows
 """
 
 REPORT_PARTS = "workflow/scripts/codingaxes/report"
-# Summaries that are written for people too, beside what figures show.
-SUMMARIES = [
-    "results/summaries/numbers.txt",
-    "results/summaries/sensitivities.csv",
-    "results/summaries/transfers.csv",
-    *["results/summaries/algorithms.csv"] * bool(config["attacks"]["algorithms"]),
-    "results/summaries/regression.csv",
-    "results/summaries/control_slopes.csv",
-    *["results/summaries/predictors.csv"] * HAS_BRAIN,
-    "results/summaries/predictivity.csv",
-]
-
-
-rule write_manifest:
-    """Versions, seeds, settings, hardware, wall time of every rule, and digests of every table."""
-    input:
-        figures=expand("results/figures/{figure}.csv", figure=FIGURES),
-        movies=expand("results/movies/{movie}.webp", movie=MOVIES),
-        summaries=SUMMARIES,
-        claims=["results/claims/claims.csv", "results/claims/results.md"],
-    output:
-        manifest="results/manifest.json",
-    log:
-        "logs/write_manifest.log",
-    benchmark:
-        "results/benchmarks/write_manifest.tsv"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem="2GB",
-        runtime="30m",
-    params:
-        configuration=config,
-        network_seeds={name: row["seed"] for name, row in ROWS.items() if row.get("seed")},
-        snakemake=snakemake.__version__,
-        code=code_of("write_manifest.py"),
-    script:
-        "../workflow/scripts/write_manifest.py"
 
 
 rule write_report:
