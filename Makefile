@@ -28,8 +28,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 run: .venv/.installed
 	snakemake --cores $(CORES)
-	@if [ ! -e results/report.html ] || [ -n "$$(find results/figures -type f -newer results/report.html)" ]; then \
-		snakemake --report results/report.html; \
+	@if [ ! -e results/snakemake_report.html ] || [ results/report.html -nt results/snakemake_report.html ]; then \
+		snakemake --report results/snakemake_report.html; \
 	fi
 	@echo
 	@cat results/summaries/numbers.txt

@@ -2,6 +2,7 @@
 
 snakemake --cores 2                 the whole study, with config/config.yaml (the miniature)
 snakemake --cores 2 figures         figures only
+snakemake --cores 2 --config archive=true           figures, movies and the report, of archived tables
 snakemake --cores 2 networks        does every network of the table build, answer and differentiate?
 snakemake --cores 4 fetch           only all downloads, for nodes of a cluster that have no internet
 snakemake --cores 8 --configfile config/nsd.yaml --config 'nsd={terms_accepted: true}'     the full study
@@ -19,39 +20,48 @@ report: "docs/captions/report.rst"
 
 
 include: "rules/common.smk"
-include: "rules/own.smk" if SOURCE == "own" else "rules/nsd.smk"
-include: "rules/networks.smk"
-include: "rules/features.smk"
-include: "rules/readouts.smk"
-include: "rules/attacks.smk"
-include: "rules/transfer.smk"
-include: "rules/axes.smk"
-include: "rules/similarity.smk"
-include: "rules/synthesis.smk"
-include: "rules/summaries.smk"
-include: "rules/control.smk"
-include: "rules/claims.smk"
+
+
+# An archive has the tables of these steps, and no files that they could be made of.
+if not config["archive"]:
+
+    include: "rules/own.smk" if SOURCE == "own" else "rules/nsd.smk"
+    include: "rules/networks.smk"
+    include: "rules/features.smk"
+    include: "rules/readouts.smk"
+    include: "rules/attacks.smk"
+    include: "rules/transfer.smk"
+    include: "rules/axes.smk"
+    include: "rules/similarity.smk"
+    include: "rules/synthesis.smk"
+    include: "rules/summaries.smk"
+    include: "rules/control.smk"
+    include: "rules/claims.smk"
+
+
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
 include: "rules/movies.smk"
 
 
+if not config["archive"]:
+
+    include: "rules/manifest.smk"
+
+
+include: "rules/report.smk"
+
+
 rule all:
-    """Figures and movies, and the numbers of the study as tables and text."""
+    """The report, figures and movies, and the numbers of the study as tables and text."""
     default_target: True
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
         expand("results/movies/{movie}.webp", movie=MOVIES),
-        "results/summaries/numbers.txt",
-        "results/summaries/sensitivities.csv",
-        "results/summaries/transfers.csv",
-        "results/summaries/algorithms.csv" if config["attacks"]["algorithms"] else [],
-        "results/summaries/regression.csv",
-        "results/summaries/control_slopes.csv",
-        "results/summaries/predictors.csv" if HAS_BRAIN else [],
-        "results/summaries/predictivity.csv",
+        SUMMARIES,
         "results/claims/claims.csv",
         "results/claims/results.md",
+        "results/report.html",
 
 
 rule figures:

@@ -37,6 +37,17 @@ if len(MODELS) < 2:  # of a single model there are no pairs
 if not HAS_BRAIN:
     FIGURES.remove("agreement")
     FIGURES.remove("predictors")
+# Summaries that are written for people too, beside what figures show.
+SUMMARIES = [
+    "results/summaries/numbers.txt",
+    "results/summaries/sensitivities.csv",
+    "results/summaries/transfers.csv",
+    *["results/summaries/algorithms.csv"] * bool(config["attacks"]["algorithms"]),
+    "results/summaries/regression.csv",
+    "results/summaries/control_slopes.csv",
+    *["results/summaries/predictors.csv"] * HAS_BRAIN,
+    "results/summaries/predictivity.csv",
+]
 # Regions in the order of the study, which a table sorted by name has lost.
 REGION_ORDER = list(config["own" if SOURCE == "own" else "nsd"]["regions"])
 

@@ -11,6 +11,7 @@ from codingaxes.tables import (
     attacks,
     axes,
     changes,
+    claims,
     control,
     networks,
     nsd,
@@ -37,7 +38,7 @@ MODELS = [*NETWORKS, BRAIN]
 REGIONS, SUBJECTS = ("FFA", "PPA"), ("subj01", "subj02", "subj03")
 IMAGES = [f"nsd_{number:05d}" for number in range(8)]
 STEPS = (attacks, axes, changes, control, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
-STEPS += (synthesis, transfer)
+STEPS += (claims, synthesis, transfer)
 TABLES = {
     table.name: table for module in STEPS for table in vars(module).values() if hasattr(table, "columns")
 }

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 PARTS = ["Snakefile", "rules", "workflow", "config", "profiles", "envs", "docs", "tests/data"]
 MICRO = ("--configfile", "tests/data/micro.yaml")
 TARGET_RULES = {"all", "networks", "figures", "fetch"}
+LAST = {"write_manifest", "write_report"}  # rules that run after every other
 COMPLETE = "\ncomplete\n"  # ends the log of a study that came to its end
 # of the micro configuration
 NETWORKS = ["resnet_standard", "densenet_standard", "resnet_robust"]

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import shutil
 import sys
 import time
@@ -115,11 +116,14 @@ def seed_of(*names):
 
 def start(main, scope):
     """Run `main` as a Snakemake job (`scope` holds `snakemake`) or replay one from its JSON file."""
-    if "snakemake" in scope:
+    under_snakemake = "snakemake" in scope
+    if under_snakemake:
         run = _from_snakemake(scope["snakemake"])
         _remember(run)
     elif len(sys.argv) == 2 and sys.argv[1].endswith(".json"):
-        run = Run(**json.loads(Path(sys.argv[1]).read_text()))
+        record = json.loads(Path(sys.argv[1]).read_text())
+        record.pop("ran_on", None)  # of the job that left it
+        run = Run(**record)
     else:
         script = Path(sys.argv[0]).name
         sys.exit(f"usage: python {script} FILE.json; a job writes that file beside its log when it starts")
@@ -135,7 +139,51 @@ def start(main, scope):
         log.error(f"{type(error).__name__}: {error}")
         log.debug(traceback.format_exc())
         sys.exit(1)
+    if under_snakemake:
+        _remember(run, ran_on=surroundings())
     log.info(f"done in {time.monotonic() - begin:.1f} s")
+
+
+def surroundings():
+    """Say what this process runs on: Python, versions of the packages it has imported, and the machine.
+
+    Returns
+    -------
+    dict
+        software: name -> version; processor, system, accelerator (empty: none was used): texts; cores: int;
+        memory_gb: float, None where the system does not tell.
+    """
+    versions = {
+        name: module.__version__
+        for name, module in sorted(sys.modules.items())
+        if "." not in name
+        and name not in sys.stdlib_module_names
+        and isinstance(getattr(module, "__version__", None), str)
+    }
+    torch = sys.modules.get("torch")
+    used = torch is not None and torch.cuda.is_initialized()
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    except (ValueError, OSError, AttributeError):
+        memory = None
+    return {
+        "software": {"python": platform.python_version()} | versions,
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count() or 1,
+        "memory_gb": memory and round(memory, 1),
+        "accelerator": torch.cuda.get_device_name() if used else "",
+    }
+
+
+def _processor():
+    """Name the processor: as Linux does, or as Python knows it elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _from_snakemake(snakemake):
@@ -160,10 +208,10 @@ def _replay_file(run):
     return Path(run.log).with_suffix(".json")
 
 
-def _remember(run):
+def _remember(run, **more):
     path = _replay_file(run)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(run), indent=1))
+    path.write_text(json.dumps(asdict(run) | more, indent=1))
 
 
 def _log_to(run):

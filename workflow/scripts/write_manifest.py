@@ -1,0 +1,23 @@
+"""Write the manifest: versions, seeds, settings, hardware, run times, digests (rule write_manifest)."""
+
+import json
+from pathlib import Path
+
+from codingaxes import job, manifest, provenance
+
+
+def main(run):
+    """Follow the results back to all jobs that they came from, and describe those."""
+    files = [file for files in run.input.values() for file in ([files] if isinstance(files, str) else files)]
+    study = manifest.describe(
+        files,
+        run.params["configuration"],
+        run.params["network_seeds"],
+        provenance.commit_of("Snakefile"),
+        run.params["snakemake"],
+    )
+    Path(run.output["manifest"]).write_text(json.dumps(study, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    job.start(main, globals())
