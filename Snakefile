@@ -10,7 +10,7 @@ snakemake --cores 8 --configfile config/nsd.yaml --config 'nsd={terms_accepted: 
 
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
 configfile: "config/config.yaml"

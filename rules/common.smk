@@ -4,12 +4,20 @@ reads   config/config.yaml and the table of networks that it names
 makes   ROWS, NETWORKS, MODELS, SUBJECTS, SOURCE and other names; how jobs get the files of a model
 """
 
+import os
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
+if not isinstance(workflow.current_basedir, os.PathLike):
+    raise WorkflowError(
+        f"codingaxes is used as a module from {workflow.current_basedir}, but its scripts import a package beside "
+        "them, which Snakemake does not fetch: clone the repository, and name the clone's workflow/Snakefile"
+    )
+# The folder of this workflow, also where it is a module of another.
+CODE = Path(workflow.current_basedir).resolve().parent
+sys.path.append(str(CODE / "workflow" / "scripts"))
 
 from codingaxes import configuration, configuration_limits, configuration_synthesis, memory
 from codingaxes.miniature import recipes
@@ -17,14 +25,15 @@ from codingaxes.names import BRAIN
 from codingaxes.networks import requirements
 from codingaxes.provenance import code_of
 
-SCHEMAS = Path(workflow.basedir) / "config" / "schemas"
+SCHEMAS = CODE / "config" / "schemas"
+SHIPPED_ZOO = "resources/zoo" if CODE == Path.cwd() else str(CODE / "resources" / "zoo")
 
 try:
     config.update(configuration.checked(config, SCHEMAS))
     ROWS = configuration.read_networks(
-        config["networks"], configuration.read_schema(SCHEMAS, "networks"), code=workflow.basedir
+        config["networks"], configuration.read_schema(SCHEMAS, "networks"), code=CODE
     )
-    configuration.check_zoo(ROWS, config, "resources/zoo")
+    configuration.check_zoo(ROWS, config, SHIPPED_ZOO)
     BRAIN_NETWORK = configuration.brain_of(ROWS, config)
     configuration_limits.check_limits(config, ROWS)
     configuration_synthesis.check_synthesis(config)
@@ -38,7 +47,7 @@ NETWORKS = [name for name in ROWS if name != BRAIN_NETWORK]
 ZOO = [name for name in ROWS if ROWS[name]["source"] == "zoo"]
 # Digests of shipped weights, so that others in their place count whatever their time is.
 SHIPPED = {
-    name: {"sha256": recipes.read(f"resources/zoo/{name}.json").sha256}
+    name: {"sha256": recipes.read(f"{SHIPPED_ZOO}/{name}.json").sha256}
     for name in ZOO
     if not config["zoo"]["retrain"]
 }
@@ -99,7 +108,7 @@ def weights_folder(name):
     """Name the folder of a network's weights: shipped, trained here, or fetched."""
     if name not in ZOO:
         return "resources/weights"
-    return "results/networks/trained" if config["zoo"]["retrain"] else "resources/zoo"
+    return "results/networks/trained" if config["zoo"]["retrain"] else SHIPPED_ZOO
 
 
 def model_files(name):

@@ -57,7 +57,7 @@ def weights_row_of(wildcards):
 
 def files_of_weights(wildcards):
     """List the files on this machine that a network's weights are made of."""
-    return configuration.files_of_row(ROWS[wildcards.network], code=workflow.basedir)
+    return configuration.files_of_row(ROWS[wildcards.network], code=CODE)
 
 
 def sha256_of(wildcards, output):

