@@ -1,7 +1,7 @@
 """Find files whose time lies in the future, by which Snakemake would take old tables for new ones.
 
-Snakemake runs a job again if an input is newer than an output. After a clock was set back, what is made now is
-older than what was made before, and this comparison fails in both directions.
+Snakemake runs a job again if an input is newer than an output. After a clock was set back, what is made now
+is older than what was made before, and this comparison fails in both directions.
 """
 
 import math
