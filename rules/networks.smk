@@ -36,7 +36,9 @@ onstart:
         raise WorkflowError(str(error)) from None
     if lacks:
         raise WorkflowError("the study needs what is not here:\n  " + "\n  ".join(lacks))
-    if ahead := times.what_is_ahead(file for job in workflow.dag.jobs for file in (*job.input, *job.output)):
+    if ahead := times.what_is_ahead(
+        file for job in workflow.dag.jobs for file in (*job.input, *job.output)
+    ):
         raise WorkflowError(ahead)
     # no other job of this folder runs: Snakemake has locked it
     writing.sweep(*times.OWN)
