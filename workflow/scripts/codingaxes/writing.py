@@ -8,6 +8,7 @@ killed leaves no half of a file under the name of a whole one. Every writer of t
 import errno
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -43,8 +44,9 @@ def whole(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary(path)
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the umask
+        rights = _create(temporary)
         yield temporary
+        os.chmod(temporary, rights)  # some libraries put a file of their own in its place
         _to_disk(temporary)
         os.replace(temporary, path)
     except BaseException as error:
@@ -97,6 +99,15 @@ def _temporary(path):
     begin = f"{MARK}{secrets.token_hex(6)}-"
     room = NAME_BYTES - len(begin)
     return path.with_name(begin + os.fsdecode(os.fsencode(path.name)[-room:]))
+
+
+def _create(file):
+    """Create an empty file, and give its rights: those of any new file, less the user's umask."""
+    handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(handle).st_mode)
+    finally:
+        os.close(handle)
 
 
 def _to_disk(file):

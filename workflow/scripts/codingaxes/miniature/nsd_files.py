@@ -5,6 +5,7 @@ numbers of images, trials, sessions and voxels are smaller.
 """
 
 import logging
+from io import BytesIO
 from pathlib import Path
 
 import h5py
@@ -242,8 +243,10 @@ def write_session(path, rng, betas, where, inside):
     if Path(path).suffix != ".hdf5":
         _save(path, stored)
         return
-    with writing.whole(path) as temporary, h5py.File(temporary, "w") as file:
+    memory = BytesIO()  # on a full disk HDF5 would crash the process
+    with h5py.File(memory, "w") as file:
         file.create_dataset("betas", data=stored.T, chunks=(len(betas), 1, 1, 1))
+    writing.write_bytes(path, memory.getvalue())
 
 
 def write_stimuli(folder, images, design):
