@@ -192,7 +192,7 @@ def _from_snakemake(snakemake):
         log=str(snakemake.log[0]),
         threads=snakemake.threads,
         resources={
-            name: value for name, value in snakemake.resources.items() if isinstance(value, int | str)
+            name: value for name, value in snakemake.resources.items() if isinstance(value, int | float | str)
         },
     )
 
