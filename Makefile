@@ -3,7 +3,7 @@
 #   make run        the whole workflow with the default configuration, then the report (the default)
 #   make test       all tests, as many at a time as there are cores
 #   make test-fast  all but the slow ones, in two minutes on two cores
-#   make test-long  those that take minutes each
+#   make test-long  those of many minutes: ten kills of a study, environments with torch, many networks
 #   make test-slurm a small study through a real SLURM, which it installs (Debian packages), starts and stops;
 #                   for root only, and skipped where a SLURM is configured
 #   make lint       everything that a change must pass besides the tests

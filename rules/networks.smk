@@ -11,13 +11,14 @@ makes   results/networks/scenes.npz                   if zoo.retrain: scenes to 
         results/networks/checks.csv                   the same of all networks
 """
 
+from codingaxes import times, writing
 from codingaxes.stamps import stamp_of
 
 FETCHED = [name for name in NETWORKS if name not in ZOO]
 
 
 onstart:
-    # before the first job: the terms of NSD, and all that downloads need and this machine lacks
+    # before the first job: the terms of NSD, all that downloads need and this machine lacks, and the clock
     jobs = list(workflow.dag.needrun_jobs())
     fetched = [ROWS[job.wildcards.network] for job in jobs if job.rule.name == "fetch_weights"]
     # a cluster's nodes have other GPUs than the machine that submits, or that only downloads
@@ -37,6 +38,12 @@ onstart:
         raise WorkflowError(str(error)) from None
     if lacks:
         raise WorkflowError("the study needs what is not here:\n  " + "\n  ".join(lacks))
+    if ahead := times.what_is_ahead(
+        file for job in workflow.dag.jobs for file in (*job.input, *job.output)
+    ):
+        raise WorkflowError(ahead)
+    # no other job of this folder runs: Snakemake has locked it
+    writing.sweep(*times.OWN)
 
 
 def training_of(wildcards):

@@ -66,6 +66,27 @@ def test_a_stopped_job_resumes_at_the_part_it_had_reached(tmp_path, monkeypatch,
     assert run(tmp_path).shards(MEASUREMENTS).missing(parts) == parts
 
 
+def test_a_damaged_part_is_made_anew_and_the_log_names_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    shards = run(tmp_path).shards(MEASUREMENTS)
+    for roi in ("FFA", "EBA"):
+        shards.save(roi, frame(roi, [1.0]))
+    file = shards._file("EBA")
+    file.write_bytes(file.read_bytes()[:-40])
+    assert run(tmp_path).shards(MEASUREMENTS).missing(["FFA", "EBA", "PPA"]) == ["EBA", "PPA"]
+    assert f"{file} is damaged" in caplog.text and not file.exists()
+
+
+def test_a_part_is_finished_once_all_tables_that_are_made_with_it_have_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, other = run(tmp_path).shards(MEASUREMENTS, "one"), run(tmp_path).shards(MEASUREMENTS, "other")
+    for shards, names in ((one, "abc"), (other, "ac")):
+        for name in names:
+            shards.save(name, frame(name, [1.0]))
+    assert job.unfinished((one, list("abcd")), (other, list("abcd"))) == ["b", "d"]
+    assert job.unfinished((one, list("abc")), (other, ["a"])) == []
+
+
 def test_parts_made_with_other_parameters_or_inputs_are_not_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.txt").write_text("1")
@@ -129,3 +150,51 @@ def test_progress_says_how_far_and_how_long(tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="codingaxes"):
         assert list(run(tmp_path).track([1, 2, 3], unit="image", every=0)) == [1, 2, 3]
     assert "image 1 of 3" in caplog.text and "image 3 of 3" in caplog.text and "s left" in caplog.text
+
+
+# A stand-in for what Snakemake gives a script; it gives the run time in minutes.
+HANGING = """
+import ctypes, sys, time
+from types import SimpleNamespace
+sys.path.insert(0, {scripts!r})
+from codingaxes import job
+
+job.GRACE = {grace}
+
+def wait_for_ever(run):
+    {wait}
+
+snakemake = SimpleNamespace(
+    rule="compute", input={{}}, output={{}}, params={{}}, wildcards={{"network": "a"}},
+    log=["logs/a.log"], threads=1, resources={{"runtime": {minutes}}},
+)
+job.start(wait_for_ever, globals())
+"""
+
+
+def hang(folder, wait, minutes=0.5 / 60, grace=30):
+    """Run a job that waits: its exit status, what it printed, and its log."""
+    script = HANGING.format(scripts=str(SCRIPTS), wait=wait, minutes=minutes, grace=grace)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, done.stderr, (folder / "logs/a.log").read_text()
+
+
+def test_a_job_that_hangs_ends_at_its_run_time_and_says_where_it_was_and_what_to_do(tmp_path):
+    status, said, log = hang(tmp_path, "time.sleep(1000)")
+    assert status == 1 and "in wait_for_ever" in log
+    for text in (said, log):
+        assert "ended: it still ran after 0.00833333 minutes, the run time of its rule" in text
+        assert "--set-resources compute:runtime=0.0333333, and run again: finished parts are kept" in text
+
+
+def test_a_job_that_hangs_in_code_which_lets_no_thread_run_ends_too(tmp_path):
+    status, said, _ = hang(tmp_path, "ctypes.PyDLL(None).sleep(1000)", grace=1)
+    assert status == 1 and "Timeout" in said and "in wait_for_ever" in said
+
+
+def test_a_job_within_its_run_time_or_without_one_is_not_ended(tmp_path):
+    for minutes in (1, 0):
+        status, said, log = hang(tmp_path, "time.sleep(0.1)", minutes)
+        assert status == 0 and "ended" not in said and "done in" in log

@@ -1,6 +1,7 @@
 """Tests of the structure: no import circle, no hidden import, short modules and functions, and the like."""
 
 import ast
+import re
 from pathlib import Path
 
 from codingaxes import provenance
@@ -108,3 +109,52 @@ def test_every_module_says_what_it_is_for():
     files = [file for file in (*FILES, *(ROOT / "tests").rglob("*.py")) if file.name != "__init__.py"]
     silent = [file.name for file in files if not ast.get_docstring(ast.parse(file.read_text()))]
     assert not silent, f"begin with a docstring: {silent}"
+
+
+# What writes a file, by the name of the call; and functions that write below a name of their own choice.
+WRITING = {"to_csv", "to_parquet", "write_text", "write_bytes", "savez", "savefig", "savemat", "save_file"}
+STAGING = {
+    "tables/store.py: _seal": "is given the temporary name",
+    "downloads/fetch.py: _claim": "a download grows in a staging file, to be resumed",
+    "networks/dreamsim.py: _unpack": "in a temporary folder",
+}
+
+
+def opens_to_write(call):
+    """Tell whether a call of open or h5py.File has a mode that writes."""
+    values = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant)]
+    return any(isinstance(value, str) and re.fullmatch(r"[wax]b?|r\+b?", value) for value in values)
+
+
+def writes(node):
+    """Tell whether a node of the syntax tree writes a file."""
+    if not isinstance(node, ast.Call):
+        return False
+    name, of = getattr(node.func, "attr", getattr(node.func, "id", "")), getattr(node.func, "value", None)
+    in_memory = node.args and getattr(node.args[0], "id", "") in ("memory", "buffer")
+    if in_memory or getattr(of, "id", "") == "writing":
+        return False
+    if name in ("open", "File"):
+        return opens_to_write(node)
+    # Image.fromarray(...).save(path), or nibabel.save(volume, path)
+    pillow = name == "save" and (isinstance(of, ast.Call) or getattr(of, "id", "") == "nibabel")
+    return name in WRITING or pillow
+
+
+def unguarded(file):
+    """List the functions of a file that write a file outside `writing.whole`."""
+    place = file.relative_to(LIBRARY if LIBRARY in file.parents else SCRIPTS).as_posix()
+    trees = [ast.parse(ast.unparse(function)).body[0] for function in functions_of(file)]
+    found = set()
+    for function in trees:
+        guards = [node for node in ast.walk(function) if isinstance(node, ast.With)]
+        guards = [node for node in guards if any("writing.whole(" in ast.unparse(i) for i in node.items)]
+        guarded = {id(node) for guard in guards for node in ast.walk(guard)}
+        if any(writes(node) and id(node) not in guarded for node in ast.walk(function)):
+            found.add(f"{place}: {function.name}")
+    return found
+
+
+def test_every_file_is_written_whole_or_not_at_all():
+    found = set().union(*(unguarded(file) for file in FILES if file.name != "writing.py"))
+    assert found == set(STAGING), f"write within `with writing.whole(path) as temporary`: {found}"

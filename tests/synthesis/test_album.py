@@ -52,6 +52,15 @@ def test_a_stopped_job_resumes_with_the_pictures_that_it_had_made(run, tmp_path)
     assert not list((tmp_path / "results/.parts").rglob("*.png"))
 
 
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b""), lambda file: file.unlink()])
+def test_a_part_whose_pictures_were_damaged_is_made_anew(run, damage):
+    album = Album(run, TABLE)
+    for step, name in ((1, "one"), (2, "two")):
+        album.save(name, *part(step))
+    damage(album.kept / name_of(next(part(2)[0].itertuples())))
+    assert Album(run, TABLE).missing(["one", "two"]) == ["two"]
+
+
 def test_pictures_of_an_earlier_run_do_not_stay_among_new_ones(run, tmp_path):
     old = tmp_path / "results/pictures/old.png"
     old.parent.mkdir(parents=True)

@@ -385,3 +385,19 @@ def test_a_damaged_part_is_refused_by_its_name(tmp_path):
     with pytest.raises(ValueError, match=r"table readouts: the kept part .*1\.arrow is damaged .* run again"):
         store.join(tmp_path / "t.parquet", READOUTS, [first, second])
     assert {file.suffix for file in tmp_path.iterdir()} == {".arrow"}
+
+
+def test_a_part_that_is_damaged_in_any_byte_is_noticed(tmp_path, rng):
+    (file,) = keep(tmp_path, readouts())
+    content = file.read_bytes()
+    store.check_part(file, READOUTS)
+    assert store.read_part(file, READOUTS).roi.to_list() == readouts().roi.to_list()
+    places = rng.choice(len(content), 200, replace=False)
+    damaged = [content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :] for place in places]
+    damaged += [content[:length] for length in (0, 1, 12, 64, len(content) - 1)]
+    for some in damaged:
+        file.write_bytes(some)
+        with pytest.raises(
+            ValueError, match=r"the kept part .*0\.arrow is damaged \(.+\); delete it and run"
+        ):
+            store.check_part(file, READOUTS)

@@ -35,9 +35,10 @@ def main(run):
     shards = {
         "subjects": run.shards(SUBJECT_ATTACKS),
         "variants": run.shards(PERTURBATIONS, "variants"),
-        "perturbations": run.shards(PERTURBATIONS),  # last, as it says that the part is there
+        "perturbations": run.shards(PERTURBATIONS),
     }
-    for start in run.track(shards["perturbations"].missing(parts), unit=f"part of {together} images"):
+    left = job.unfinished(*((shard, parts) for shard in shards.values()))
+    for start in run.track(left, unit=f"part of {together} images"):
         part = slice(start, start + together)
         frames = attacker.attack(images[part], probes.image_id.iloc[part].to_numpy(), start)
         for name, shard in shards.items():

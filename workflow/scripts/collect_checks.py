@@ -1,6 +1,6 @@
 """Collect what all networks are and can do in one table (rule collect_checks)."""
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORK_CHECKS
 
@@ -9,7 +9,7 @@ def main(run):
     """Write a CSV for readers; if a network does not answer, name each such network, and fail."""
     checks = store.read(run.input["checks"], NETWORK_CHECKS)
     whole = checks.astype({"parameters": "Int64"})
-    whole.to_csv(run.output["csv"], index=False, float_format="%.4g")
+    writing.write_csv(run.output["csv"], whole, digits=4)
     silent = checks[checks.problem != ""]
     for row in silent.itertuples():
         job.log.error(f"{row.network}: {row.problem}")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.miniature import recipes
 from codingaxes.tables import store
 from codingaxes.tables.networks import ACCURACIES, NETWORKS
@@ -18,7 +18,7 @@ def main(run):
         measured = pd.concat([measured, store.read(fetched, ACCURACIES).set_index("network")])
     networks = pd.DataFrame([describe(row, measured.loc[row["name"]]) for row in run.params["rows"]])
     store.write(run.output["networks"], NETWORKS, networks)
-    networks.to_csv(run.output["csv"], index=False, float_format="%.4g")
+    writing.write_csv(run.output["csv"], networks, digits=4)
 
 
 def describe(row, measured):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import bootstrap, measures, undefined
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
@@ -49,7 +49,7 @@ def main(run):
     table["reason"] = undefined.of_estimate(table.estimate, table.ci_low, ALIKE)
     table = table[list(ALGORITHMS.columns)]
     store.write(run.output["algorithms"], ALGORITHMS, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
 
 
 def comparable(transfer):

@@ -34,7 +34,10 @@ def main(run):
     parts = [(*key, start) for key in responds for start in starts]
     shards = {table.name: run.shards(table) for table in (JACOBIANS, REMAINDERS, EIGENVECTORS, INHERITED)}
     fitting = devices.Batches(batch_size)
-    for part in run.track(shards["eigenvectors"].missing(parts), unit="batch"):
+    several = [part for part in parts if part[0] != "group"]  # a gradient leaves no remainder
+    of_tables = {"eigenvectors": parts, "jacobians": parts, "remainders": several}
+    left = job.unfinished(*((shards[name], of_table) for name, of_table in of_tables.items()))
+    for part in run.track(left, unit="batch"):
         batch = probes.iloc[part[-1] : part[-1] + batch_size]
         images = read_images(batch, run.params["image_size"]).to(device)
         about = {"network": run.wildcards["model"], "response": part[0], "roi": part[1]}
@@ -49,8 +52,7 @@ def main(run):
         regions = in_parts(fitting, partial(inherit, run, *readers[layer]), images, batch.image_id)
         rows = pd.concat(regions.values(), ignore_index=True)
         shards["inherited"].save((layer, start), rows.assign(network=run.wildcards["model"], layer=layer))
-    left = [part for part in parts if part[0] != "group"]  # a gradient leaves nothing
-    for name, of_table in {"eigenvectors": parts, "jacobians": parts, "remainders": left}.items():
+    for name, of_table in of_tables.items():
         shards[name].write(run.output[name], of_table)
     if readers:
         shards["inherited"].write(run.output["inherited"], whole)

@@ -8,7 +8,7 @@ grows with it: of raw similarity the permutation test rejects 0 to 1% of true nu
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.axes import subspaces
 from codingaxes.estimates import measures, permutations, undefined
 from codingaxes.names import BRAIN
@@ -46,7 +46,7 @@ def main(run):
     regression = pd.DataFrame(regression, columns=list(SIMILARITY_REGRESSION.columns))
     regression["p_adjusted"] = permutations.adjust(regression.p)
     store.write(run.output["regression"], SIMILARITY_REGRESSION, regression)
-    regression.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], regression, digits=5)
 
 
 def reliability(run, about, table):

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from huggingface_hub import try_to_load_from_cache
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.downloads import fetch
 from codingaxes.networks import builders, formats, published, weights
 from codingaxes.networks.network import Network, load_network
@@ -47,7 +47,7 @@ def main(run):
         records = [{"file": path, "sha256": weights.sha256(path)} for path in run.input["files"]]
         parameters = keep_own(row, out)
     about = {"network": row["name"], "random_weights": run.params["random_weights"], "files": records}
-    Path(run.output["record"]).write_text(json.dumps(about, indent=1) + "\n")
+    writing.write_text(run.output["record"], json.dumps(about, indent=1) + "\n")
     measured = {"network": row["name"], "parameters": parameters, "n_images": 0}
     measured |= dict.fromkeys(("accuracy", "adversarial_accuracy", "attack_radius"), float("nan"))
     store.write(run.output["accuracies"], ACCURACIES, pd.DataFrame([measured]))
@@ -132,7 +132,7 @@ def download(place, hub, sha256, folder):
     if known is None or not known.startswith(sha256.lower()):
         # a hub announces the sha256 of a file; where nobody states one, the record keeps that of the file
         record = fetch.fetch(url, path, sha256=sha256 or None, unverified=True)
-        note.write_text(json.dumps(asdict(record)))
+        writing.write_text(note, json.dumps(asdict(record)))
     return path, json.loads(note.read_text())
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import measures, permutations, race, undefined
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
@@ -63,7 +63,7 @@ def main(run):
     ranks = undefined.of_ranks(table.rank_correlation, table.n_networks)
     table["reason"] = undefined.join(ranks, undefined.say(left))
     store.write(run.output["predictors"], PREDICTORS, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
     for outcome, part in table[(table.roi == ALL) & (table.among == ALL)].groupby("outcome", sort=False):
         best = part.nlargest(3, "r2_left_out").itertuples()
         best = ", ".join(f"{row.predictor} {row.r2_left_out:.2f}" for row in best)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.figures import made, made_tables, movies, pictures, style
 from codingaxes.names import SIGNS
 from codingaxes.tables import store
@@ -57,9 +57,9 @@ def compose(rows, levels, original, looks, size):
 def write(movie, file, strip):
     """Write a movie as WebP, a strip for print, and an MP4 where the package `av` is installed."""
     shown = list(movies.frames(movie))
-    file.parent.mkdir(parents=True, exist_ok=True)
     movies.save_webp(file, movie, shown)
-    movies.strip(movie).save(strip, "PNG", compress_level=6)
+    with writing.whole(strip) as temporary:
+        movies.strip(movie).save(temporary, "PNG", compress_level=6)
     more = file.with_suffix(".mp4")
     more.unlink(missing_ok=True)  # of an earlier run
     if movies.can_write_mp4():

@@ -1,11 +1,7 @@
 """Render fresh scenes to train and to test the zoo on (rule render_scenes)."""
 
-from pathlib import Path
-
-import numpy as np
-
 from codingaxes import job
-from codingaxes.miniature import scenes
+from codingaxes.miniature import arrays, scenes
 
 
 def main(run):
@@ -17,8 +13,7 @@ def main(run):
         content[f"{part}_images"], content[f"{part}_labels"] = scenes.render_many(
             seed, count, run.params["image_size"]
         )
-    Path(run.output["scenes"]).parent.mkdir(parents=True, exist_ok=True)
-    np.savez(run.output["scenes"], **content)
+    arrays.write(run.output["scenes"], content)
 
 
 if __name__ == "__main__":

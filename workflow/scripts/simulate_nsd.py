@@ -1,7 +1,5 @@
 """Simulate a miniature NSD: scenes, a brain, and its responses in NSD's own files (rule simulate_nsd)."""
 
-from pathlib import Path
-
 from codingaxes import job
 from codingaxes.miniature import growth, nsd_files
 from codingaxes.miniature.brain import NetworkFeatures, TemplateEnergies
@@ -17,7 +15,6 @@ def main(run):
     job.log.info(f"growing the simulated brain of {len(sessions)} subjects")
     features = features_of_brain(run)
     brain = growth.grow(features, seed, list(sessions), settings["voxels"])
-    Path(run.output["brain"]).parent.mkdir(parents=True, exist_ok=True)
     brain.save(run.output["brain"])
     design = draw_design(seed, sessions, settings, run.params["repeats"])
     images = nsd_files.render_images(seed + 1, int(design["subjectim"].max()), size)

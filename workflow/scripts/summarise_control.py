@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import control, measures, undefined
 from codingaxes.names import BRAIN, SIGNS
 from codingaxes.tables import store
@@ -28,7 +28,7 @@ def main(run):
     made = store.read(run.input["perturbations"], SYNTHESIS, [*IMAGES, "converged"], wanted)
     slopes = slopes_of(reviews[reviews.kind == LEVELS], networks, run)
     store.write(run.output["control_slopes"], CONTROL_SLOPES, slopes)
-    slopes.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], slopes, digits=5)
     ladder = with_all(reviews[reviews.kind == LADDER])
     store.write(run.output["ladder_changes"], LADDER_CHANGES, changes_of(ladder, made, networks, run))
     store.write(run.output["category_evidence"], EVIDENCE, evidence_of(ladder, networks, run))

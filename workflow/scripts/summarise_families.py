@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import families, measures, permutations, undefined
 from codingaxes.names import BRAIN, GROUP, NOISE
 from codingaxes.tables import store
@@ -41,7 +41,7 @@ def main(run):
         table["verdict"] = [families.verdict(*row) for row in ends]
     table = table[list(FAMILIES.columns)]
     store.write(run.output["families"], FAMILIES, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
 
 
 def measured(run, networks):

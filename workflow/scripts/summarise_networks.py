@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import measures, permutations, undefined
 from codingaxes.names import GROUP
 from codingaxes.tables import store
@@ -43,7 +43,7 @@ def main(run):
     table["reason"] = undefined.join(table.reason, no_attack)
     table = table[list(NETWORK_MEASURES.columns)]
     store.write(run.output["network_measures"], NETWORK_MEASURES, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
     store.write(run.output["network_correlations"], NETWORK_CORRELATIONS, correlate(table, run))
 
 

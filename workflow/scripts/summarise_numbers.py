@@ -1,11 +1,9 @@
 """Write the numbers of the study, with intervals, as a table and as text (rule summarise_numbers)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import bootstrap, families, measures, sentences, undefined
 from codingaxes.names import BRAIN, GROUP
 from codingaxes.tables import store
@@ -55,11 +53,11 @@ def main(run):
     reason = undefined.of_estimate(table.estimate, table.ci_low.where(~shares_of, 0.0), UNDEFINED)
     table = table.assign(reason=reason)[list(NUMBERS.columns)]
     store.write(run.output["numbers"], NUMBERS, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
     verdicts = store.read(run.input["families"], FAMILIES)
     predictivity = store.read(run.input["predictivity"], PREDICTIVITY)
     parts = [sentences.describe_numbers(table), sentences.describe_verdicts(verdicts, predictivity)]
-    Path(run.output["text"]).write_text("\n".join(part for part in parts if part))
+    writing.write_text(run.output["text"], "\n".join(part for part in parts if part))
 
 
 def with_changes(transfer):

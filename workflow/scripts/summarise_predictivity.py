@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import families, measures, permutations, predictivity, undefined
 from codingaxes.names import GROUP
 from codingaxes.tables import store
@@ -47,7 +47,7 @@ def main(run):
     table["reason"] = undefined.of_estimate(table.difference, table.ci_low, NOT_COMPARED)
     table = table[list(PREDICTIVITY.columns)]
     store.write(run.output["predictivity"], PREDICTIVITY, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
 
 
 def own_changes(run, networks):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import measures, undefined
 from codingaxes.names import BOTH, BRAIN, GROUP, LARGEST, NOISE
 from codingaxes.tables import store
@@ -47,7 +47,7 @@ def main(run):
     )
     table = table[list(SENSITIVITIES.columns)]
     store.write(run.output["sensitivities"], SENSITIVITIES, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
 
 
 def subjects_of(own):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import asymmetry, bootstrap, measures, undefined
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
@@ -72,7 +72,7 @@ def main(run):
     means = pd.concat(parts, ignore_index=True).join(gradient_cosines(run), on=PAIR, validate="many_to_one")
     table = describe(means, networks, measures.main_radius(transfer))
     store.write(run.output["transfers"], TRANSFERS, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
     store.write(run.output["changes"], CHANGES, changes(transfer, list(networks.index), run))
     effects = pd.DataFrame(effects, columns=list(FIXED_EFFECT.columns))
     effects["reason"] = undefined.of_estimate(effects.change, effects.change_low, undefined.NOT_REACHED)

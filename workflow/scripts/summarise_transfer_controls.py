@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.estimates import bootstrap, measures, undefined
 from codingaxes.names import NOISE
 from codingaxes.tables import store
@@ -52,7 +52,7 @@ def main(run):
     table["family_target"] = table.target.map(family)
     table = table[list(TRANSFER_CONTROLS_SUMMARY.columns)]
     store.write(run.output["transfer_controls"], TRANSFER_CONTROLS_SUMMARY, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
+    writing.write_csv(run.output["csv"], table, digits=5)
 
 
 def without_unmoved(table):

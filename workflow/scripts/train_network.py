@@ -27,7 +27,6 @@ def main(run):
     )
     seconds = time.process_time() - began
     weights = Path(run.output["weights"])
-    weights.parent.mkdir(parents=True, exist_ok=True)
     save_network(network, weights, half=True)
     accuracies = measure(network, scenes, settings, run)
     job.log.info(f"balanced accuracy {accuracies['accuracy']:.3f}, {accuracies['adversarial_accuracy']:.3f}")

@@ -4,6 +4,7 @@
 command line it replays one job from the file that the job left beside its log, for a debugger.
 """
 
+import faulthandler
 import hashlib
 import json
 import logging
@@ -11,6 +12,7 @@ import os
 import platform
 import shutil
 import sys
+import threading
 import time
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -18,9 +20,12 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from codingaxes import writing
 from codingaxes.tables import store
 
 log = logging.getLogger("codingaxes")
+
+GRACE = 30  # seconds after its run time, when a job ends that lets no other thread of Python run
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,30 @@ class Shards:
     def _file(self, name):
         return self.folder / f"{hashlib.sha256(str(name).encode()).hexdigest()[:24]}.arrow"
 
+    def has(self, name):
+        """Tell whether an earlier run has finished a part; one that was damaged since is dropped."""
+        file = self._file(name)
+        if not file.exists():
+            return False
+        try:
+            store.check_part(file, self.table)
+        except ValueError as error:
+            log.warning(f"{error}: it is made anew")
+            file.unlink()
+            return False
+        return True
+
     def missing(self, names):
         """List those of `names` that no earlier run has finished, in order."""
-        names = list(names)
-        left = [name for name in names if not self._file(name).exists()]
-        if len(left) < len(names):
-            log.info(f"resuming: {len(names) - len(left)} of {len(names)} parts are already there")
-        return left
+        return unfinished((self, names))
+
+    def read(self, name):
+        """Read the rows of a finished part."""
+        return store.read_part(self._file(name), self.table)
+
+    def drop(self, name):
+        """Delete a part, so that it is made anew."""
+        self._file(name).unlink(missing_ok=True)
 
     def save(self, name, frame):
         """Keep the rows of the part `name`."""
@@ -109,17 +131,35 @@ class Shards:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def unfinished(*kept):
+    """List the parts that some of the tables lack which a job makes together, in the order of the first.
+
+    Parameters
+    ----------
+    *kept : pairs (Shards, list)
+        The parts of a table, and their names.
+    """
+    names = list(kept[0][1])
+    lacking = {name for shards, of_table in kept for name in of_table if not shards.has(name)}
+    left = [name for name in names if name in lacking]
+    if len(left) < len(names):
+        log.info(f"resuming: {len(names) - len(left)} of {len(names)} parts are already there")
+    return left
+
+
 def seed_of(*names):
     """Derive a seed of 63 bits from names; it does not depend on process, platform or order of calls."""
     return int.from_bytes(hashlib.sha256(repr(names).encode()).digest()[:8], "big") >> 1
 
 
 def start(main, scope):
-    """Run `main` as a Snakemake job (`scope` holds `snakemake`) or replay one from its JSON file."""
+    """Run `main` as a Snakemake job (`scope` holds `snakemake`) or replay one from its JSON file.
+
+    Under Snakemake the job ends at the run time that its rule declares, so that a job that hangs is noticed.
+    """
     under_snakemake = "snakemake" in scope
     if under_snakemake:
         run = _from_snakemake(scope["snakemake"])
-        _remember(run)
     elif len(sys.argv) == 2 and sys.argv[1].endswith(".json"):
         record = json.loads(Path(sys.argv[1]).read_text())
         record.pop("ran_on", None)  # of the job that left it
@@ -127,7 +167,13 @@ def start(main, scope):
     else:
         script = Path(sys.argv[0]).name
         sys.exit(f"usage: python {script} FILE.json; a job writes that file beside its log when it starts")
-    _log_to(run)
+    try:
+        _log_to(run)
+        if under_snakemake:
+            _remember(run)
+            _limit_time(run)
+    except OSError as error:
+        sys.exit(f"{run}: neither its log nor the record of it can be written: {error}")
     _limit_threads(run.threads)
     begin = time.monotonic()
     log.info("started")
@@ -199,7 +245,7 @@ def _from_snakemake(snakemake):
         log=str(snakemake.log[0]),
         threads=snakemake.threads,
         resources={
-            name: value for name, value in snakemake.resources.items() if isinstance(value, int | str)
+            name: value for name, value in snakemake.resources.items() if isinstance(value, int | float | str)
         },
     )
 
@@ -209,9 +255,7 @@ def _replay_file(run):
 
 
 def _remember(run, **more):
-    path = _replay_file(run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(run) | more, indent=1))
+    writing.write_text(_replay_file(run), json.dumps(asdict(run) | more, indent=1))
 
 
 def _log_to(run):
@@ -224,6 +268,30 @@ def _log_to(run):
     screen.setLevel(logging.INFO)
     for handler in (file, screen):
         log.addHandler(handler)
+
+
+def _limit_time(run):
+    """End the job at its run time, which Snakemake gives in minutes, and say where in the code it was."""
+    minutes = run.resources.get("runtime")
+    if not minutes:
+        return
+    watch = threading.Timer(60 * minutes, _give_up, [run, minutes, threading.main_thread().ident])
+    watch.daemon = True
+    watch.start()
+    # needs no Python: for code that never lets another thread run, such as a read from a disk that is gone
+    faulthandler.dump_traceback_later(60 * minutes + GRACE, exit=True)
+
+
+def _give_up(run, minutes, thread):
+    """Say that the run time is over, what to do, and where the job was; then end it."""
+    where = "".join(traceback.format_stack(sys._current_frames()[thread]))
+    log.error(
+        f"ended: it still ran after {minutes:g} minutes, the run time of its rule. If it hung, the log "
+        f"{run.log} says where. If this machine is only slow, give it more minutes, for instance "
+        f"--set-resources {run.rule}:runtime={4 * minutes:g}, and run again: finished parts are kept"
+    )
+    log.debug(f"it was here:\n{where}")
+    os._exit(1)  # without waiting for the thread that hangs
 
 
 def _limit_threads(threads):

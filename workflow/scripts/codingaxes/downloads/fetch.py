@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from codingaxes import writing
 from codingaxes.downloads.client import Client, DownloadError
 from codingaxes.downloads.resumable import Download, Fetched, note_file
 
@@ -126,10 +127,8 @@ def _fetch_all(pairs, staging, connections, client, **options):
             threads.shutdown(cancel_futures=True)
     progress.report()
     for (part, _), (_, path) in zip(staged, pairs, strict=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.moving")
-        shutil.move(part, beside)  # copies where the disks differ
-        os.replace(beside, path)
+        with writing.whole(path) as temporary:
+            shutil.move(part, temporary)  # copies where the disks differ
         note_file(part).unlink(missing_ok=True)
     _tidy(staging)
     return [record for _, record in staged]

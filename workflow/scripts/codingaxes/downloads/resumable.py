@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 
 import urllib3
 
+from codingaxes import writing
 from codingaxes.downloads.checksums import MEBI, CorruptError, count_parts, etag_of, part_sizes, sha256_of
 from codingaxes.downloads.client import TRANSIENT, BrokenError, DownloadError, busy, refusal
 
@@ -131,7 +132,7 @@ class Download:
             raise refusal(self.url, response)
         self.discard()
         self.note = note
-        note_file(self.part).write_text(json.dumps(asdict(note)))
+        writing.write_text(note_file(self.part), json.dumps(asdict(note)))
 
     def is_same(self, note):
         """Say whether an answer is about the object of the note; with a digest, either may lack an ETag."""

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from codingaxes import writing
 from codingaxes.figures import made, marks, pictures, style, words
 from codingaxes.names import BRAIN
 
@@ -307,7 +308,9 @@ def save_webp(path, movie, shown):
     """Write frames as an animated WebP, which every browser shows; needs no codec."""
     images = [Image.fromarray(frame) for frame in shown]
     options = {"duration": durations(len(movie.radii)), "loop": 0, "quality": QUALITY, "method": EFFORT}
-    images[0].save(path, "WEBP", save_all=True, append_images=images[1:], minimize_size=False, **options)
+    options |= {"save_all": True, "append_images": images[1:], "minimize_size": False}
+    with writing.whole(path) as temporary:
+        images[0].save(temporary, "WEBP", **options)
 
 
 def can_write_mp4():
@@ -321,7 +324,7 @@ def save_mp4(path, movie, shown):
     MP4 halves the resolution of colours: at its own size, coloured noise would be grey.
     """
     av = importlib.import_module("av")
-    with av.open(str(path), "w") as file:
+    with writing.whole(path) as temporary, av.open(str(temporary), "w") as file:
         stream = file.add_stream("libx264", rate=Fraction(1000, MILLISECONDS))
         stream.width, stream.height = (2 * pixels for pixels in movie.size)
         stream.pix_fmt, stream.thread_count = "yuv420p", 1

@@ -5,7 +5,6 @@ Figures become files and no window is ever opened. A figure script reads tables,
 """
 
 from itertools import cycle
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -15,6 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
+from codingaxes import writing
 from codingaxes.figures import words
 from codingaxes.names import BRAIN, NOISE
 
@@ -102,11 +102,11 @@ def save(run, figure, values):
     values : DataFrame
         What is plotted, one row per mark.
     """
-    for kind in ("pdf", "png", "csv"):
-        Path(run.output[kind]).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(run.output["png"], dpi=DOTS, metadata={"Software": None})
-    figure.savefig(run.output["pdf"], metadata={"CreationDate": None, "Producer": None, "Creator": None})
-    values.to_csv(run.output["csv"], index=False, float_format="%.8g", lineterminator="\n")
+    undated = {"CreationDate": None, "Producer": None, "Creator": None}
+    with writing.whole(run.output["png"]) as png, writing.whole(run.output["pdf"]) as pdf:
+        figure.savefig(png, dpi=DOTS, metadata={"Software": None})
+        figure.savefig(pdf, metadata=undated)
+    writing.write_csv(run.output["csv"], values, digits=8)
 
 
 def look(networks):

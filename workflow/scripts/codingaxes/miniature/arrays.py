@@ -1,6 +1,14 @@
-"""Read the files of arrays (npz) that the miniature is kept in."""
+"""Read and write the files of arrays (npz) that the miniature is kept in."""
 
 import numpy as np
+
+from codingaxes import writing
+
+
+def write(path, content):
+    """Write arrays by name to an npz file, whole or not at all."""
+    with writing.whole(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **content)
 
 
 def read(path):

@@ -195,7 +195,7 @@ class SimulatedBrain(nn.Module):
         content["kind"] = next(name for name, kind in FEATURES.items() if isinstance(self.features, kind))
         for name, voxels in self.subjects.items():
             content |= {f"{name}/{part.name}": getattr(voxels, part.name) for part in fields(Voxels)}
-        np.savez(path, **content)
+        arrays.write(path, content)
 
     @classmethod
     def load(cls, path):

@@ -5,6 +5,7 @@ numbers of images, trials, sessions and voxels are smaller.
 """
 
 import logging
+from io import BytesIO
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ import pandas as pd
 from PIL import Image
 from scipy.io import savemat
 
+from codingaxes import writing
 from codingaxes.miniature import arrays, scenes
 from codingaxes.miniature.brain import evaluate, trials
 from codingaxes.miniature.design import REGIONS
@@ -60,8 +62,8 @@ def simulate(layout, brain, design, images, *, sessions, n_trials, seed, contras
     dict, subject -> int array (v, 3)
         Where each of the brain's voxels lies; see `add_places`.
     """
-    Path(layout.design).parent.mkdir(parents=True, exist_ok=True)
-    savemat(layout.design, design)
+    with writing.whole(layout.design) as temporary:
+        savemat(temporary, design)
     write_stimuli(layout.stimuli, images, design)
     responses = evaluate(brain, images)
     begin = np.cumsum([0] + [len(voxels.gain) for voxels in brain.subjects.values()])
@@ -91,7 +93,7 @@ def images_of_trials(subject, design, n):
 
 def add_places(path, places):
     """Add to a saved brain where each subject's voxels lie, by which a reader finds them again."""
-    np.savez(path, **arrays.read(path), **{f"{subject}/where": where for subject, where in places.items()})
+    arrays.write(path, arrays.read(path) | {f"{subject}/where": where for subject, where in places.items()})
 
 
 def place_voxels(rng, roi):
@@ -150,9 +152,7 @@ def write_labels(layout, subject):
     """Write the .ctab files of one subject: an integer and a name on each line, the first 0 Unknown."""
     for atlas, labels in LABELS.items():
         lines = ["0 Unknown", *(f"{number} {name}" for name, number in labels.items())]
-        path = Path(layout.labels(subject, atlas))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n")
+        writing.write_text(layout.labels(subject, atlas), "\n".join(lines) + "\n")
 
 
 def write_contrasts(layout, subject, rng, atlases, inside, contrasts):
@@ -214,8 +214,8 @@ def write_behaviour(path, rng, subject, places, trial_images, n_trials):
     rows["ISOLDCURRENT"], rows["ISCORRECTCURRENT"] = in_session.astype(int), (in_session == old).astype(int)
     rows["TOTAL1"], rows["TOTAL2"] = (~old).astype(int), old.astype(int)
     rows["BUTTON"], rows["MISSINGDATA"] = old + 1, 0
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    rows.to_csv(path, sep="\t", index=False, na_rep="NaN")
+    with writing.whole(path) as temporary:
+        rows.to_csv(temporary, sep="\t", index=False, na_rep="NaN")
 
 
 def write_session(path, rng, betas, where, inside):
@@ -243,16 +243,17 @@ def write_session(path, rng, betas, where, inside):
     if Path(path).suffix != ".hdf5":
         _save(path, stored)
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
+    memory = BytesIO()  # on a full disk HDF5 would crash the process
+    with h5py.File(memory, "w") as file:
         file.create_dataset("betas", data=stored.T, chunks=(len(betas), 1, 1, 1))
+    writing.write_bytes(path, memory.getvalue())
 
 
 def write_stimuli(folder, images, design):
     """Write the shared images as PNG under NSD's names: rank in sharedix and 1-based id."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
     for rank, image in enumerate(design["sharedix"].ravel(), start=1):
-        Image.fromarray(images[image - 1]).save(stimulus_file(folder, rank, image - 1))
+        with writing.whole(stimulus_file(folder, rank, image - 1)) as temporary:
+            Image.fromarray(images[image - 1]).save(temporary)
 
 
 def ncsnr_map(betas, trial_images, where, n_trials):
@@ -272,5 +273,5 @@ def ncsnr_map(betas, trial_images, where, n_trials):
 
 
 def _save(path, values):
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(nibabel.Nifti1Image(values, AFFINE), path)
+    with writing.whole(path) as temporary:
+        nibabel.save(nibabel.Nifti1Image(values, AFFINE), temporary)

@@ -5,6 +5,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from codingaxes import writing
+
 # Settings of the section zoo by which all networks are trained: of `training.Settings`, but for the epochs.
 TRAINING = ("batch_size", "learning_rate", "weight_decay", "gradients", "growth")
 # Further settings that decide what comes out: the scenes, and the attack under which accuracy is measured.
@@ -44,7 +46,7 @@ def recipe(row, settings, image_size):
 
 def write(record, path):
     """Write a record as JSON."""
-    Path(path).write_text(json.dumps(asdict(record), indent=2) + "\n")
+    writing.write_text(path, json.dumps(asdict(record), indent=2) + "\n")
 
 
 def read(path):

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from codingaxes import writing
 from codingaxes.networks import builders, confined, formats, pickles, published, signatures
 
 log = logging.getLogger("codingaxes")
@@ -310,16 +311,13 @@ def write(body, path, metadata=None, name="", half=False):
         )
     if half:
         state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}")
     seen = set()
     for key, value in state.items():
         place = value.untyped_storage().data_ptr()
         state[key] = value.contiguous().clone() if place in seen else value.contiguous()
         seen.add(place)
-    save_file(state, temporary, metadata)
-    temporary.chmod(0o644)  # others of the lab may read it
-    temporary.replace(path)
+    with writing.whole(path) as temporary:
+        save_file(state, temporary, metadata)
 
 
 def restore(body, path, row):

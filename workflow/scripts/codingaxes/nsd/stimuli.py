@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from codingaxes import writing
+
 NARROW = 32  # of 256 levels: an image that spans fewer, its most extreme pixels left out, barely uses them
 EXTREME = 0.5  # percent of an image's values, at either end, that are left out
 SMALL = 16  # pixels on a side at which images are compared
@@ -56,7 +58,6 @@ def save_stimulus(source, destination, size):
         If the source is no image, has fractions as pixels, or holds several pictures.
     """
     destination = Path(destination)
-    destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         with Image.open(source) as image:
             image = _rgb(image)
@@ -68,7 +69,8 @@ def save_stimulus(source, destination, size):
         image = image.crop((left, top, left + side, top + side))
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BICUBIC)
-    Image.fromarray(np.asarray(image)).save(destination)
+    with writing.whole(destination) as temporary:
+        Image.fromarray(np.asarray(image)).save(temporary)
     return destination
 
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+from codingaxes import writing
 from codingaxes.synthesis import pictures
 
 PARTS_OF_NAME = ("kind", "arm", "control", "roi", "direction", "start", "image_id")
@@ -26,8 +27,20 @@ class Album:
         self.table = table
 
     def missing(self, parts):
-        """List the parts that no earlier run has finished."""
+        """List the parts that no earlier run has finished, or whose pictures were damaged since."""
+        for part in parts:
+            if self.shards.has(part) and not self.has_pictures(part):
+                self.shards.drop(part)
         return self.shards.missing(parts)
+
+    def has_pictures(self, part):
+        """Tell whether the pictures of a finished part are as they were made."""
+        rows = self.shards.read(part)
+        try:
+            pictures.read([self.kept / Path(file).name for file in rows.file], rows.sha256)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def save(self, part, rows, saved):
         """Keep the rows of a part and their pictures (rows, 3, h, w), 8-bit; the pictures first."""
@@ -41,8 +54,7 @@ class Album:
     def write(self, table_file, folder, parts):
         """Move the pictures to their folder, and write the parts as one table."""
         shutil.rmtree(folder, ignore_errors=True)
-        Path(folder).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(self.kept, folder)
+        shutil.copytree(self.kept, folder, ignore=shutil.ignore_patterns(f"{writing.MARK}*"))
         self.shards.write(table_file, parts)
         self.shards.remove()  # first, as they say that the pictures are there
         shutil.rmtree(self.kept)

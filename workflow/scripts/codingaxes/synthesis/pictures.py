@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from codingaxes import writing
 from codingaxes.attacks import strongest
 
 EXACT = 1e-3  # grey levels; what is nearer to a whole level is that level, but for rounding of float32
@@ -51,7 +52,7 @@ def save(picture, file):
     """Write an 8-bit picture (3, h, w) as PNG, and give the sha256 of the file."""
     buffer = BytesIO()
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(buffer, "PNG")
-    Path(file).write_bytes(buffer.getvalue())
+    writing.write_bytes(file, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 

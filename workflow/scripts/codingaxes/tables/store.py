@@ -5,14 +5,13 @@ A cell that is a vector (a feature, an image perturbation) is an Arrow list; it 
 whenever all rows of the file have the same length.
 
 Parquet has checksums of pages, but none of its footer, whose damaged statistics would hide rows from a
-filter. So the footer's CRC-32 stands in the 12 bytes before it, which no reader of Parquet looks at.
+filter. So the footer's CRC-32 stands in the 12 bytes before it, which no reader of Parquet looks at. A part
+that a job keeps is an Arrow file behind the CRC-32 of the whole.
 """
 
 import json
 import os
-import tempfile
 import zlib
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,9 +20,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from codingaxes import writing
+
 LISTS = {f"list[{kind}]": kind for kind in ("int16", "float16", "float32", "float64")}
 DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what a damaged file can raise
 SEAL = b"FOOTCRC:"  # stands before the checksum of a footer
+PART_SEAL = b"PARTCRC:"  # begins a kept part; then come its checksum, and zeros up to `PART_BEGIN`
+PART_BEGIN = 64  # bytes: Arrow wants its arrays at multiples of this
 GROUP_BYTES = 2**21  # of the rows that are read together: `filters` skip those without a wanted row
 SCALARS = {
     "string": pa.string(),
@@ -56,7 +59,7 @@ def write(path, table, frame):
         vector holds a number that is not finite, or two rows have the same key. Names table, file and column.
     """
     content = _content(path, table, frame)
-    with _whole(path) as temporary:
+    with writing.whole(path) as temporary:
         with _parquet(temporary, content.schema, table) as writer:
             _append(writer, content)
         _seal(temporary)
@@ -64,9 +67,30 @@ def write(path, table, frame):
 
 def write_part(path, table, frame):
     """Keep a part of a table for `join`: as `write`, but as uncompressed Arrow, which is cheap."""
-    content = _content(path, table, frame)
-    with _whole(path) as temporary, pa.ipc.new_file(temporary, content.schema) as writer:
+    content, memory = _content(path, table, frame), pa.BufferOutputStream()
+    with pa.ipc.new_file(memory, content.schema) as writer:
         writer.write_table(content)
+    body = memory.getvalue()
+    with writing.whole(path) as temporary, open(temporary, "wb") as file:
+        file.write(_part_seal(body))
+        file.write(body)
+
+
+def check_part(path, table):
+    """Raise a ValueError that names the file if a part that `write_part` kept is damaged in any byte."""
+    _open_part(path, table)
+
+
+def read_part(path, table):
+    """Read what `write_part` kept.
+
+    Raises
+    ------
+    ValueError
+        As `check_part`.
+    """
+    content = _open_part(path, table).read_all()
+    return pd.DataFrame({column: _from_arrow(content.column(column)) for column in content.column_names})
 
 
 def join(path, table, parts):
@@ -89,7 +113,7 @@ def join(path, table, parts):
     seen, key = set(), list(table.key)
     parts = [part for part in parts if _open_part(part, table).num_record_batches] or parts[:1]
     schema = _open_part(parts[0], table).schema
-    with _whole(path) as temporary:
+    with writing.whole(path) as temporary:
         with _parquet(temporary, schema, table) as writer:
             for part in parts:
                 content = _open_part(part, table).read_all()
@@ -168,22 +192,6 @@ def read(path, table, columns=None, filters=None):
     return frame
 
 
-@contextmanager
-def _whole(path):
-    """Give a temporary name beside `path`, which becomes `path` at the end."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def _parquet(file, schema, table):
     """Open a Parquet file for writing, with checksums."""
     # numbers seldom repeat: a dictionary of them would make reading vectors four times as slow
@@ -223,10 +231,19 @@ def _check_seal(path):
         raise pa.ArrowInvalid("its footer is not the one whose checksum stands before it")
 
 
+def _part_seal(body):
+    """Give what stands before the Arrow file of a part."""
+    return (PART_SEAL + zlib.crc32(body).to_bytes(4, "little")).ljust(PART_BEGIN, b"\0")
+
+
 def _open_part(path, table):
     """Open a part that `write_part` kept; the error of a damaged one names it."""
     try:
-        return pa.ipc.open_file(path)
+        content = pa.memory_map(str(path)).read_buffer()
+        body = content.slice(PART_BEGIN)
+        if content.slice(0, PART_BEGIN).to_pybytes() != _part_seal(body):
+            raise pa.ArrowInvalid("its content is not that whose checksum stands before it")
+        return pa.ipc.open_file(body)
     except DAMAGE as error:
         reason = str(error).strip()
         raise ValueError(
