@@ -43,6 +43,11 @@ def attacked_change(change, direction):
     return (change * direction.map(SIGNS).astype(float)).where(direction != NOISE, change.abs())
 
 
+def own_attacks(transfer):
+    """Select the rows of the table transfer that are about attacks on the model itself."""
+    return transfer[transfer.source == transfer.target]
+
+
 def largest_changes(attacks, unit):
     """Select of each image the attack, up or down, that changes the response more: the sensitivity s.
 
