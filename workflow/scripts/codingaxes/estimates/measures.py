@@ -330,6 +330,7 @@ def describe_pairs(one, other, networks):
         simulated brain has no architecture in common with a network.
     """
     family = families(networks) | {NOISE: NOISE}
+    one, other = one.astype("str"), other.astype("str")  # where they are categories, those may differ
     same = one.map(networks.architecture) == other.map(networks.architecture)
     kinds = [one == NOISE, one == other, same]
     architectures = np.select(kinds, ["any", "itself", "same"], "different")
