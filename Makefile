@@ -3,6 +3,7 @@
 #   make run        the whole workflow with the default configuration, then the report (the default)
 #   make test       all tests, as many at a time as there are cores
 #   make test-fast  all but the slow ones, in two minutes on two cores
+#   make test-long  those that take minutes each
 #   make lint       everything that a change must pass besides the tests
 #   make format     put the code into the one format
 #   make docs       write the pages and pictures in docs/ that are made from the code
@@ -21,7 +22,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast lint format docs zoo clean
+.PHONY: run test test-fast test-long lint format docs zoo clean
 
 run: .venv/.installed
 	snakemake --cores $(CORES)
@@ -42,7 +43,10 @@ test: .venv/.installed
 	$(PYTEST)
 
 test-fast: .venv/.installed
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+test-long: .venv/.installed
+	$(PYTEST) -m long
 
 lint: .venv/.installed
 	ruff check .
