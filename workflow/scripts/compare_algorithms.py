@@ -2,12 +2,13 @@
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from scipy.stats import rankdata
 
 from codingaxes import job, writing
 from codingaxes.estimates import bootstrap, measures, undefined
 from codingaxes.names import BRAIN
-from codingaxes.tables import store
+from codingaxes.tables import compact, store
 from codingaxes.tables.changes import ALGORITHMS
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.transfer import TRANSFER
@@ -25,8 +26,8 @@ UNITS = {"own change": "SD", "relative transfer": "ratio", "rank agreement": "Sp
 def main(run):
     """Take the same pairs, regions, directions and images of all algorithms; resample images alike."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
-    files = [*run.input["perturbations"], *run.input["variants"]]
-    transfer, radius = comparable(store.read(files, TRANSFER, COLUMNS))
+    transfer, radius = attacks_of(run)
+    transfer = comparable(transfer)
     transfer["change"] = measures.attacked_change(transfer.change_target, transfer.direction)
     transfer["own"] = measures.attacked_change(transfer.change_source, transfer.direction)
     images = transfer.image_id.nunique()
@@ -52,19 +53,33 @@ def main(run):
     writing.write_csv(run.output["csv"], table, digits=5)
 
 
-def comparable(transfer):
-    """Select the rows of all algorithms at one radius, in the places that all pairs and algorithms have.
+def attacks_of(run):
+    """Read the attacks of all algorithms, some files at a time: of all pairs together 50 bytes an attack.
 
     Raises
     ------
     ValueError
-        If there are several radii, or no place that all have.
+        If attacks by other algorithms have several radii, or there are none.
     """
-    transfer = transfer[transfer.attack.isin([REFERENCE, *OTHERS])]
-    radii = sorted(set(transfer.radius[transfer.attack.isin(OTHERS)]))
+    others = [("attack", "in", list(OTHERS))]
+    radii = store.read(run.input["variants"], TRANSFER, ["radius"], others, pd.DataFrame.drop_duplicates)
+    radii = sorted(set(radii.radius))
     if len(radii) != 1:
         raise ValueError(f"attacks by other algorithms have the radii {radii}, expected one")
-    transfer = transfer[transfer.radius == radii[0]]
+    wanted = [("attack", "in", [REFERENCE, *OTHERS]), ("radius", "=", radii[0])]
+    blocks = store.blocks([*run.input["perturbations"], *run.input["variants"]])
+    parts = [compact.pack(store.read(block, TRANSFER, COLUMNS, wanted)) for block in blocks]
+    return compact.join(parts, ("source", "target")), radii[0]
+
+
+def comparable(transfer):
+    """Select the rows in the places that all pairs and algorithms have.
+
+    Raises
+    ------
+    ValueError
+        If there is no such place.
+    """
     attacks = transfer.attack.nunique()
     pair = transfer.groupby(["source", "target"])
     transfer = transfer[pair.attack.transform("nunique") == attacks]
@@ -74,7 +89,7 @@ def comparable(transfer):
         raise ValueError(
             f"no image was attacked by {REFERENCE} and by {', '.join(OTHERS)} on the same models"
         )
-    return transfer.copy(), radii[0]
+    return transfer.copy()
 
 
 def between(transfer):
@@ -93,10 +108,11 @@ def by_algorithm(transfer):
     frames = {}
     for attack in [REFERENCE, *(name for name in OTHERS if name in set(transfer.attack))]:
         part = transfer[transfer.attack == attack]
-        frames[attack] = tuple(
+        tables = [
             part.pivot_table(index=["source", "target", "roi"], columns="image_id", values=name)
             for name in ("change", "own")
-        )
+        ]
+        frames[attack] = tuple(table.set_axis(compact.unpack(table.index)) for table in tables)
     return frames
 
 
@@ -163,8 +179,7 @@ def rank_agreement(ratios, frame):
     codes, names = pd.factorize(frame.index.droplevel("roi"))
     if len(names) < 2:
         return
-    average = np.zeros((len(codes), len(names)))
-    average[np.arange(len(codes)), codes] = 1 / np.bincount(codes)[codes]
+    average = sparse.csr_array((1 / np.bincount(codes)[codes], (np.arange(len(codes)), codes)))
     # rank correlations of all samples at once, which scipy.stats.spearmanr does one by one
     ranks = {attack: rankdata(values @ average, axis=1) for attack, values in ratios.items()}
     for attack in ranks:

@@ -20,25 +20,31 @@ NO_IMAGE = "on no image have both models axes that converged"
 UNUSABLE = "{}: of its k leading axes one has not converged, or is rounding"
 UNKNOWN_SHARE = "{}: shares of its sensitivity are unknown, as an axis has not converged or its trace is 0"
 ALONE = "on no other image have both models axes that converged"
+HELD = 4 * 2**30  # bytes of axes that are in memory together; reading one model takes four times its own
 ROUNDING = 1e-5  # of the largest eigenvalue: below it, and so beyond the rank of J, an axis is rounding
 
 
 def main(run):
-    """Compare all pairs of one kind of responses and region at a time, to have few axes in memory."""
+    """Compare all pairs of one kind of responses and region at a time, a block of models with another.
+
+    The axes of two blocks are in memory together (`HELD`), however many models there are.
+    """
     stimuli = store.read(run.input["stimuli"], STIMULI, columns=["image_id", "probe"])
     images = stimuli.image_id[stimuli.probe].to_list()
     attacks = {model_of(file): file for file in run.input["attacks"]}
     similarities, means, profiles, alignments, dropped = [], [], [], [], 0
     for response, roi in run.track(spaces_of(run), unit="response and region"):
-        models = read_axes(run, response, roi, images)
-        for name, axes in models.items():
-            about = {"network": name, "response": response, "roi": roi}
-            dropped += int((~axes.usable.all(axis=1)).sum())
-            profiles.append(profile(axes.leading(axes.basis.shape[1]), run).assign(**about))
-            chosen = None if roi == "all" else [("roi", "=", roi)]
-            rows = store.read(attacks[name], PERTURBATIONS, filters=chosen)
-            alignments.append(align(axes, rows, images, run.params["k"]).assign(response=response))
-        for pair, values, summary in compare_pairs(run, response, roi, models):
+        compared = []
+        for models, pairs, first in blocks_of_pairs(run, response, roi, images):
+            for name in first:
+                axes, about = models[name], {"network": name, "response": response, "roi": roi}
+                dropped += int((~axes.usable.all(axis=1)).sum())
+                profiles.append(profile(axes.leading(axes.basis.shape[1]), run).assign(**about))
+                chosen = None if roi == "all" else [("roi", "=", roi)]
+                rows = store.read(attacks[name], PERTURBATIONS, filters=chosen)
+                alignments.append(align(axes, rows, images, run.params["k"]).assign(response=response))
+            compared += compare_pairs(run, response, roi, models, pairs)
+        for pair, values, summary in in_order(compared, list(attacks), run.params["k"]):
             similarities.append(pd.DataFrame({"image_id": images, **values}).assign(**pair))
             means.append(pair | summary)
     job.log.info(
@@ -49,6 +55,60 @@ def main(run):
     means = pd.DataFrame(means, columns=[name for name in SIMILARITY_MEANS.columns if name != "reason"])
     means["reason"] = undefined.of_estimate(means.similarity, means.similarity_low, NO_IMAGE)
     store.write(run.output["similarity_means"], SIMILARITY_MEANS, means)
+
+
+def in_order(compared, names, dimensions):
+    """Sort compared pairs by k and by the places of the two models, whatever blocks they were compared in."""
+
+    def place(row):
+        pair = row[0]
+        models = names.index(pair["network_i"]), names.index(pair["network_j"])
+        return dimensions.index(pair["k"]), *models
+
+    return sorted(compared, key=place)
+
+
+def blocks_of_pairs(run, response, roi, images):
+    """Yield the axes of one or two blocks of models, the pairs to compare, and whose axes are there first.
+
+    Yields
+    ------
+    models : dict of str to Axes
+    pairs : list of (str, str)
+        Every pair of models comes once; the first is the one that comes first in the study.
+    first : list of str
+        Every model comes once.
+    """
+    kinds = ("eigenvectors", "jacobians", "remainders")
+    files = list(zip(*(run.input[kind] for kind in kinds), strict=True))
+    sizes = [bytes_of(run, response, roi, *rows) for rows in files]
+    blocks = split([(rows, size) for rows, size in zip(files, sizes, strict=True) if size], HELD // 2)
+    for place, block in enumerate(blocks):
+        models = read_axes(block, response, roi, images)
+        yield models, list(itertools.combinations(models, 2)), list(models)
+        for later in blocks[place + 1 :]:
+            others = read_axes(later, response, roi, images)
+            yield models | others, list(itertools.product(models, others)), []
+
+
+def bytes_of(run, response, roi, eigenvectors, jacobians, remainders):
+    """Compute the memory that the axes of one model take, see `Axes`; 0 where it has none."""
+    chosen = [("response", "=", response), ("roi", "=", roi)]
+    axes = len(store.read(eigenvectors, EIGENVECTORS, ["rank"], chosen))
+    rest = len(store.read(remainders, REMAINDERS, ["draw"], chosen))
+    return (2 * axes + rest * (axes > 0)) * 3 * run.params["image_size"] ** 2 * np.dtype(np.float32).itemsize
+
+
+def split(items, most):
+    """Split items, each with its size, into blocks of at most this size together, or of one item."""
+    blocks, held = [], 0
+    for item, size in items:
+        if not blocks or held + size > most:
+            blocks.append([])
+            held = 0
+        blocks[-1].append(item)
+        held += size
+    return blocks
 
 
 def joined(frames, table):
@@ -84,19 +144,23 @@ class Axes:
         return chosen if whole.all() else np.where(whole[:, None, None], chosen, np.float32(np.nan))
 
 
-def read_axes(run, response, roi, images):
-    """Read the axes of each model, and rows that say how much of its trace lies in any subspace.
+def read_axes(files, response, roi, images):
+    """Read the axes of some models, and rows that say how much of a model's trace lies in any subspace.
 
     Those rows are the axes times the roots of their shares, and the sketches of the rest. The share of a
     subspace in the trace of JᵀJ is the squared size of the rows inside it (`subspaces.captured`): exact for
     what lies in the axes, and without bias for the rest.
+
+    Parameters
+    ----------
+    files : list of (eigenvectors, jacobians, remainders)
+        Of models that have axes of this kind.
+    response, roi : str
+    images : list of str
     """
     chosen, models = [("response", "=", response), ("roi", "=", roi)], {}
-    files = zip(*(run.input[name] for name in ("eigenvectors", "jacobians", "remainders")), strict=True)
     for file, sizes, remainders in files:
         stored = store.read(file, EIGENVECTORS, filters=chosen)
-        if stored.empty:
-            continue
         rank = stored["rank"].max()
         stored = stored.set_index(["image_id", "rank"])
         stored = stored.loc[[(image, r) for image in images for r in range(1, rank + 1)]]
@@ -132,17 +196,19 @@ def present(span):
     return span[~np.isnan(span[:, :, 0]).any(axis=1)].astype(np.float64)
 
 
-def compare_pairs(run, response, roi, models):
+def compare_pairs(run, response, roi, models, pairs):
     """Yield, for every k and pair of models, its names, its values for each image, and its means."""
     shares = {}  # of the second model's trace in the first's leading axes, (images, rank)
-    for one, other in itertools.permutations(models, 2):
+    for one, other in [*pairs, *((other, one) for one, other in pairs)]:
         shares[one, other] = subspaces.captured(models[one].basis, models[other].rows)
     for k in run.params["k"]:
         spans = {name: axes.leading(k) for name, axes in models.items() if axes.basis.shape[1] >= k}
         mixed = {name: cross_spectrum(span, run) for name, span in spans.items()}
         own = {name: models[name].shares[:, :k].sum(axis=1) for name in spans}
         missing = {name: ~models[name].usable[:, :k].all(axis=1) for name in spans}
-        for one, other in itertools.combinations(spans, 2):
+        for one, other in pairs:
+            if one not in spans or other not in spans:
+                continue
             pair = {"network_i": one, "network_j": other, "response": response, "roi": roi, "k": k}
             values = compare(spans[one], spans[other]) | {
                 "captured_ij": np.where(missing[one], np.nan, shares[one, other][:, k - 1]),

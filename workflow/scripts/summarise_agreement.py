@@ -11,12 +11,16 @@ from codingaxes.tables.similarity import SIMILARITY
 from codingaxes.tables.summaries import AGREEMENT
 from codingaxes.tables.transfer import TRANSFER
 
+AXES = ["network_i", "network_j", "response", "roi", "k", "image_id", "similarity", "cosine", "chance"]
+ATTACKS = ["attack", "source", "target", "roi", "direction", "radius", "image_id", "change_target"]
+
 
 def main(run):
     """Give one row per network, region and measure: gradients, leading axes, attacks."""
-    pairs = with_brain(store.read(run.input["similarity"], SIMILARITY))
+    of_brain = [[(name, "=", BRAIN)] for name in ("network_i", "network_j")]
+    pairs = with_brain(store.read(run.input["similarity"], SIMILARITY, AXES, of_brain))
     filters = [("attack", "=", measures.MAIN), ("target", "=", BRAIN)]
-    transfer = store.read(run.input["transfer"], TRANSFER, filters=filters)
+    transfer = store.read(run.input["transfer"], TRANSFER, ATTACKS, filters)
     transfer, radius = measures.at_main_radius(transfer[transfer.source != NOISE])
     voxels = pairs[pairs.response == "voxels"].iloc[0]
     rows = [

@@ -6,7 +6,7 @@ import pandas as pd
 from codingaxes import job, writing
 from codingaxes.estimates import families, measures, permutations, undefined
 from codingaxes.names import BRAIN, GROUP, NOISE
-from codingaxes.tables import store
+from codingaxes.tables import compact, store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.readouts import PREDICTIONS, TARGETS
 from codingaxes.tables.sensitivity import NATURAL_RESPONSES
@@ -16,6 +16,8 @@ from codingaxes.tables.transfer import TRANSFER
 
 COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "wanted", "image_id", "size"]
 COLUMNS += ["reached", "change_target"]
+AXES = ["network_i", "network_j", "response", "roi", "k", "image_id", "similarity", "cosine"]
+OF_AXES = [("response", "in", ["voxels", GROUP])]
 CELL = ["one", "other", "roi", "image_id", "top", "bottom"]
 PLACE = ["roi", "image_id"]
 NOT_ALL = "a family has no value, or no image has one of all networks"
@@ -47,11 +49,10 @@ def main(run):
 def measured(run, networks):
     """Yield each measure, and a function that makes its cells of one region, or of all."""
     names = list(networks.index)
-    transfer = store.read(run.input["perturbations"], TRANSFER, COLUMNS)
-    attacks, radius = measures.at_main_radius(transfer)
-    white = transfer[(transfer.attack == "random") & np.isclose(transfer.radius, radius)]
-    variants = store.read(run.input["variants"], TRANSFER, COLUMNS, [("attack", "=", "l2_effect")])
-    similarity = store.read(run.input["similarity"], SIMILARITY)
+    own, white, brought = attacks_of(run, networks)
+    wanted = [("attack", "=", "l2_effect")]
+    variants = store.read(run.input["variants"], TRANSFER, COLUMNS, wanted, measures.own_attacks)
+    similarity = store.read(run.input["similarity"], SIMILARITY, AXES, OF_AXES)
     predictions = store.read(run.input["predictions"], PREDICTIONS, filters=[("subject", "=", GROUP)])
     natural = store.read(run.input["natural"], NATURAL_RESPONSES, filters=[("subject", "=", GROUP)])
     targets = store.read(run.input["targets"], TARGETS, filters=[("subject", "=", GROUP)])
@@ -59,9 +60,9 @@ def measured(run, networks):
     unit = "ratio" if ceilings.notna().any() else "Pearson r"
     yield about("r_over_ceiling", unit), by_region(families.correlation_cells, predictions, ceilings, names)
     frames = [
-        *own_responses(attacks, white, natural.set_index(["network", "roi"]).sd),
+        *own_responses(own, white, natural.set_index(["network", "roi"]).sd),
         *sizes(variants),
-        *transfers(attacks, networks),
+        *transfers(brought),
         *similarities(similarity, networks),
     ]
     for identity, frame, within in frames:
@@ -82,9 +83,74 @@ def by_region(make, frame, *settings):
     return [(roi, make(part, *settings)) for roi, part in parts]
 
 
-def own_responses(attacks, white, sd):
+def attacks_of(run, networks):
+    """Read main attacks of the main radius: those on the model itself, white noise, and means of all others.
+
+    The pairs of some files are in memory at a time.
+
+    Returns
+    -------
+    own, white : DataFrame
+    brought : DataFrame
+        From `brought_to_others`, of all pairs.
+    """
+    radii = store.read(run.input["perturbations"], TRANSFER, ["attack", "radius"], keep=drop_repeated)
+    radius = measures.main_radius(radii)
+    wanted = [("attack", "in", [measures.MAIN, "random"])]
+
+    def at_radius(rows):
+        return rows[np.isclose(rows.radius, radius)]
+
+    def to_itself(rows):
+        return at_radius(rows[(rows.source == rows.target) | (rows.source == NOISE)])
+
+    shared = store.read(run.input["perturbations"], TRANSFER, COLUMNS, wanted, to_itself)
+    white = shared[shared.attack == "random"]
+    own = shared[(shared.attack == measures.MAIN) & (shared.source != NOISE)]
+    moved = own.assign(change=measures.attacked_change(own.change_target, own.direction))
+    moved = moved.assign(own=undefined.reference(moved, ["target", "roi"]))
+    moved = moved.set_index(["target", "direction", *PLACE]).own
+    parts = []
+    for block in store.blocks(run.input["perturbations"]):
+        rows = store.read(block, TRANSFER, COLUMNS, [("attack", "=", measures.MAIN)], at_radius)
+        parts.append(compact.pack(brought_to_others(rows, moved, networks)))
+    return own, white, compact.join(parts, ("one", "other"))
+
+
+def drop_repeated(rows):
+    """Drop rows that are the same as one before."""
+    return rows.drop_duplicates()
+
+
+def brought_to_others(attacks, own, networks):
+    """Average over directions what attacks do to networks of other architectures, and to the brain.
+
+    Parameters
+    ----------
+    attacks : DataFrame
+        Rows of the table transfer.
+    own : Series
+        Change by the target's own attack in the same place and direction; missing where it does not move.
+    networks : DataFrame
+
+    Returns
+    -------
+    DataFrame
+        one, other, roi, image_id, and the mean `change` and `own`.
+    """
+    attacks = attacks[attacks.source.isin(networks.index)]
+    architecture = attacks.source.map(networks.architecture), attacks.target.map(networks.architecture)
+    others = architecture[1].notna() & (architecture[0] != architecture[1])
+    attacks = attacks[others | (attacks.target == BRAIN)]
+    attacks = attacks.assign(change=measures.attacked_change(attacks.change_target, attacks.direction))
+    rows = attacks.join(own, on=list(own.index.names), validate="many_to_one")
+    rows = rows.rename(columns={"source": "one", "target": "other"})
+    return rows.groupby(CELL[:4], sort=False, as_index=False)[["change", "own"]].mean()
+
+
+def own_responses(own, white, sd):
     """Yield the change by the larger of each image's two attacks, in two units, and by white noise."""
-    own = attacks[attacks.source == attacks.target].rename(columns={"change_target": "change"})
+    own = own.rename(columns={"change_target": "change"})
     own = measures.largest_changes(own, ["target", *PLACE])
     own = own.assign(one=own.target, other="", top=own.s.abs(), bottom=1.0)
     yield about("sensitivity", "SD"), own[CELL], False
@@ -99,30 +165,20 @@ def sizes(variants):
 
     A harmonic mean, because a change that was not reached needs an infinite size, whose inverse is 0.
     """
-    own = variants[variants.source == variants.target]
-    inverse = np.where(own.reached, 1 / own["size"].where(own["size"] > 0), 0.0)
-    own = own.assign(one=own.target, other="", top=1.0, bottom=inverse)
+    inverse = np.where(variants.reached, 1 / variants["size"].where(variants["size"] > 0), 0.0)
+    own = variants.assign(one=variants.target, other="", top=1.0, bottom=inverse)
     for wanted, part in own.groupby("wanted"):
         yield about("size_needed", "l2 norm", wanted), part[CELL], False
 
 
-def transfers(attacks, networks):
+def transfers(brought):
     """Yield changes of networks of other architectures, and of the brain, in SD and as shares of their own.
 
     Of other architectures, because all networks of one architecture then have the same targets: labels can
     be permuted among them, and a family is not favoured by having more relatives.
     """
-    attacks = attacks[attacks.source != NOISE]
-    attacks = attacks.assign(change=measures.attacked_change(attacks.change_target, attacks.direction))
-    key = ["target", "direction", *PLACE]
-    own = attacks[attacks.source == attacks.target]
-    own = own.assign(own=undefined.reference(own, ["target", "roi"])).set_index(key).own
-    rows = attacks.join(own, on=key, validate="many_to_one").rename(columns={"source": "one"})
-    rows = rows.assign(other=rows.target, top=rows.change)
-    architecture = networks.architecture
-    others = rows[rows.one.map(architecture).notna() & rows.other.map(architecture).notna()]
-    others = others[others.one.map(architecture) != others.other.map(architecture)]
-    for prefix, part in (("", others), ("brain_", rows[rows.other == BRAIN])):
+    for prefix, chosen in (("", brought.other != BRAIN), ("brain_", brought.other == BRAIN)):
+        part = brought[chosen].rename(columns={"change": "top"})
         yield about(f"{prefix}transfer", "SD"), part.assign(bottom=1.0)[CELL], False
         shares = part.assign(bottom=part.own).dropna(subset=["bottom"])  # of targets that do not move: none
         yield about(f"{prefix}transfer_of_target", "ratio"), shares[CELL], False

@@ -1,12 +1,14 @@
 """Write the numbers of the study, with intervals, as a table and as text (rule summarise_numbers)."""
 
+from itertools import chain
+
 import numpy as np
 import pandas as pd
 
 from codingaxes import job, writing
 from codingaxes.estimates import bootstrap, families, measures, sentences, undefined
-from codingaxes.names import BRAIN, GROUP
-from codingaxes.tables import store
+from codingaxes.names import BRAIN, GROUP, NOISE
+from codingaxes.tables import compact, store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.sensitivity import SENSITIVITY
 from codingaxes.tables.similarity import SIMILARITY, SIMILARITY_MEANS
@@ -15,7 +17,24 @@ from codingaxes.tables.transfer import TRANSFER
 
 COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
 COLUMNS += ["change_source", "change_target"]
-VARIANTS = [*COLUMNS, "wanted", "reached"]
+COLUMNS += ["wanted", "reached"]
+PLACE = ["roi", "direction", "radius", "wanted", "image_id"]
+CELL = ["one", "other", "roi", "radius", "wanted", "image_id"]
+CHANGES = [
+    "network",
+    "subject",
+    "roi",
+    "kind",
+    "norm",
+    "radius",
+    "direction",
+    "image_id",
+    "change",
+    "converged",
+]
+SIMILARITIES = ["network_i", "network_j", "response", "roi", "k", "image_id"]
+SIMILARITIES += ["similarity", "across_images", "chance"]
+OF_VOXELS = [("response", "=", "voxels")]
 CONTROLS = ["other_image", "other_region", "phase_scrambled"]
 KIND = ["family_source", "family_target", "architectures"]
 PAIR = ["network_i", "network_j", "response", "roi", "k"]
@@ -30,21 +49,20 @@ OF_AXES = {
 def main(run):
     """Average everything over images last, so that images can be resampled, and networks with them."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
-    transfer = with_changes(store.read(run.input["perturbations"], TRANSFER, COLUMNS))
-    variants = with_changes(store.read(run.input["variants"], TRANSFER, VARIANTS))
-    sensitivity = store.read(run.input["sensitivity"], SENSITIVITY)
-    similarity = store.read(run.input["similarity"], SIMILARITY)
-    means = store.read(run.input["similarity_means"], SIMILARITY_MEANS)
-    similarity = similarity.merge(means[[*PAIR, "matched_chance"]], on=PAIR, validate="many_to_one")
-    estimated = [  # in this order they share one stream of random numbers
-        *own_changes(transfer, networks),
-        *controls(sensitivity, networks),
-        *transfer_to_others(transfer[transfer.attack == measures.MAIN], networks),
-        *transfer_of_effects(variants, networks),
-        *similarity_of_axes(similarity, networks),
-        *gradient_cosine(similarity, networks),
-    ]
-    counted = [*unconverged(sensitivity, networks), *reached(variants, networks)]
+    own, noise, brought = attacks_of(run, "perturbations", measures.MAIN)
+    sensitivity = store.read(
+        run.input["sensitivity"], SENSITIVITY, CHANGES, [("norm", "=", measures.MAIN)], of_group
+    )
+    wanted = attacks_of(run, "variants", "l2_effect")
+    estimated = chain(  # in this order they share one stream of random numbers
+        own_changes(own, noise, networks),
+        controls(sensitivity, networks),
+        transfer_to_others(brought, networks),
+        transfer_of_effects(wanted[2], networks),
+        similarity_of_axes(run, networks),
+        gradient_cosine(run, networks),
+    )
+    counted = [*unconverged(sensitivity, networks), *reached(wanted[0], networks)]
     rng, draws = np.random.default_rng(run.seed("images")), run.params["bootstrap"]
     rows = [row for number, frame in estimated for row in estimates(number, frame, networks, rng, draws)]
     rows += [row for number, frame in counted for row in shares(number, frame)]
@@ -60,12 +78,59 @@ def main(run):
     writing.write_text(run.output["text"], "\n".join(part for part in parts if part))
 
 
+def of_group(changes):
+    """Select changes of the mean over subjects."""
+    return changes[changes.subject == GROUP]
+
+
 def with_changes(transfer):
     """Add the changes of target and source in the attacked direction."""
     return transfer.assign(
         change=measures.attacked_change(transfer.change_target, transfer.direction),
         own=measures.attacked_change(transfer.change_source, transfer.direction),
     )
+
+
+def attacks_of(run, name, attack):
+    """Read attacks of one kind, some files at a time, and average what they do to other models.
+
+    Returns
+    -------
+    own, noise : DataFrames
+        Attacks on the model itself, and white noise that belongs to no model.
+    brought : DataFrame
+        One row for each pair, region, radius, wanted change and image: mean changes of the target (change)
+        and of the source (own) over directions, and of the target by its own attacks (own_target), both
+        missing where these do not move it; only of attacks that reached a change that was wanted, and of
+        none of the simulated brain.
+    """
+    wanted = [("attack", "in", [attack, "random"])]
+    shared = store.read(run.input[name], TRANSFER, COLUMNS, wanted, of_one_model)
+    own = with_changes(shared[(shared.attack == attack) & (shared.source == shared.target)])
+    moved = own[own.reached | (own.wanted == 0)]
+    moved = moved.assign(moved=undefined.reference(moved, ["target", "roi", "radius", "wanted"]))
+    moved = {name: moved.set_index([name, *PLACE]).moved for name in ("source", "target")}
+    parts = []
+    for block in store.blocks(run.input[name]):
+        rows = with_changes(store.read(block, TRANSFER, COLUMNS, [("attack", "=", attack)], of_others))
+        rows = rows.join(moved["target"].rename("own_target"), on=["target", *PLACE], validate="many_to_one")
+        rows = rows.join(moved["source"], on=["source", *PLACE], validate="many_to_one")
+        rows["own"] = rows.own.where(rows.moved.notna())
+        rows = rows.rename(columns={"source": "one", "target": "other"})
+        means = rows.groupby(CELL, sort=False, as_index=False)[["change", "own", "own_target"]].mean()
+        parts.append(compact.pack(means))
+    return own, with_changes(shared[shared.attack == "random"]), compact.join(parts, ("one", "other"))
+
+
+def of_one_model(transfer):
+    """Select attacks on the model itself, and white noise that belongs to no model."""
+    return transfer[(transfer.source == transfer.target) | (transfer.source == NOISE)]
+
+
+def of_others(transfer):
+    """Select attacks on networks shown to other models, where they reached what was wanted."""
+    others = transfer[(transfer.source != transfer.target) & (transfer.source != BRAIN)]
+    return others[others.reached | (others.wanted == 0)]
 
 
 def number(measure, unit, perturbation="", kind=("all", "all", "any"), k=0, wanted=0.0):
@@ -103,7 +168,7 @@ def estimates(about, frame, networks, rng, draws):
 
 def pairs_in(rows):
     """Count the models, or pairs of models, that rows are about."""
-    return (rows.one + " " + rows.other).nunique()
+    return len(rows[["one", "other"]].drop_duplicates())
 
 
 def shares(about, frame):
@@ -125,10 +190,9 @@ def by_family(frame, model, networks):
             yield (name, name, "itself"), frame[of_row == name]
 
 
-def own_changes(transfer, networks):
+def own_changes(own, noise, networks):
     """Yield, by family, changes under own attacks and under white noise, which is averaged over draws."""
-    own = transfer[(transfer.attack == measures.MAIN) & (transfer.source == transfer.target)]
-    changes = pd.concat([own, transfer[transfer.attack == "random"]])
+    changes = pd.concat([own, noise])
     for kind, part in by_family(changes, "target", networks):
         for perturbation, attack in (("attack", measures.MAIN), ("random", "random")):
             rows = part[part.attack == attack]
@@ -139,7 +203,6 @@ def own_changes(transfer, networks):
 
 def controls(sensitivity, networks):
     """Yield, by family, changes under attacks made for other images or regions, or with scrambled phases."""
-    sensitivity = sensitivity[(sensitivity.subject == GROUP) & (sensitivity.norm == measures.MAIN)]
     for kind, part in by_family(sensitivity, "network", networks):
         for perturbation in CONTROLS:
             rows = part[part.kind == perturbation]
@@ -149,22 +212,19 @@ def controls(sensitivity, networks):
                 yield about, rows.assign(one=rows.network, other="", top=change, bottom=1.0)
 
 
-def transfer_to_others(transfer, networks, wanted=0.0):
+def transfer_to_others(brought, networks, wanted=0.0):
     """Yield changes of other models under attacks, by kind of pair.
 
     They come in SD, as a share of the target's own attack, and last as a share of the source's change, beside
     the ratio of the two own changes, which most of that share is. Where an effect was wanted, both own
     changes are this effect: the second and the fourth would say nothing new.
+
+    Parameters
+    ----------
+    brought : DataFrame
+        From `attacks_of`.
     """
-    key = ["target", "roi", "direction", "radius", "image_id"]
-    own = transfer[transfer.source == transfer.target]
-    moved = undefined.reference(own, ["target", "roi", "radius"])
-    own = own.assign(own_target=moved).set_index(key).own_target
-    other = transfer[(transfer.source != transfer.target) & (transfer.source != BRAIN)]
-    other = other.join(own, on=key, validate="many_to_one")
-    moved = undefined.reference(other.assign(change=other.own), ["source", "roi", "radius"])
-    other = other.assign(own=moved).rename(columns={"source": "one"})
-    other = other.assign(other=other.target, nothing=1.0)
+    other = brought.assign(nothing=1.0)
     ratios = {
         "transfer": ("SD", "change", "nothing"),
         "transfer_of_target": ("ratio", "change", "own_target"),
@@ -179,24 +239,24 @@ def transfer_to_others(transfer, networks, wanted=0.0):
             about = number(measure, unit, "attack", kind, wanted=wanted)
             known = part[part[bottom].notna()]  # without models that their own attacks do not move
             part = known if len(known) else part
-            yield about, part.assign(top=part[top], bottom=part[bottom])
+            yield about, part[CELL].assign(top=part[top], bottom=part[bottom])
 
 
-def transfer_of_effects(variants, networks):
+def transfer_of_effects(brought, networks):
     """Yield the same of the smallest attacks that have a wanted effect, where they have it."""
-    rows = variants[(variants.attack == "l2_effect") & variants.reached]
-    for wanted, part in rows.groupby("wanted"):
+    for wanted, part in brought.groupby("wanted"):
         yield from transfer_to_others(part, networks, wanted)
 
 
-def similarity_of_axes(similarity, networks):
+def similarity_of_axes(run, networks):
     """Yield similarity of voxels' axes by kind of pair, and what chance and spectra explain of it."""
-    similarity = similarity[similarity.response == "voxels"]
-    similarity = measures.in_family_order(similarity, "network_i", "network_j", networks)
-    similarity = similarity.assign(
-        one=similarity.network_i, other=similarity.network_j, bottom=1.0, radius=0.0
-    )
-    for k, frame in similarity.groupby("k"):
+    means = store.read(run.input["similarity_means"], SIMILARITY_MEANS, [*PAIR, "matched_chance"], OF_VOXELS)
+    for k in sorted(set(means.k)):
+        chosen = [*OF_VOXELS, ("k", "=", int(k))]
+        frame = store.read(run.input["similarity"], SIMILARITY, SIMILARITIES, chosen)
+        frame = frame.merge(means, on=PAIR, validate="many_to_one")
+        frame = measures.in_family_order(frame, "network_i", "network_j", networks)
+        frame = frame.assign(one=frame.network_i, other=frame.network_j, bottom=1.0, radius=0.0)
         for measure, column in OF_AXES.items():
             rows = frame.assign(top=frame[column])
             for kind, part in measures.kinds_of_pairs(rows, "network_i", "network_j", networks):
@@ -204,9 +264,11 @@ def similarity_of_axes(similarity, networks):
         yield number("chance", "ratio", k=k), frame.assign(top=frame.chance)
 
 
-def gradient_cosine(similarity, networks):
+def gradient_cosine(run, networks):
     """Yield the cosine of each network's gradient with that of the simulated brain."""
-    rows = similarity[(similarity.response == "group") & similarity.cosine.notna()]
+    of_brain = [[("response", "=", GROUP), (name, "=", BRAIN)] for name in ("network_i", "network_j")]
+    columns = ["network_i", "network_j", "response", "roi", "k", "image_id", "cosine"]
+    rows = store.read(run.input["similarity"], SIMILARITY, columns, of_brain).dropna(subset=["cosine"])
     rows = measures.in_family_order(rows, "network_i", "network_j", networks)  # the brain comes last
     rows = rows[rows.network_j == BRAIN]
     rows = rows.assign(one=rows.network_i, other="", top=rows.cosine, bottom=1.0, radius=0.0)
@@ -216,17 +278,15 @@ def gradient_cosine(similarity, networks):
 
 def unconverged(sensitivity, networks):
     """Yield, by family, own attacks, of which some have not converged."""
-    rows = sensitivity[(sensitivity.subject == GROUP) & (sensitivity.norm == measures.MAIN)]
-    rows = rows[rows.kind == "attack"]
+    rows = sensitivity[sensitivity.kind == "attack"]
     rows = rows.assign(one=rows.network, other="")
     for kind, part in by_family(rows, "network", networks):
         yield number("unconverged", "share", "attack", kind), part
 
 
-def reached(variants, networks):
+def reached(own, networks):
     """Yield, by family, own attacks that wanted a change, of which some did not reach it."""
-    rows = variants[(variants.attack == "l2_effect") & (variants.source == variants.target)]
-    rows = rows.assign(one=rows.source, other="")
+    rows = own.assign(one=own.source, other="")
     for wanted, part in rows.groupby("wanted"):
         for kind, of_family in by_family(part, "source", networks):
             yield number("reached", "share", "attack", kind, wanted=wanted), of_family

@@ -52,8 +52,9 @@ def main(run):
 
 def own_changes(run, networks):
     """Take the change by the larger of the two attacks of each image, at the main radius."""
-    transfer = store.read(run.input["perturbations"], TRANSFER, COLUMNS, [("attack", "=", measures.MAIN)])
-    own = measures.at_main_radius(transfer[transfer.source == transfer.target])[0]
+    main = [("attack", "=", measures.MAIN)]
+    own = store.read(run.input["perturbations"], TRANSFER, COLUMNS, main, keep=measures.own_attacks)
+    own = measures.at_main_radius(own)[0]
     own = own[own.target.isin(networks.index)].rename(columns={"change_target": "change"})
     own = measures.largest_changes(own, ["target", "roi", "image_id"])
     return own.assign(one=own.target, other="", top=own.s.abs(), bottom=1.0)

@@ -17,29 +17,28 @@ COLUMNS = ["network", "subject", "roi", "kind", "norm", "radius", "direction", "
 COLUMNS += ["converged"]
 TRANSFERRED = ["attack", "source", "target", "roi", "direction", "radius", "image_id"]
 TRANSFERRED += ["change_target", "change_subjects"]
+AT_ONCE = 8  # rows that a row of the table transfer becomes here: one for each reader
+PLACES = ["roi", "norm", "radius"]
 READOUT = ["network", "roi", "subject"]
 KEY = ["subject", "roi", "norm", "radius", "kind", "direction"]
 
 
 def main(run):
-    """Take every median over images, draws and sources; resample images and subjects."""
-    own = store.read(run.input["sensitivity"], SENSITIVITY, COLUMNS)
-    transfer = store.read(run.input["transfer"], TRANSFER, TRANSFERRED)
-    natural = store.read(run.input["natural"], NATURAL_RESPONSES)
-    main_radius = measures.main_radius(own)
-    changes = pd.concat([own, transferred(transfer, subjects_of(own))], ignore_index=True)
-    changes["main_radius"] = (changes.norm == measures.MAIN) & np.isclose(changes.radius, main_radius)
-    changes = counted(changes[(changes.subject == GROUP) | changes.main_radius])
-    changes = changes.join(natural.set_index(READOUT).sd, on=READOUT, validate="many_to_one")
-    changes["change_own"] = measures.in_own_units(changes.change, changes.sd)
-    changes["image_id"] = pd.factorize(changes.image_id, sort=True)[0]  # numbers are compared faster
-    rows = []
-    for network, part in run.track(list(changes.groupby("network")), unit="model"):
-        for key, cell in with_totals(part).groupby(KEY):
-            identity = {"network": network} | dict(zip(KEY, key, strict=True))
-            rows.append(identity | summarise(cell, run))
+    """Take every median over images, draws and sources; resample images and subjects.
+
+    Some models are in memory at a time.
+    """
+    places = store.read(run.input["sensitivity"], SENSITIVITY, PLACES, keep=pd.DataFrame.drop_duplicates)
+    natural = store.read(run.input["natural"], NATURAL_RESPONSES).set_index(READOUT).sd
+    main_radius, rows = measures.main_radius(places), []
+    for files in run.track(blocks_of_models(run), unit="block of models"):
+        changes = changes_of(run, files, natural, main_radius)
+        for network, part in changes.groupby("network"):
+            for key, cell in with_totals(part).groupby(KEY):
+                identity = {"network": network} | dict(zip(KEY, key, strict=True))
+                rows.append(identity | summarise(cell, run))
     # regions as they come in the tables, not by their names
-    order = [*dict.fromkeys(own.roi), "all"]
+    order = [*dict.fromkeys(places.roi), "all"]
     table = pd.DataFrame(rows).sort_values("roi", key=lambda roi: roi.map(order.index), kind="stable")
     table["reason"] = undefined.join(
         undefined.of_estimate(table["median"], table.ci_low),
@@ -48,6 +47,29 @@ def main(run):
     table = table[list(SENSITIVITIES.columns)]
     store.write(run.output["sensitivities"], SENSITIVITIES, table)
     writing.write_csv(run.output["csv"], table, digits=5)
+
+
+def blocks_of_models(run):
+    """Split the models' files, by name, into lists whose rows of the table transfer are not too many."""
+    files = {store.read(file, SENSITIVITY, ["network"]).network[0]: file for file in run.input["sensitivity"]}
+    shown = sum(map(store.count, run.input["transfer"])) // len(files)  # to each model
+    step = max(1, store.ROWS // (AT_ONCE * (1 + shown)))
+    ordered = [files[name] for name in sorted(files)]
+    return [ordered[place : place + step] for place in range(0, len(ordered), step)]
+
+
+def changes_of(run, files, natural, main_radius):
+    """Read what each kind of perturbation does to some models: every change as the summary counts it."""
+    own = store.read(files, SENSITIVITY, COLUMNS)
+    shown = [("attack", "=", measures.MAIN), ("target", "in", list(own.network.unique()))]
+    transfer = store.read(run.input["transfer"], TRANSFER, TRANSFERRED, shown)
+    changes = pd.concat([own, transferred(transfer, subjects_of(own))], ignore_index=True)
+    changes["main_radius"] = (changes.norm == measures.MAIN) & np.isclose(changes.radius, main_radius)
+    changes = counted(changes[(changes.subject == GROUP) | changes.main_radius])
+    changes = changes.join(natural, on=READOUT, validate="many_to_one")
+    changes["change_own"] = measures.in_own_units(changes.change, changes.sd)
+    changes["image_id"] = pd.factorize(changes.image_id, sort=True)[0]  # numbers are compared faster
+    return changes
 
 
 def subjects_of(own):

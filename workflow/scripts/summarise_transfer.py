@@ -50,30 +50,44 @@ SEEDS = {"own": "own", "transferred": "other networks", "noise": "random noise"}
 
 
 def main(run):
-    """Sum over directions, draws and regions first; resample images, the same for all pairs."""
+    """Sum over directions, draws and regions first; resample images, the same for all pairs.
+
+    The pairs of some files are in memory at a time (`store.blocks`). Of all pairs together there are only
+    what they are compared with (own attacks, and white noise that belongs to no model), sums over images of
+    wanted effects, main attacks between networks as numbers, and means.
+    """
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     files = [*run.input["perturbations"], *run.input["variants"]]
-    transfer = store.read(files, TRANSFER, COLUMNS)
-    transfer["change"] = measures.attacked_change(transfer.change_target, transfer.direction)
-    transfer["own"] = measures.attacked_change(transfer.change_source, transfer.direction)
-    settings, parts, effects = dict(list(transfer.groupby(SETTING))), [], []
-    for (attack, radius, wanted), rows in run.track(list(settings.items()), unit="attack"):
-        rng = np.random.default_rng(run.seed())  # the same, so that all attacks share resampled images
-        if attack in NOISE_OF:
-            rows = attacks(rows, settings.get((NOISE_OF[attack], radius, wanted)))
-        elif attack in ATTACK_OF:
-            rows = noise(rows, settings.get((ATTACK_OF[attack], radius, wanted)))
-        else:
-            continue
-        means = summarise(rows, rng, run.params["bootstrap"])
-        parts.append(means.assign(attack=attack, radius=radius, wanted=wanted))
-        if wanted:
-            effects += [row | {"wanted": wanted} for row in fixed_effect(rows, means, networks, run)]
-    means = pd.concat(parts, ignore_index=True).join(gradient_cosines(run), on=PAIR, validate="many_to_one")
-    table = describe(means, networks, measures.main_radius(transfer))
+    shared, regions, images = survey(files)
+    references = {setting: reference(setting, shared) for setting in images}
+    counts = {setting: draw_counts(run, len(names)) for setting, names in images.items()}
+    every = np.unique(np.concatenate(list(images.values())))
+    parts, effects, transferred = {setting: [] for setting in images}, {}, []
+    for block in run.track(store.blocks(files), unit="block of files"):
+        transfer = with_changes(store.read(block, TRANSFER, COLUMNS))
+        transferred.append(between_networks(transfer, list(networks.index), regions, every))
+        settings = dict(list(transfer.groupby(SETTING)))
+        for setting, rows in settings.items():
+            rows = compared(setting, rows, settings, *references[setting])
+            if rows is None:
+                continue
+            parts[setting].append(summarise(rows, regions, images[setting], counts[setting]))
+            if setting[2]:
+                effects.setdefault(setting[2], []).append(cells_of_effect(rows, networks))
+    means = {setting: in_order(tables, regions) for setting, tables in parts.items() if tables}
+    named = [table.assign(**dict(zip(SETTING, setting, strict=True))) for setting, table in means.items()]
+    named = pd.concat(named, ignore_index=True).join(gradient_cosines(run), on=PAIR, validate="many_to_one")
+    table = describe(named, networks, measures.main_radius(shared))
     store.write(run.output["transfers"], TRANSFERS, table)
     writing.write_csv(run.output["csv"], table, digits=5)
-    store.write(run.output["changes"], CHANGES, changes(transfer, list(networks.index), run))
+    transferred = pd.concat(transferred, ignore_index=True)
+    store.write(run.output["changes"], CHANGES, changes(shared, transferred, list(networks.index), run))
+    effects = [
+        row | {"wanted": setting[2]}
+        for setting, table in means.items()
+        if setting[2]
+        for row in fixed_effect(pd.concat(effects[setting[2]]), table, networks, run)
+    ]
     effects = pd.DataFrame(effects, columns=list(FIXED_EFFECT.columns))
     effects["reason"] = undefined.of_estimate(effects.change, effects.change_low, undefined.NOT_REACHED)
     store.write(run.output["fixed_effect"], FIXED_EFFECT, effects)
@@ -82,34 +96,122 @@ def main(run):
     store.write(run.output["transfer_asymmetry"], TRANSFER_ASYMMETRY, rows)
 
 
-def attacks(rows, white):
+def with_changes(transfer):
+    """Add the changes of target and source in the attacked direction."""
+    return transfer.assign(
+        change=measures.attacked_change(transfer.change_target, transfer.direction),
+        own=measures.attacked_change(transfer.change_source, transfer.direction),
+    )
+
+
+def draw_counts(run, images):
+    """Draw how often each image is in each sample: the same of all attacks on as many images."""
+    return bootstrap.draw_counts(images, np.random.default_rng(run.seed()), run.params["bootstrap"]).astype(
+        float
+    )
+
+
+def survey(files):
+    """Read what all pairs share: rows that others are compared with, the regions, and images by setting.
+
+    Returns
+    -------
+    shared : DataFrame
+        Attacks on the model itself, and white noise that belongs to no model.
+    regions : list of str
+        In the order of the tables.
+    images : dict, setting -> array of str
+        Sorted, as the settings are.
+    """
+    shared, places = [], []
+    for block in store.blocks(files):
+        rows = store.read(block, TRANSFER, COLUMNS)
+        shared.append(with_changes(rows[(rows.source == rows.target) | (rows.source == NOISE)]))
+        places.append(rows[[*SETTING, "roi", "image_id"]].drop_duplicates())
+    places = pd.concat(places, ignore_index=True)
+    images = {setting: np.unique(part.image_id) for setting, part in places.groupby(SETTING)}
+    return pd.concat(shared, ignore_index=True), list(dict.fromkeys(places.roi)), images
+
+
+def reference(setting, shared):
+    """Take from `survey` what the rows of a setting are compared with: own attacks, and the size of noise.
+
+    Returns
+    -------
+    own : Series or None
+        Change of each target by its own attack: of an attack by place and direction, of noise by place.
+    white : Series or None
+        Of an attack, the mean size of the change by noise that belongs to no model, by place.
+    """
+    attack, radius, wanted = setting
+    named = NOISE_OF if attack in NOISE_OF else ATTACK_OF
+    if attack not in named:
+        return None, None
+    partner = (shared.attack == named[attack]) & (shared.radius == radius) & (shared.wanted == wanted)
+    partner = shared[partner]
+    if attack in ATTACK_OF:
+        own = partner[partner.source == partner.target].groupby(PLACE).change.mean()
+        return (own.rename("target_own") if len(partner) else None), None
+    own = (shared.attack == attack) & (shared.radius == radius) & (shared.wanted == wanted)
+    own = shared[own & (shared.reached | (shared.wanted == 0)) & (shared.source == shared.target)]
+    own = own.set_index([*PLACE, "direction"]).change.rename("target_own")
+    return own, noise_sizes(partner, PLACE) if len(partner) else None
+
+
+def noise_sizes(white, key):
+    """Average the size of the change by white noise."""
+    return white.change.abs().groupby([white[name] for name in key]).mean().rename("noise")
+
+
+def compared(setting, rows, settings, own, white):
+    """Join to rows of one setting what they are compared with; None: the setting is of no attack.
+
+    Parameters
+    ----------
+    setting : tuple
+    rows : DataFrame
+        Of some pairs.
+    settings : dict, setting -> DataFrame
+        All rows of these pairs.
+    own, white
+        From `reference`.
+    """
+    attack, radius, wanted = setting
+    if attack in NOISE_OF:
+        if wanted > 0:  # noise of the size of a wanted effect is that of a source
+            of_source = settings.get((NOISE_OF[attack], radius, wanted))
+            white = None if of_source is None else noise_sizes(of_source, [*PLACE, "source"])
+        return attacks(rows, own, white)
+    return noise(rows, own) if attack in ATTACK_OF else None
+
+
+def attacks(rows, own, white):
     """Join to each attack what the target's own attack and noise of its size do in the same place.
 
     Where an effect was wanted and not reached, the row does not count, nor does the target's own attack.
     """
     rows = rows.assign(counted=rows.reached | (rows.wanted == 0))
-    key = [*PLACE, "direction"]
-    own = rows[(rows.source == rows.target) & rows.counted].set_index(key).change.rename("target_own")
-    rows = rows.join(own, on=key, validate="many_to_one")
+    rows = rows.join(own, on=[*PLACE, "direction"], validate="many_to_one")
     if white is None:
         return rows.assign(noise=np.nan)
-    # noise of the size of a wanted effect is that of a source, all other noise belongs to no model
-    key = [*PLACE, "source"] if (rows.wanted > 0).any() else PLACE
-    sizes = white.change.abs().groupby([white[name] for name in key]).mean().rename("noise")
-    return rows.join(sizes, on=key, validate="many_to_one")
+    return rows.join(white, on=list(white.index.names), validate="many_to_one")
 
 
-def noise(rows, attacked):
+def noise(rows, own):
     """Treat white noise as an attack: absolute changes, and the mean of the target's own attacks."""
     rows = rows.assign(own=np.nan, counted=True, noise=rows.change)
-    if attacked is None:
-        return rows.assign(target_own=np.nan)
-    own = attacked[attacked.source == attacked.target]
-    own = own.groupby(PLACE).change.mean().rename("target_own")
-    return rows.join(own, on=PLACE, validate="many_to_one")
+    return rows.assign(target_own=np.nan) if own is None else rows.join(own, on=PLACE, validate="many_to_one")
 
 
-def summarise(rows, rng, draws):
+def in_order(parts, regions):
+    """Join the means of pairs from several files: by region as they come in the tables, source and target."""
+    order = [*regions, "all"]
+    table = pd.concat(parts, ignore_index=True)
+    table = table.sort_values(["source", "target"], ignore_index=True)
+    return table.sort_values("roi", key=lambda roi: roi.map(order.index), kind="stable", ignore_index=True)
+
+
+def summarise(rows, regions, images, counts):
     """Give one row for each region, and all, source and target, of the rows of one attack.
 
     Parameters
@@ -117,25 +219,27 @@ def summarise(rows, rng, draws):
     rows : DataFrame
         `change` of the target, `own` of the source, `target_own` by the target's own attack, and `noise`,
         which may each be missing; only rows that are `counted` enter means, and the share that is `reached`.
-    rng : numpy.random.Generator
-    draws : int
-        Of the bootstrap over images.
+    regions : list of str
+        In their order.
+    images : array of str (images,)
+        Sorted; all that any pair has.
+    counts : array (draws, images)
+        From `bootstrap.draw_counts`.
     """
     rows = pd.concat([rows, rows.assign(roi="all")], ignore_index=True).assign(one=1.0)
     # regions as they come in the tables, not by their names
-    rows["roi"] = pd.Categorical(rows.roi, dict.fromkeys(rows.roi))
+    rows["roi"] = pd.Categorical(rows.roi, [*regions, "all"])
     groups = rows.groupby(PAIR, observed=True)
     table = groups.reached.mean().to_frame()
-    pair, image = groups.ngroup().to_numpy(), pd.factorize(rows.image_id, sort=True)
-    shape = len(table), len(image[1])
+    pair, image = groups.ngroup().to_numpy(), pd.Index(images).get_indexer(rows.image_id)
+    shape = len(table), len(images)
     counted = rows.counted.to_numpy()
 
     def sums(values, where):
         """Sum values over all but pairs and images: (pairs, images), 0 where there is none."""
-        cell = (pair * shape[1] + image[0])[where]
+        cell = (pair * shape[1] + image)[where]
         return np.bincount(cell, values.to_numpy()[where], shape[0] * shape[1]).reshape(shape)
 
-    counts = bootstrap.draw_counts(shape[1], rng, draws).astype(float)
     for name, (above, below) in RATIOS.items():
         where = counted & rows[above].notna().to_numpy() & rows[below].notna().to_numpy()
         estimate = bootstrap.bootstrap_ratios(sums(rows[above], where), sums(rows[below], where), counts)
@@ -180,30 +284,40 @@ def gradient_cosines(run):
     return pd.DataFrame(dict(zip(COSINE, estimate, strict=True)), index=cells.index)
 
 
-def fixed_effect(rows, means, networks, run):
+def cells_of_effect(rows, networks):
+    """Sum what attacks with a wanted effect do to other models, within each pair, region and image.
+
+    Returns
+    -------
+    DataFrame, indexed by region, source and target
+        Columns (what is summed, image); 0 where no attack is counted.
+    """
+    rows = rows[(rows.source != rows.target) & rows.source.isin(networks.index)]
+    both = rows.change.where(rows.target_own.notna())
+    rows = rows.assign(one=1.0, both=both, target_own=rows.target_own.where(both.notna()))
+    names = ["change", "one", "both", "target_own"]
+    rows[names] = rows[names].where(rows.counted, 0.0)  # a pair that reached nothing still has its images
+    return rows.groupby([*PAIR, "image_id"])[names].sum().unstack("image_id")
+
+
+def fixed_effect(cells, means, networks, run):
     """Yield, for each region and kind of pair, what attacks with one wanted effect do to other models.
 
     Parameters
     ----------
-    rows : DataFrame
-        From `attacks`.
+    cells : DataFrame
+        From `cells_of_effect`, of all pairs.
     means : DataFrame
-        From `summarise`, of the same rows.
+        From `in_order`, of the same attacks.
     networks : DataFrame
         The table networks, indexed by network.
     run : job.Run
     """
-    rows = rows[(rows.source != rows.target) & rows.source.isin(networks.index)]
     means = means[(means.source != means.target) & means.source.isin(networks.index)]
-    images = np.unique(rows.image_id)
-    rng = np.random.default_rng(run.seed())
-    counts = bootstrap.draw_counts(len(images), rng, run.params["bootstrap"]).astype(float)
-    counted = rows[rows.counted]
-    both = counted.change.where(counted.target_own.notna())
-    counted = counted.assign(one=1.0, both=both, target_own=counted.target_own.where(both.notna()))
-    cells = counted.groupby([*PAIR, "image_id"])[["change", "one", "both", "target_own"]].sum()
-    cells = {name: cells[name].unstack("image_id").reindex(columns=images).fillna(0.0) for name in cells}
-    for roi in ["all", *dict.fromkeys(rows.roi)]:
+    images = np.unique(cells.columns.get_level_values("image_id"))
+    counts = draw_counts(run, len(images))
+    cells = {name: cells[name].reindex(columns=images) for name in ("change", "one", "both", "target_own")}
+    for roi in ["all", *dict.fromkeys(means.roi[means.roi != "all"])]:
         part = means[means.roi == roi] if roi != "all" else means[means.roi != "all"]
         for kind, pairs in kinds_of_targets(part, networks):
             index = pd.MultiIndex.from_frame(pairs[PAIR])
@@ -278,22 +392,38 @@ def describe(transfers, networks, main_radius):
     return transfers[list(TRANSFERS.columns)]
 
 
-def changes(transfer, names, run):
+def between_networks(transfer, names, regions, images):
+    """Take what main attacks on networks do to other networks, with words as categories, which are small."""
+    rows = transfer[(transfer.attack == measures.MAIN) & (transfer.source != transfer.target)]
+    rows = rows[rows.source.isin(names) & rows.target.isin(names)]
+    words = {"network": (rows.source, names), "roi": (rows.roi, regions), "image_id": (rows.image_id, images)}
+    return rows[["radius", "change"]].assign(**{name: pd.Categorical(*word) for name, word in words.items()})
+
+
+def changes(shared, transferred, names, run):
     """Average over images what attacks do to their network and to others, and noise to it, with intervals.
 
     Directions, draws and targets are averaged first. The simulated brain is neither source nor target.
+
+    Parameters
+    ----------
+    shared : DataFrame
+        From `survey`.
+    transferred : DataFrame
+        From `between_networks`, of all pairs.
+    names : list of str
+        Of all networks.
+    run : job.Run
     """
-    transfer = transfer[transfer.attack.isin(["l2", "random"]) & transfer.target.isin(names)]
-    networks, drawn = transfer[transfer.source.isin(names)], transfer[transfer.source == NOISE]
-    own = networks[networks.source == networks.target]
-    other = networks[networks.source != networks.target]
+    shared = shared[shared.attack.isin([measures.MAIN, "random"]) & shared.target.isin(names)]
+    own, drawn = shared[shared.source != NOISE], shared[shared.source == NOISE]
     parts = [
         own.assign(network=own.source, perturbation="own"),
-        other.assign(network=other.source, perturbation="transferred"),
+        transferred.assign(perturbation="transferred"),
         drawn.assign(network=drawn.target, perturbation="noise"),
     ]
     keys = ["roi", "radius", "network", "perturbation"]
-    images = measures.image_means(pd.concat(parts), "change", keys)
+    images = pd.concat([measures.image_means(part, "change", keys) for part in parts])
     rows = []
     for (*place, kind), part in images.groupby(keys, sort=False):
         change = part.change.to_numpy()[None]

@@ -20,6 +20,10 @@ from codingaxes.estimates.undefined import FEWEST, ROUNDING, constant
 LEVEL = (2.5, 97.5)  # percentiles of a 95% interval
 AT_ONCE = 2**18  # weights that a bootstrap works on together: they fit into a cache
 
+SAMPLES_AT_ONCE = (
+    2**20
+)  # resampled ratios that `bootstrap_ratios` has in memory together: 8 MB each of ten arrays
+
 
 def correlation(x, y, axis=0):
     """Compute Pearson's r along an axis.
@@ -220,6 +224,10 @@ def bootstrap_ratios(top, bottom, counts):
     estimate, low, high : arrays (cells,)
         NaN where the bottom is 0 on all images; samples whose bottom is 0 are left out of the interval.
     """
+    if len(top) > (step := max(1, SAMPLES_AT_ONCE // len(counts))):
+        places = [slice(start, start + step) for start in range(0, len(top), step)]
+        parts = zip(*(bootstrap_ratios(top[place], bottom[place], counts) for place in places), strict=True)
+        return tuple(map(np.concatenate, parts))
     units = np.count_nonzero(bottom, axis=1)
 
     def estimate_and_error(counts):
@@ -244,18 +252,16 @@ def percentiles(samples):
     low, high : arrays (...)
         NaN where no draw is defined, or all are the same.
     """
-    flat = np.reshape(samples, (len(samples), -1))
-    defined = np.isfinite(flat)
+    defined = np.isfinite(flat := np.reshape(samples, (len(samples), -1)))
     empty, whole = ~defined.any(axis=0), defined.all(axis=0)
     ends, some = np.zeros((2, flat.shape[1])), ~whole & ~empty
     ends[:, whole] = np.percentile(flat[:, whole], LEVEL, axis=0)
     # of a cell alone, which is slow
     ends[:, some] = np.nanpercentile(np.where(defined, flat, np.nan)[:, some], LEVEL, axis=0)
     low, high = ends.reshape(2, *np.shape(samples)[1:])
-    empty = empty.reshape(low.shape)
     same = high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
-    missing = empty | same
-    return np.where(missing, np.nan, low)[()], np.where(missing, np.nan, high)[()]  # of one cell, numbers
+    missing = empty.reshape(low.shape) | same
+    return tuple(np.where(missing, np.nan, end)[()] for end in (low, high))  # of one cell, numbers
 
 
 def weighted_median(values, weights):

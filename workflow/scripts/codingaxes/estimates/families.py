@@ -20,6 +20,7 @@ BOTH = "networks and images"
 IMAGES = "images"
 NOTHING = ""  # where no interval is defined
 ALPHA = 0.05
+AT_ONCE = 2**23  # assignments of labels times cells that are in memory together: 64 MB in float64
 
 
 @dataclass(frozen=True)
@@ -341,15 +342,25 @@ def difference_p(cells, labels):
     """
     if len(labels.robust) == 1 or np.isnan(cells.value).any():
         return np.nan
-    robust, standard = (cells.of(members).astype(float) for members in (labels.robust, ~labels.robust))
-    counts = robust.sum(axis=1), standard.sum(axis=1)
-    if min(map(np.min, counts)) == 0:
-        return np.nan
-    return share_as_far(robust @ cells.value / counts[0] - standard @ cells.value / counts[1])
+    step = max(1, AT_ONCE // len(cells.value))
+    blocks = [labels.robust[place : place + step] for place in range(0, len(labels.robust), step)]
+    return share_as_far(np.concatenate([assigned_differences(cells, block) for block in blocks]))
+
+
+def assigned_differences(cells, robust):
+    """Compute robust - standard of assignments of labels (n, networks); NaN where a family has no cell."""
+    sides = [cells.of(members).astype(float) for members in (robust, ~robust)]
+    means = [bootstrap.ratio(side @ cells.value, side.sum(axis=1)) for side in sides]
+    return means[0] - means[1]
 
 
 def share_as_far(statistics):
-    """Compute the share of statistics at least as far from their mean as the first, which is the observed."""
+    """Compute the share of statistics at least as far from their mean as the first, which is the observed.
+
+    NaN if one is missing.
+    """
+    if np.isnan(statistics).any():
+        return np.nan
     distance = np.abs(statistics - statistics.mean())
     rounding = permutations.TIE * np.abs(statistics).max()
     return float(np.mean(distance >= distance[0] - rounding))

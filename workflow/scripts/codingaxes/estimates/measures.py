@@ -43,6 +43,11 @@ def attacked_change(change, direction):
     return (change * direction.map(SIGNS).astype(float)).where(direction != NOISE, change.abs())
 
 
+def own_attacks(transfer):
+    """Select the rows of the table transfer that are about attacks on the model itself."""
+    return transfer[transfer.source == transfer.target]
+
+
 def largest_changes(attacks, unit):
     """Select of each image the attack, up or down, that changes the response more: the sensitivity s.
 
@@ -325,6 +330,7 @@ def describe_pairs(one, other, networks):
         simulated brain has no architecture in common with a network.
     """
     family = families(networks) | {NOISE: NOISE}
+    one, other = one.astype("str"), other.astype("str")  # where they are categories, those may differ
     same = one.map(networks.architecture) == other.map(networks.architecture)
     kinds = [one == NOISE, one == other, same]
     architectures = np.select(kinds, ["any", "itself", "same"], "different")

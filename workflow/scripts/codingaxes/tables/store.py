@@ -28,6 +28,7 @@ SEAL = b"FOOTCRC:"  # stands before the checksum of a footer
 PART_SEAL = b"PARTCRC:"  # begins a kept part; then come its checksum, and zeros up to `PART_BEGIN`
 PART_BEGIN = 64  # bytes: Arrow wants its arrays at multiples of this
 GROUP_BYTES = 2**21  # of the rows that are read together: `filters` skip those without a wanted row
+ROWS = 2**19  # that are read together (`blocks`): about 0.1 GB of words and numbers
 SCALARS = {
     "string": pa.string(),
     "bool": pa.bool_(),
@@ -131,7 +132,7 @@ def join(path, table, parts):
         _seal(temporary)
 
 
-def read(path, table, columns=None, filters=None):
+def read(path, table, columns=None, filters=None, keep=None):
     """Read a declared table back as a data frame; vectors come as numpy arrays.
 
     Checked of each file:
@@ -153,6 +154,8 @@ def read(path, table, columns=None, filters=None):
         Only these, which spares memory where a table holds pixels.
     filters : list of tuples, optional
         As in `pyarrow.parquet.read_table`, for instance [("roi", "=", "FFA")].
+    keep : callable, optional
+        Frame of one file -> what to keep of it: of several files only this is in memory together.
 
     Raises
     ------
@@ -163,7 +166,7 @@ def read(path, table, columns=None, filters=None):
         twice; names the table, the file, the column, and what to do.
     """
     if not isinstance(path, str | os.PathLike):
-        parts = [read(one, table, columns, filters) for one in path]
+        parts = [read(one, table, columns, filters, keep) for one in path]
         return pd.concat(parts, ignore_index=True)
     wanted = list(table.columns) if columns is None else list(columns)
     asked = list(dict.fromkeys([*wanted, *_filtered(filters)]))
@@ -189,7 +192,28 @@ def read(path, table, columns=None, filters=None):
             raise ValueError(f"table {table.name} {where}: {column} has vectors with missing values")
     frame = pd.DataFrame({column: _from_arrow(content.column(column)) for column in content.column_names})
     _check_values(frame, table, wanted, where)
-    return frame
+    return frame if keep is None else keep(frame)
+
+
+def count(path):
+    """Count the rows of a file; one that is not there, or damaged, has none: `read` says what is wrong."""
+    try:
+        return pq.read_metadata(path).num_rows
+    except DAMAGE:
+        return 0
+
+
+def blocks(paths, rows=ROWS):
+    """Split a list of files into lists to be read in turn: at most `rows` rows together, or one file."""
+    split, size = [[]], 0
+    for path in paths:
+        more = count(path)
+        if split[-1] and size + more > rows:
+            split.append([])
+            size = 0
+        split[-1].append(path)
+        size += more
+    return split
 
 
 def _parquet(file, schema, table):

@@ -1,0 +1,37 @@
+"""Hold many rows of a table in little memory: words as categories, which take one or two bytes each."""
+
+import pandas as pd
+
+
+def pack(rows):
+    """Turn the columns of words into categories."""
+    return rows.assign(**{name: rows[name].astype("category") for name in rows.select_dtypes("str")})
+
+
+def join(parts, shared=()):
+    """Join rows from `pack`, whose categories may differ from part to part.
+
+    Parameters
+    ----------
+    parts : list of DataFrames
+    shared : tuple of str
+        Columns that get the same categories, so that they can be compared with each other.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the parts in their order; groups of them come in the order in which those of words would.
+    """
+    words = parts[0].select_dtypes("category").columns
+    known = {name: set().union(*(part[name].cat.categories for part in parts)) for name in words}
+    together = set().union(*(known[name] for name in shared))
+    order = {name: sorted(together if name in shared else known[name]) for name in words}
+    alike = [
+        part.assign(**{name: part[name].cat.set_categories(order[name]) for name in words}) for part in parts
+    ]
+    return pd.concat(alike, ignore_index=True)
+
+
+def unpack(index):
+    """Turn the categories of an index back into words."""
+    return pd.MultiIndex.from_frame(index.to_frame().astype("str"))
