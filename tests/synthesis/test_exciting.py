@@ -188,6 +188,25 @@ def test_an_image_comes_out_the_same_alone_and_in_a_batch(norm):
     torch.testing.assert_close(joined.images, together.images)
 
 
+@pytest.mark.parametrize("norm", [None, 3.0])
+def test_a_search_in_a_cheaper_precision_is_reported_in_full_precision(norm):
+    respond, starts = kinked(hidden=200), rand(4, 3, 8, 8, seed=2).float()
+    cheap = devices.exploring(respond, "bfloat16")
+    made = exciting.excite(respond, starts, norm=norm, steps=20, explore=cheap)
+    begin = exciting.excite(respond, starts, norm=norm, steps=20)
+    assert torch.equal(made.after, respond(made.images)) and not torch.equal(made.after, cheap(made.images))
+    assert torch.equal(made.before, begin.before) and made.reached.all()
+    change = (made.after - made.before) / (begin.after - begin.before)
+    assert change.min() > 0.9, "the search itself goes on as in full precision"
+
+
+def test_an_image_that_falls_in_full_precision_is_flagged_and_stays_as_it_was():
+    respond, starts = linear(randn(3, 8, 8).float()), rand(2, 3, 8, 8).float()
+    made = exciting.excite(respond, starts, steps=10, explore=lambda images: -respond(images))
+    assert not made.reached.any() and not made.converged.any()
+    assert torch.equal(made.images, starts) and torch.equal(made.after, made.before)
+
+
 def test_several_responses_share_a_batch():
     first, second, starts = kinked(), kinked(seed=7), rand(4, 3, 8, 8)
 

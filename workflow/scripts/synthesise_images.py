@@ -57,6 +57,7 @@ class Maker:
         self.run, self.params, self.device = run, run.params, device
         self.respond, readers = model.readers(subjects=False)
         self.column = {roi: place for place, (roi, _) in enumerate(readers)}
+        self.explore = devices.exploring(self.respond, run.params["precision"])
         self.fitting = devices.Batches(run.params["batch_size"])
         size = run.params["image_size"]
         stimuli = store.read(run.input["stimuli"], STIMULI)
@@ -86,7 +87,7 @@ class Maker:
         which = torch.tensor([self.column[roi] for roi in rows.roi], device=self.device)
         sign = torch.tensor([SIGNS[name] for name in rows.direction], device=self.device)
         settings = {name: self.params[name] for name in ("steps", "limit", "tolerance")}
-        settings["norm"] = self.radius if limited else None
+        settings |= {"norm": self.radius if limited else None, "explore": self.explore}
         seeds = [
             self.run.seed("dead", row.roi, row.direction, row.start, row.draw) for row in rows.itertuples()
         ]

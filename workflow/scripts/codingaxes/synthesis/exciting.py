@@ -16,6 +16,7 @@ from codingaxes.attacks.strongest import (
     check_choice,
     check_steps,
     follow,
+    forward,
     maximise,
     value_and_gradient,
 )
@@ -56,6 +57,7 @@ def excite(
     which=None,
     direction="increase",
     norm=None,
+    explore=None,
     prior=None,
     seeds=None,
     steps=50,
@@ -83,6 +85,8 @@ def excite(
     norm : float or tensor (n,), optional
         Largest l2 distance of the image from mid grey, pixels in [0, 1]. A start gets this distance, but for
         mid grey itself. None: the whole pixel box.
+    explore : callable, optional
+        The same response in a cheaper precision, for the search. What is reported is of `respond`.
     prior : callable, optional
         As in `strongest.maximise`; for instance `priors.Coarse`.
     seeds : sequence of int (n,), optional
@@ -115,13 +119,30 @@ def excite(
         raise ValueError(f"seeds must be one for each of {len(starts)} starts, not {len(seeds)}")
     if norm is not None:
         norm = torch.as_tensor(norm, dtype=starts.dtype, device=starts.device).expand(len(starts))
-    begin, first, restarts = _living(respond, _bounded(starts, norm), norm, which, seeds)
+    search = explore or respond
+    begin, first, restarts = _living(search, _bounded(starts, norm), norm, which, seeds)
     settings = {"which": which, "steps": steps, "limit": limit, "tolerance": tolerance}
     if norm is None:
-        found = _in_box(respond, begin, direction, first, prior, **settings)
+        found = _in_box(search, begin, direction, first, prior, **settings)
     else:
-        found = _in_ball(respond, begin, norm, first, direction=direction, prior=prior, **settings)
-    return replace(found, evaluations=found.evaluations + restarts, restarted=restarts > 0)
+        found = _in_ball(search, begin, norm, first, direction=direction, prior=prior, **settings)
+    found = replace(found, evaluations=found.evaluations + restarts, restarted=restarts > 0)
+    return found if explore is None else _scored(respond, begin, found, direction, which)
+
+
+def _scored(respond, begin, found, direction, which):
+    """Report the response itself in place of the one that was searched in; an image that falls is not reached."""
+    before, after = (forward(respond, images, which) for images in (begin, found.images))
+    sign = SIGNS[direction] if isinstance(direction, str) else direction
+    reached = found.reached & (sign * (after - before) > 0)
+    return replace(
+        found,
+        images=torch.where(wide(reached, begin), found.images, begin),
+        before=before,
+        after=torch.where(reached, after, before),
+        converged=found.converged & reached,
+        reached=reached,
+    )
 
 
 def _bounded(images, norm):
