@@ -1,11 +1,9 @@
 """Evaluate every claim of config/claims.yaml: estimate, interval, test and verdict (rule evaluate_claims)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.claims import evaluate, sentences
 from codingaxes.tables import store
 from codingaxes.tables.claims import CLAIMS, UNITS
@@ -34,8 +32,8 @@ def main(run):
     whole = [name for name, spec in CLAIMS.columns.items() if spec.type == "int32"]
     table = table.astype(dict.fromkeys(whole, "int32"))
     store.write(run.output["claims"], CLAIMS, table)
-    table.to_csv(run.output["csv"], index=False, float_format="%.5g")
-    Path(run.output["text"]).write_text(sentences.page(table), encoding="utf-8")
+    writing.write_csv(run.output["csv"], table, digits=5)
+    writing.write_text(run.output["text"], sentences.page(table))
     for row in table.itertuples():
         job.log.info(f"{row.verdict:12s} {row.title}")
 

@@ -1,11 +1,10 @@
 """Look up the numbers that texts quote, and fill in the results section (rule quote_numbers)."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
-from codingaxes import job
+from codingaxes import job, writing
 from codingaxes.claims import quotes
 from codingaxes.downloads.checksums import sha256_of
 from codingaxes.tables import store
@@ -22,10 +21,10 @@ def main(run):
     ]
     store.write(run.output["numbers"], QUOTED, pd.DataFrame(rows))
     content = json.dumps(quotes.as_json(rows), indent=1, ensure_ascii=False, allow_nan=False)
-    Path(run.output["json"]).write_text(content + "\n", encoding="utf-8")
-    Path(run.output["tex"]).write_text(quotes.latex(rows), encoding="utf-8")
+    writing.write_text(run.output["json"], content + "\n")
+    writing.write_text(run.output["tex"], quotes.latex(rows))
     text = quotes.fill(run.params["template"], rows)
-    Path(run.output["text"]).write_text(text, encoding="utf-8")
+    writing.write_text(run.output["text"], text)
     missing = [row["macro"] for row in rows if row["reason"]]
     job.log.info(f"{len(rows)} numbers, {len(missing)} undefined: {', '.join(missing) or 'none'}")
 

@@ -1,9 +1,8 @@
 """Write the manifest: versions, seeds, settings, hardware, run times, digests (rule write_manifest)."""
 
 import json
-from pathlib import Path
 
-from codingaxes import job, manifest, provenance
+from codingaxes import job, manifest, provenance, writing
 
 
 def main(run):
@@ -16,7 +15,7 @@ def main(run):
         provenance.commit_of("Snakefile"),
         run.params["snakemake"],
     )
-    Path(run.output["manifest"]).write_text(json.dumps(study, indent=1, ensure_ascii=False) + "\n")
+    writing.write_text(run.output["manifest"], json.dumps(study, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from codingaxes import writing
 from codingaxes.figures import pictures, words
 from codingaxes.report import captions, embed, explorer, findings, matrix, record
 
@@ -68,7 +69,7 @@ def write(path, claims, figures, movies, view, transfer, networks, manifest):
         **texts,
     }
     page = Template((HERE / "page.html").read_text()).substitute(content)
-    Path(path).write_text(page, encoding="utf-8")
+    writing.write_text(path, page)
 
 
 def summary(networks, claims, view, transfer):
