@@ -184,7 +184,7 @@ rule prepare_responses:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.cut),
         runtime="2h",
     params:
         regions=config["nsd"]["regions"],

@@ -62,7 +62,7 @@ whole = torch.cat([work(one) for one in x.split(1)])
 pages = int(open("/proc/self/statm").read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 500_000_000, -1))
 fitting = devices.Batches(32)
-torch.testing.assert_close(torch.cat(fitting(work, x)), whole)
+torch.testing.assert_close(torch.cat(fitting(work, x)), whole, rtol=1e-4, atol=1e-2)  # sums of 10 000
 print("fitted", fitting.size)
 """
 

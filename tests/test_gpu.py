@@ -136,7 +136,7 @@ weight = torch.rand(5000, 5000, device=device)
 x = torch.rand(50, 5000, generator=torch.Generator().manual_seed(0)).to(device)
 whole = torch.cat([work(one) for one in x.split(1)])
 fitting = devices.Batches(50)
-torch.testing.assert_close(torch.cat(fitting(work, x)), whole)
+torch.testing.assert_close(torch.cat(fitting(work, x)), whole, rtol=1e-4, atol=0)  # sums of 25 million
 assert 1 < fitting.size < 25, fitting.size
 """
 

@@ -227,6 +227,11 @@ def draw(study):
     return round(NETWORKS + 3 * study.noise * study.image)
 
 
+def cut(study):
+    """Voxels of regions, cut out of the sessions of a subject; a session of NSD has a gigabyte of int16."""
+    return 1000 if study.config["nsd"]["source"] == "miniature" else 4000
+
+
 def average(study):
     """Responses of all voxels to all images."""
     return round(TABLES + 32e-6 * study.voxels * study.images)
