@@ -20,6 +20,7 @@ from codingaxes.provenance import code_of
 SCHEMAS = Path(workflow.basedir) / "config" / "schemas"
 
 try:
+    configuration_limits.check_folder(workflow.basedir)
     config.update(configuration.checked(config, SCHEMAS))
     ROWS = configuration.read_networks(
         config["networks"], configuration.read_schema(SCHEMAS, "networks"), code=workflow.basedir
