@@ -29,6 +29,7 @@ SCHEMAS = CODE / "config" / "schemas"
 SHIPPED_ZOO = "resources/zoo" if CODE == Path.cwd() else str(CODE / "resources" / "zoo")
 
 try:
+    configuration_limits.check_folder(workflow.basedir)
     config.update(configuration.checked(config, SCHEMAS))
     ROWS = configuration.read_networks(
         config["networks"], configuration.read_schema(SCHEMAS, "networks"), code=CODE

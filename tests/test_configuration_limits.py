@@ -220,3 +220,9 @@ def test_the_most_voxels_that_are_allowed_find_their_places_in_a_volume():
     for region, (atlas, labels) in design.REGIONS.items():
         numbers = [LABELS[atlas][label] for label in labels]
         assert np.isin(atlases[atlas], numbers).sum() == (roi == region).sum()
+
+
+def test_a_folder_of_the_workflow_with_braces_is_refused_and_any_other_is_not():
+    with pytest.raises(configuration.ConfigurationError, match=r"/a \{b\} has braces in its path.*rename it"):
+        configuration_limits.check_folder("/a {b}")
+    configuration_limits.check_folder('/-it\'s "my" é 100% %s $HOME; & [a]*')

@@ -1,6 +1,7 @@
 """Data of one's own: images and responses enter the tables of NSD, and the whole study hangs on them."""
 
 import os
+import time
 from itertools import product
 
 import numpy as np
@@ -44,8 +45,9 @@ def own_data(folder, repetitions, regions=("IT",), lacking=()):
 
 
 def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_path):
-    folder = copy_to(tmp_path / "workflow")
-    overlay = own_data(tmp_path / "data", repetitions=1)
+    folder = copy_to(tmp_path / '-my work\'s "flow" é 100% $HOME')  # a folder may have any name
+    data = tmp_path / 'it\'s my "data" ü 日本 100% %s $HOME; & [a]*'
+    overlay = own_data(data, repetitions=1)
     listed = jobs(folder, *MICRO, overlay)
     assert listed["import_responses"] == 1 and "fit_readouts" in listed and "plot_axes" in listed
     assert not {"prepare_stimuli", "simulate_nsd", "summarise_agreement", "plot_agreement"} & set(listed)
@@ -57,7 +59,7 @@ def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_pa
     targets = store.read(folder / wanted[0], TARGETS).set_index(["subject", "roi"])
     scores = store.read(folder / wanted[1], SCORES)
     assert set(scores.roi) == {"IT"} and scores.r_over_ceiling.isna().all() and targets.ceiling.isna().all()
-    (tmp_path / "data/images/cat_003.png").write_bytes((tmp_path / "data/images/cat_004.png").read_bytes())
+    (data / "images/cat_003.png").write_bytes((data / "images/cat_004.png").read_bytes())
     listed = jobs(folder, *MICRO, overlay, "--", wanted[0])
     assert listed["import_responses"] == 1, "a replaced image is noticed"
 
@@ -82,6 +84,11 @@ def test_replaced_data_of_ones_own_run_again_whatever_their_time_and_what_does_n
         os.utime(data / name, (1e9, 1e9))
         assert jobs(folder, *MICRO, overlay, "--", wanted) == {"import_responses": 1}, name
         (data / name).write_bytes(content)
+    ahead = time.time() + 7200  # of a camera or a server whose clock is wrong
+    os.utime(data / "responses.csv", (ahead, ahead))
+    (folder / wanted).unlink()
+    done = snakemake(folder, "--cores", "1", *MICRO, overlay, "--", wanted)
+    assert done.returncode == 1 and f"touch {data}/responses.csv" in done.stdout
 
 
 def test_a_subject_that_lacks_a_region_stops_no_step_and_no_figure(tmp_path):

@@ -44,6 +44,15 @@ USUAL = {
 }
 
 
+def check_folder(folder):
+    """Refuse a folder of the workflow in which Snakemake cannot run; names it, and what to do."""
+    if {"{", "}"} & set(str(folder)):
+        raise ConfigurationError(
+            f"the folder {folder} has braces in its path, which Snakemake takes for wildcards; rename it, or "
+            "move the workflow to another place"
+        )
+
+
 def check_limits(config, rows, here="."):
     """Hold settings to each other, to the table of networks and to the number of images.
 

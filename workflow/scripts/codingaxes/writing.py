@@ -8,6 +8,7 @@ killed leaves no half of a file under the name of a whole one. Every writer of t
 import errno
 import os
 import secrets
+import shutil
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -73,6 +74,12 @@ def write_csv(path, frame, digits):
     """Write a data frame as CSV without its index, see `whole`; numbers have so many significant digits."""
     with whole(path) as temporary:
         frame.to_csv(temporary, index=False, float_format=f"%.{digits}g", lineterminator="\n")
+
+
+def copy(source, path):
+    """Copy the content of a file, see `whole`."""
+    with whole(path) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def sweep(*folders):

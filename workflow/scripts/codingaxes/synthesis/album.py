@@ -54,7 +54,8 @@ class Album:
     def write(self, table_file, folder, parts):
         """Move the pictures to their folder, and write the parts as one table."""
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.kept, folder, ignore=shutil.ignore_patterns(f"{writing.MARK}*"))
+        halves = shutil.ignore_patterns(f"{writing.MARK}*")
+        shutil.copytree(self.kept, folder, ignore=halves, copy_function=writing.copy)
         self.shards.write(table_file, parts)
         self.shards.remove()  # first, as they say that the pictures are there
         shutil.rmtree(self.kept)
