@@ -6,15 +6,18 @@
 #   make test-long  those of many minutes: ten kills of a study, environments with torch, many networks
 #   make test-slurm a small study through a real SLURM, which it installs (Debian packages), starts and stops;
 #                   for root only, and skipped where a SLURM is configured
+#   make bench      quick forms of all benchmarks, and which goals of speed and quality hold; on a quiet machine
 #   make lint       everything that a change must pass besides the tests
 #   make format     put the code into the one format
 #   make docs       write the pages and pictures in docs/ that are made from the code
 #   make zoo        train the miniature's networks again, in place of those in resources/zoo
 #   make clean      remove results, logs and the miniature's data; .venv and shipped networks stay
 #
-# Settings, for instance `make run CORES=4`, `make PYTHON=/path/to/python3.12`:
+# Settings, for instance `make run CORES=4`, `make PYTHON=/path/to/python3.12`, `make bench BENCH=/tmp/bench`:
 PYTHON ?= python3
 CORES ?= all
+# The folder that gets what benchmarks measure.
+BENCH ?= .bench
 
 UV_VERSION := 0.13.9
 # Looked up before .venv comes first on the path, so that an environment is never built out of itself.
@@ -24,7 +27,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast test-long test-slurm lint format docs zoo clean
+.PHONY: run test test-fast test-long test-slurm bench lint format docs zoo clean
 
 run: .venv/.installed
 	snakemake --cores $(CORES)
@@ -52,6 +55,9 @@ test-long: .venv/.installed
 
 test-slurm: .venv/.installed
 	python -m pytest -m slurm tests/cluster
+
+bench: .venv/.installed
+	python benchmarks/bench.py $(BENCH)
 
 lint: .venv/.installed
 	ruff check .

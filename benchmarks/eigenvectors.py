@@ -14,6 +14,7 @@ the best image of a peer, and the better of two runs of our batch.
 """
 
 import argparse
+import csv
 import importlib.util
 import os
 import resource
@@ -48,7 +49,16 @@ def main():
     parser.add_argument(
         "--slow", type=int, nargs="*", default=[100], help="V at which lobpcg and plenoptic run"
     )
+    parser.add_argument("--csv", type=Path, help="file to write all rows to")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="four images, one for peers, at most 100 targets, few steps of training",
+    )
     options = parser.parse_args()
+    if options.quick:
+        options.images, options.peer_images, options.targets, options.slow = 4, 1, [1, 10, 100], []
+        options.train_steps = min(options.train_steps, 10)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     warnings.simplefilter("ignore")
@@ -61,11 +71,17 @@ def main():
     print(f"peak memory {peak_memory():.0f} MB while ours ran, {before:.0f} MB before")
     exact = eigenpairs.rows(features.double(), images[: options.peer_images].double())
     features.float()
+    table = []
     for v, respond in responds.items():
         k = min(options.k, v)
         reference = eigenpairs.exact_eigenpairs(readouts[v].double() @ exact, k).vectors
         rows = ours[v] + run_peers(respond, images[: options.peer_images], k, slow=v in options.slow)
-        report(v, readouts[v].shape[0], rows, reference)
+        table += report(v, readouts[v].shape[0], rows, reference)
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(table[0]))
+            writer.writeheader()
+            writer.writerows(table)
 
 
 class Features(torch.nn.Module):
@@ -280,13 +296,20 @@ def degrees(vectors, reference):
 
 
 def report(v, rank, rows, reference):
+    """Print a line for each method, ours first, and give the rows."""
+    table = []
     print(f"\nV = {v}, rank {rank}")
     print(f"{'':34} {'s/image':>8} {'products':>8} {'degrees':>9}  of ours")
     for name, seconds, products, vectors in rows:
         angle = max(degrees(span, truth) for span, truth in zip(vectors, reference, strict=False))
         mark = "" if angle < ACCURATE else "  (not accurate)"
         print(f"{name:34} {seconds:8.3f} {products:8.1f} {angle:9.1e} {seconds / rows[0][1]:6.2f}{mark}")
+        row = {"targets": v, "rank": rank, "method": name, "seconds": seconds, "products": float(products)}
+        table.append(
+            row | {"degrees": float(angle), "ratio": seconds / rows[0][1], "accurate": angle < ACCURATE}
+        )
     sys.stdout.flush()
+    return table
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ give the same numbers.
 """
 
 import argparse
+import csv
 import gzip
 import hashlib
 import json
@@ -102,6 +103,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=750)
     parser.add_argument("--repeats", type=int, default=3, help="fresh processes a method; the fastest counts")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of a session, one process a method")
+    parser.add_argument("--csv", type=Path, help="file to write all rows to")
     parser.add_argument("--folder", type=Path, help="for the session; a temporary one if not given")
     parser.add_argument("--method", choices=["make", *METHODS], help="one step, in this process")
     arguments = parser.parse_args()
@@ -109,6 +112,9 @@ def main():
         return make_session(arguments.folder, arguments.trials)
     if arguments.method:
         return print(json.dumps(read(arguments.method, arguments.folder, arguments.trials)))
+    if arguments.quick:
+        arguments.trials, arguments.repeats = 37, 1
+    rows = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         options = ["--folder", folder, "--trials", arguments.trials]
         run("--method", "make", *options)
@@ -121,6 +127,7 @@ def main():
             runs = [json.loads(run("--method", method, *options)) for _ in range(arguments.repeats)]
             best = min(runs, key=lambda one: one["seconds"])
             digests |= {one["digest"] for one in runs}
+            rows.append({"method": method, "format": suffix} | best)
             print(
                 f"{method:<29} {best['seconds']:6.2f} {stored / best['seconds']:6.0f} {size:8.0f} "
                 f"{size / best['seconds']:6.0f} {best['peak']:8.0f} {best['imports']:8.0f}"
@@ -128,6 +135,11 @@ def main():
         if len(digests) > 1:
             sys.exit("the methods do not agree")
         print("all methods give the same numbers")
+    if arguments.csv:
+        with arguments.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ largest difference from our features, in parts of the largest one.
 """
 
 import argparse
+import csv
 import importlib.machinery
 import importlib.util
 import json
@@ -59,22 +60,33 @@ AGREEMENT = 1e-4  # of the largest feature: everyone computes in float32
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=3, help="processes of each contender, in turn")
+    parser.add_argument("--quick", action="store_true", help="one process of each contender")
+    parser.add_argument("--csv", type=Path, help="file to write all rows to")
     parser.add_argument("--only", nargs=3, metavar=("CASE", "CONTENDER", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         return measure(*options.only)
+    if options.quick:
+        options.runs = 1
     print(f"torch {torch.__version__}, one thread, best of 3 x {options.runs} runs")
+    rows = []
     for case, (row, _, images, batch) in CASES.items():
         print(f"\n{case}: {images} images of {row['input_size']} x {row['input_size']} in batches of {batch}")
         print(
             f"{'':40} {'ms/image':>8} {'x ours':>7} {'to files':>9} {'x ours':>7} {'peak MB':>8} {'apart':>8}"
         )
-        compare(case, options.runs)
+        rows += compare(case, options.runs)
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
     return 0
 
 
 def compare(case, runs):
-    """Run every contender in turn, `runs` times; print a line for each, and hold their features to ours."""
+    """Run every contender in turn, `runs` times; print and give a row for each, held to our features."""
+    rows = []
     contenders = [name for name in CONTENDERS if name != "thingsvision" or importlib.util.find_spec(name)]
     with tempfile.TemporaryDirectory() as folder:
         rounds = [{name: alone(case, name, folder) for name in contenders} for _ in range(runs)]
@@ -91,9 +103,12 @@ def compare(case, runs):
                 f"{name:40} {1000 * row['features']:8.2f} {ratios[0]:7.2f} {1000 * row['files']:9.2f} "
                 f"{ratios[1]:7.2f} {row['peak']:8.0f} {apart:8.0e}"
             )
+            numbers = {"ratio": ratios[0], "ratio_to_files": ratios[1], "apart": float(apart)}
+            rows.append({"case": case, "contender": name} | row | numbers)
     if len(contenders) < len(CONTENDERS):
         print("thingsvision is not installed: skipped")
     sys.stdout.flush()
+    return rows
 
 
 def alone(case, contender, folder):

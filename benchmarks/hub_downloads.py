@@ -1,11 +1,13 @@
 """Download one file from a hub that fails, by our own client and by huggingface_hub.
 
-    python benchmarks/hub_downloads.py
+    python benchmarks/hub_downloads.py    # --quick takes four of the ten cases
 
 The hub is a server on this machine. Every contender downloads 40 MB in a process of its own, and the bytes
 that the hub sent are counted. Where the process is killed, a second one downloads the file again.
 """
 
+import argparse
+import csv
 import hashlib
 import os
 import re
@@ -110,7 +112,8 @@ def start(url, contender, folder):
 
 
 def compare(server, case, kill=None, **behaviour):
-    """Print what each contender makes of one case."""
+    """Print and give what each contender makes of one case."""
+    rows = []
     url = f"http://127.0.0.1:{server.server_port}"
     for contender in CONTENDERS:
         hub = server.hub = Hub(**{key: list(v) if key == "faults" else v for key, v in behaviour.items()})
@@ -126,22 +129,42 @@ def compare(server, case, kill=None, **behaviour):
             answer = process.communicate()[0].strip()
         outcome = {SHA256: "right file", "": "error"}.get(answer, "WRONG FILE")
         print(f"{case:38} {contender:16} {outcome:11} {hub.sent / MB:6.1f} MB sent", flush=True)
+        rows.append({"case": case, "contender": contender, "outcome": outcome, "MB_sent": hub.sent / MB})
+    return rows
+
+
+# How the hub behaves in each case, and which signal ends the client.
+CASES = {
+    "no fault": {},
+    "killed (SIGKILL) at 20 MB": {"kill": signal.SIGKILL, "rate": 8 * MB},
+    "killed (SIGTERM) at 20 MB": {"kill": signal.SIGTERM, "rate": 8 * MB},
+    "3 connections cut after 8 MB each": {"faults": [("cut", 8 * MB)] * 3},
+    "10 connections cut after 1 MB each": {"faults": [("cut", MB)] * 10},
+    "503 Service Unavailable, twice": {"faults": [("status", 503)] * 2},
+    "silence of 12 s after 8 MB": {"faults": [("silent", 8 * MB)]},
+    "one wrong byte": {"damage": True},
+    "a mirror that names no commit": {"commit": False},
+    "no ETag": {"etag": False},
+}
+QUICK = ["no fault", "killed (SIGKILL) at 20 MB", "one wrong byte", "no ETag"]
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help=f"only: {', '.join(QUICK)}")
+    parser.add_argument("--csv", type=Path, help="file to write all rows to")
+    options = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    compare(server, "no fault")
-    compare(server, "killed (SIGKILL) at 20 MB", kill=signal.SIGKILL, rate=8 * MB)
-    compare(server, "killed (SIGTERM) at 20 MB", kill=signal.SIGTERM, rate=8 * MB)
-    compare(server, "3 connections cut after 8 MB each", faults=[("cut", 8 * MB)] * 3)
-    compare(server, "10 connections cut after 1 MB each", faults=[("cut", MB)] * 10)
-    compare(server, "503 Service Unavailable, twice", faults=[("status", 503)] * 2)
-    compare(server, "silence of 12 s after 8 MB", faults=[("silent", 8 * MB)])
-    compare(server, "one wrong byte", damage=True)
-    compare(server, "a mirror that names no commit", commit=False)
-    compare(server, "no ETag", etag=False)
+    rows = []
+    for case in QUICK if options.quick else CASES:
+        rows += compare(server, case, **CASES[case])
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 if __name__ == "__main__":

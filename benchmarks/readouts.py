@@ -2,6 +2,7 @@
 
 python benchmarks/readouts.py                  # every cell, about twenty minutes on one core
 python benchmarks/readouts.py --features 2048  # some cells
+python benchmarks/readouts.py --quick          # two small cells, once, in a minute
 
 412 images (the training images of NSD's shared set), 25 penalties chosen for every target, one thread.
 Every method runs in a process of its own, is warmed up on a small problem, and then fits the same float32
@@ -14,6 +15,7 @@ another penalty (himalaya's methods have no intercept here, so that they do not 
 """
 
 import argparse
+import csv
 import json
 import os
 import resource
@@ -129,15 +131,17 @@ def run(method, features, targets, repeats, limit):
 
 
 def compare(features, targets, repeats, limit):
-    """Print one cell: every method, and its ratio to ours of the same kind."""
+    """Print one cell: every method, and its ratio to ours of the same kind; give the rows."""
+    rows = []
     print(f"\n{IMAGES} images x {features} features, {targets} targets, {len(ALPHAS)} penalties")
     print(f"  {'method':32}{'seconds':>9}{'ratio':>8}{'MB':>8}{'ratio':>8}{'error':>10}{'other':>7}")
     results = {method: run(method, features, targets, repeats, limit) for method in METHODS}
     for method, kind in METHODS.items():
         same = [name for name, other in METHODS.items() if other == kind]
         ours, reference, own = results[same[0]], results[same[-1]], results[method]
-        if own is None:
-            print(f"  {method:32}  more than {limit:.0f} s: left out")
+        if own is None or ours is None:
+            late = method if own is None else same[0]
+            print(f"  {method:32}  {late} took more than {limit:.0f} s: left out")
             continue
         speed, memory = own["seconds"] / ours["seconds"], own["extra"] / max(ours["extra"], 1)
         line = f"  {method:32}{own['seconds']:9.3f}{speed:8.2f}{own['extra']:8.0f}{memory:8.2f}"
@@ -147,6 +151,10 @@ def compare(features, targets, repeats, limit):
         alike = np.isclose(own["alphas"], reference["alphas"], rtol=1e-3)
         error = np.abs(own["predicted"] - reference["predicted"])[:, alike].max()
         print(f"{line}{error:10.1e}{(~alike).sum():7}")
+        row = {"features": features, "targets": targets, "kind": kind, "method": method}
+        row |= {"seconds": float(own["seconds"]), "speed": float(speed), "MB": float(own["extra"])}
+        rows.append(row | {"memory": float(memory), "error": float(error), "other": int((~alike).sum())})
+    return rows
 
 
 def main():
@@ -157,13 +165,24 @@ def main():
     parser.add_argument("--targets", type=int, nargs="+", default=[24, 5000])
     parser.add_argument("--repeats", type=int, default=3, help="processes a method; the fastest counts")
     parser.add_argument("--limit", type=float, default=300, help="seconds after which a method is left out")
+    parser.add_argument("--quick", action="store_true", help="two small cells, once")
+    parser.add_argument("--csv", type=Path, help="file to write all rows to")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
         return measure(*json.loads(arguments.job))
+    if arguments.quick:
+        arguments.features, arguments.targets = [2048, 25_088], [24]
+        arguments.repeats, arguments.limit = 1, 120
+    rows = []
     for features in arguments.features:
         for targets in arguments.targets:
-            compare(features, targets, arguments.repeats, arguments.limit)
+            rows += compare(features, targets, arguments.repeats, arguments.limit)
+    if arguments.csv and rows:
+        with arguments.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 if __name__ == "__main__":

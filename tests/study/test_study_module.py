@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 import studies
@@ -55,6 +56,24 @@ def test_jobs_of_a_module_run_in_the_folder_of_the_workflow_that_uses_it(workflo
     assert list((project / "results/networks").glob("*.parquet"))
     after = {path for path in workflow.rglob("*") if not {".snakemake", "__pycache__"} & set(path.parts)}
     assert after == before, "a module must not write into the folder of its code"
+
+
+def test_a_module_that_snakemake_fetches_is_refused_with_what_to_do(workflow, tmp_path, monkeypatch):
+    repository = studies.copy_to(tmp_path / "repository")
+    identity = ["-c", "user.name=test", "-c", "user.email=test"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"], ["tag", "v1"]):
+        subprocess.run(["git", *identity, *words], cwd=repository, check=True)
+    # git itself takes the folder for the address, so that nothing is fetched from elsewhere
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{repository}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/lab/codingaxes")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    fetched = 'github("lab/codingaxes", path="workflow/Snakefile", tag="v1")'
+    shutil.copytree(workflow / "config", tmp_path / "config")
+    (tmp_path / "Snakefile").write_text(MODULE.replace('"{snakefile}"', fetched))
+    done = studies.snakemake(tmp_path, "-n")
+    assert done.returncode and "clone the repository" in done.stdout, done.stdout
 
 
 def test_the_entry_of_the_workflow_catalog_has_the_form_that_the_catalog_reads():
