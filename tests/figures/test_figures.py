@@ -75,6 +75,14 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory):
+    """The tables of forty made-up networks and a brain."""
+    folder = tmp_path_factory.mktemp("forty")
+    planted.plant(folder, zoo=planted.networks_of(40), regions=("FFA", "EBA", "PPA"))
+    return folder
+
+
 def content(path):
     with open(path, "rb") as file:
         return file.read()
@@ -180,12 +188,31 @@ def test_every_mark_above_a_name_has_the_colour_of_that_name(study, pages, figur
 @pytest.mark.parametrize("figure", INPUTS)
 def test_no_text_overlaps_or_leaves_the_page_in_a_whole_study(whole, figure):
     page, _ = planted.page_of(whole, figure)
+    assert page.get_figwidth() == style.WIDTH and page.get_figheight() <= 11.2
+    assert_readable(page)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("figure", INPUTS)
+def test_no_text_overlaps_or_leaves_the_page_of_forty_networks(forty, figure):
+    page, _ = planted.page_of(forty, figure)
+    assert_readable(page)
+
+
+def test_where_names_do_not_fit_side_by_side_each_family_is_named_once_with_its_number(forty):
+    page, _ = planted.page_of(forty, "attack_effects")
+    written = [tick.get_text() for tick in page.axes[-1].get_xticklabels()]
+    assert len(written) == 40 and [text for text in written if text] == ["standard (20)", "robust (20)"]
+    assert written.index("standard (20)") == 9 and written.index("robust (20)") == 29
+
+
+def assert_readable(page):
+    """Hold all texts of a figure to its page, and apart from each other."""
     with warnings.catch_warnings():
         warnings.simplefilter(
             "error"
         )  # also where there is too little room for all that is around the panels
         boxes = texts_of(page)
-    assert page.get_figwidth() == style.WIDTH and page.get_figheight() <= 11.2
     for text, box in boxes:
         inside = page.bbox.x0 <= box.x0 + 1 and box.x1 <= page.bbox.x1 + 1
         assert inside and page.bbox.y0 <= box.y0 + 1 and box.y1 <= page.bbox.y1 + 1, text

@@ -48,7 +48,7 @@ def measured(folder, paths, script):
     output = {name: str(folder / f"{name}.parquet") for name in outputs.split()}
     first = outputs.split()[0]
     output |= {"csv": str(folder / f"{first}.csv"), "text": str(folder / f"{first}.txt")}
-    params = {"seed": 5, "splits": 10} | planted_steps.SETTINGS
+    params = {"seed": 5, "splits": 10} | planted_steps.SETTINGS | {"null_draws": 0}
     run = {"rule": script, "input": read, "output": output, "params": params, "wildcards": {}, "log": ""}
     paths |= {name: output[name] for name in outputs.split()}
     places = [str(TESTS.parent / "workflow/scripts"), str(TESTS)]

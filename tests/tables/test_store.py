@@ -110,6 +110,32 @@ def test_columns_and_rows_that_are_not_wanted_are_not_read(path):
     assert_same(row, levels()[1:].reset_index(drop=True))
 
 
+def test_of_several_files_only_what_is_to_be_kept_of_each_is_joined(path, tmp_path):
+    other = tmp_path / "other.parquet"
+    store.write(other, LEVELS, levels(("c", "d", "e")))
+    seen = []
+
+    def keep(rows):
+        seen.append(len(rows))
+        return rows[rows.item.isin(["b", "d"])]
+
+    kept = store.read([path, other], LEVELS, ["item", "step"], keep=keep)
+    assert kept.item.to_list() == ["b", "d"] and list(kept.index) == [0, 1]
+    assert seen == [len(store.read(path, LEVELS)), 3]
+    assert store.read(other, LEVELS, ["item"], keep=keep).item.to_list() == ["d"]
+
+
+def test_files_are_split_into_blocks_of_rows_and_each_comes_once_in_order(tmp_path):
+    files = [tmp_path / f"{number}.parquet" for number in range(5)]
+    for file, rows in zip(files, (2, 2, 5, 1, 1), strict=True):
+        store.write(file, LEVELS, levels([f"item {row}" for row in range(rows)]))
+    assert store.blocks(files, rows=4) == [files[:2], files[2:3], files[3:]]
+    assert store.blocks(files, rows=100) == [files] and len(store.blocks(files, rows=1)) == 5
+    absent = tmp_path / "absent.parquet"
+    assert store.count(files[2]) == 5 and store.count(absent) == 0
+    assert store.blocks([absent, files[0]], rows=2) == [[absent, files[0]]]  # `read` names what is not there
+
+
 def test_several_files_are_read_one_after_the_other(path, tmp_path):
     store.write(tmp_path / "more.parquet", LEVELS, levels("cd", length=5))
     both = store.read([path, tmp_path / "more.parquet"], LEVELS)

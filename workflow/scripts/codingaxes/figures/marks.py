@@ -2,6 +2,7 @@
 
 import math
 from contextlib import contextmanager
+from itertools import groupby
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.cluster.hierarchy import is_valid_linkage
 from codingaxes.figures import style, words
 from codingaxes.names import BRAIN
 
+NAME = 0.065  # inches that a name needs along x
 CELLS = {"linewidths": 0.25, "linecolor": "white", "xticklabels": False, "yticklabels": False}
 
 
@@ -136,13 +138,35 @@ def family_lines(axis, names, looks, x=True, y=False, at=-0.5):
 
 
 def name_axis(axis, names, looks, show=True, which="x", at=0.0):
-    """Write names along an axis, in their colours; without `show` only their ticks."""
+    """Write names along an axis, in their colours; without `show` only their ticks.
+
+    Along x, where there is no room for all names, families are written instead, each once, below its middle,
+    with the number of its models.
+    """
     set_ticks = axis.set_xticks if which == "x" else axis.set_yticks
     labels = looks.label[names] if show else [""] * len(names)
+    if show and which == "x" and _is_crowded(axis, names):
+        labels = _middle_labels(looks.family[names].to_list())
     set_ticks([place + at for place in range(len(names))], labels, rotation=90 if which == "x" else 0)
     ticks = axis.get_xticklabels() if which == "x" else axis.get_yticklabels()
     for tick, name in zip(ticks, names, strict=True):
         tick.set_color(looks.ink[name])
+
+
+def _is_crowded(axis, names):
+    """Tell whether a panel is too narrow for names that stand upright side by side."""
+    return len(names) * NAME > axis.get_position().width * axis.get_figure().get_figwidth()
+
+
+def _middle_labels(families):
+    """Name each family at the middle one of its places that follow each other, with their number."""
+    labels, begin = [""] * len(families), 0
+    for name, run in groupby(families):
+        number = len(list(run))
+        several = f" ({number})" if number > 1 else ""
+        labels[begin + (number - 1) // 2] = words.family(name) + several
+        begin += number
+    return labels
 
 
 def row_of_names(axis, names, looks, show=True):
