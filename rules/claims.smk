@@ -151,7 +151,7 @@ rule quote_numbers:
         runtime="10m",
     params:
         numbers=QUOTED,
-        template=RESULTS,
+        texts={"results.md": RESULTS},  # in a dict, or its braces would be wildcards
         code=code_of("quote_numbers.py"),
     script:
         "../workflow/scripts/quote_numbers.py"
