@@ -130,6 +130,11 @@ rule evaluate_claims:
         "../workflow/scripts/evaluate_claims.py"
 
 
+def template_of_results(wildcards):
+    """Give the template of the results section; as a function, since its braces are no wildcards."""
+    return RESULTS
+
+
 rule quote_numbers:
     """The numbers that texts quote, each with the cell that it stands in, and the results section with them."""
     input:
@@ -151,7 +156,7 @@ rule quote_numbers:
         runtime="10m",
     params:
         numbers=QUOTED,
-        texts={"results.md": RESULTS},  # in a dict, or its braces would be wildcards
+        template=template_of_results,
         code=code_of("quote_numbers.py"),
     script:
         "../workflow/scripts/quote_numbers.py"

@@ -108,7 +108,7 @@ def study(folder, seed):
         quote_numbers,
         {"tables": [str(results / "claims.parquet")]},
         {name: results / file for name, file in outputs.items()},
-        {"numbers": numbers, "texts": {"results.md": "It moved {{robustAttacksTransferEstimate}}."}},
+        {"numbers": numbers, "template": "It moved {{robustAttacksTransferEstimate}}."},
     )
     return results
 

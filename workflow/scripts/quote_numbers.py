@@ -24,7 +24,7 @@ def main(run):
     content = json.dumps(quotes.as_json(rows), indent=1, ensure_ascii=False, allow_nan=False)
     Path(run.output["json"]).write_text(content + "\n", encoding="utf-8")
     Path(run.output["tex"]).write_text(quotes.latex(rows), encoding="utf-8")
-    text = quotes.fill(run.params["texts"]["results.md"], rows)
+    text = quotes.fill(run.params["template"], rows)
     Path(run.output["text"]).write_text(text, encoding="utf-8")
     missing = [row["macro"] for row in rows if row["reason"]]
     job.log.info(f"{len(rows)} numbers, {len(missing)} undefined: {', '.join(missing) or 'none'}")
