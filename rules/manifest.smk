@@ -1,7 +1,8 @@
 """Manifest: the record of how a study was made.
 
 reads   names of all results that people read; the records that all jobs left in logs and results/benchmarks
-makes   results/manifest.json   settings, seeds, versions, hardware, run times, and digests of all tables
+makes   results/manifest.json            settings, seeds, versions, hardware, run times, and digests of all tables
+        results/ro-crate-metadata.json   the jobs and their files, as a Process Run Crate
 """
 
 
@@ -14,6 +15,7 @@ rule write_manifest:
         claims=["results/claims/claims.csv", "results/claims/results.md"],
     output:
         manifest="results/manifest.json",
+        crate="results/ro-crate-metadata.json",
     log:
         "logs/write_manifest.log",
     benchmark:
@@ -28,6 +30,7 @@ rule write_manifest:
         configuration=config,
         network_seeds={name: row["seed"] for name, row in ROWS.items() if row.get("seed")},
         snakemake=snakemake.__version__,
+        licence="https://spdx.org/licenses/MIT",
         code=code_of("write_manifest.py"),
     script:
         "../workflow/scripts/write_manifest.py"

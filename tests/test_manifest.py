@@ -51,7 +51,8 @@ def study(tmp_path, monkeypatch):
 def described():
     """Describe that study."""
     settings = {"seed": 5, "zoo": {"seed": 2025}, "device": "auto"}
-    return manifest.describe(["results/f.csv"], settings, {"a_plain": "11"}, "c0ffee+", "9.27")
+    files = ["results/f.csv"]
+    return manifest.describe(files, manifest.jobs_of(files), settings, {"a_plain": "11"}, "c0ffee+", "9.27")
 
 
 def test_the_manifest_names_the_jobs_tables_seeds_and_versions_that_a_result_came_from(study):
@@ -89,10 +90,25 @@ def test_the_digest_of_settings_hangs_on_their_values_and_not_on_their_order():
 
 def test_the_script_writes_a_manifest_that_json_reads(study):
     params = {"configuration": {"seed": 5}, "network_seeds": {}, "snakemake": "9.27"}
-    output = {"manifest": "results/manifest.json"}
+    params["licence"] = "https://spdx.org/licenses/MIT"
+    output = {"manifest": "results/manifest.json", "crate": "results/ro-crate-metadata.json"}
     run = job.Run("write_manifest", {"figures": ["results/f.csv"], "none": []}, output, params, {}, "log")
     write_manifest.main(run)
     assert json.loads(Path("results/manifest.json").read_text())["rules"]["plot"]["jobs"] == 1
+    crate = json.loads(Path("results/ro-crate-metadata.json").read_text())
+    entities = {entity["@id"]: entity for entity in crate["@graph"]}
+    assert len(entities) == len(crate["@graph"]), "no name twice"
+    root, about = entities["./"], entities["ro-crate-metadata.json"]
+    assert about["about"] == {"@id": "./"} and about["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+    assert root["conformsTo"] == {"@id": "https://w3id.org/ro/wfrun/process/0.5"} and root["license"]
+    named = {part["@id"] for part in root["hasPart"]} | {action["@id"] for action in root["mentions"]}
+    assert {"f.csv", "sum.csv", "one.parquet", "#job/attack/one", "#job/plot"} <= named <= set(entities)
+    assert "gone.parquet" not in entities and "#job/attack/gone" not in entities
+    attack = entities["#job/attack/one"]
+    assert attack["@type"] == "CreateAction" and attack["result"] == [{"@id": "one.parquet"}]
+    assert attack["object"] == [{"@id": "#given/config/given.tsv"}]
+    assert {part["@id"] for part in (attack["instrument"], *attack["object"])} <= set(entities)
+    assert entities["one.parquet"]["sha256"] == manifest.sha256_of("results/one.parquet")
 
 
 def test_a_process_says_what_it_runs_on():

@@ -79,12 +79,14 @@ def _benchmark(path):
     return tuple(None if row[name] in ("NA", "-", "") else float(row[name]) for name in ("s", "max_rss"))
 
 
-def describe(files, configuration, network_seeds, commit, snakemake):
+def describe(files, jobs, configuration, network_seeds, commit, snakemake):
     """Describe the study that some files are the results of.
 
     Parameters
     ----------
     files : iterable of str
+    jobs : list of Job
+        Of these files, see `jobs_of`.
     configuration : dict
         The validated settings.
     network_seeds : dict
@@ -99,7 +101,6 @@ def describe(files, configuration, network_seeds, commit, snakemake):
     dict
         What results/manifest.json holds; see docs/manifest.md.
     """
-    jobs = jobs_of(files)
     return {
         "workflow": "codingaxes",
         "commit": commit,
