@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job, writing
-from codingaxes.estimates import asymmetry, bootstrap, measures, undefined
+from codingaxes.estimates import asymmetry, bootstrap, fixed_effect, measures, undefined
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.changes import CHANGES, FIXED_EFFECT, TRANSFER_ASYMMETRY, TRANSFERS
@@ -28,7 +28,6 @@ COLUMNS += ["size", "reached", "change_source", "change_target"]
 SETTING = ["attack", "radius", "wanted"]
 PAIR = ["roi", "source", "target"]
 PLACE = ["target", "roi", "image_id"]
-KIND = ["family_source", "family_target", "architectures"]
 # Measures that are ratios of means: column of the table, and the changes above and below.
 RATIOS = {
     "change": ("change", "one"),
@@ -42,7 +41,6 @@ DIVIDED_BY = {
     "sensitivity_ratio": ("own_source", undefined.SOURCE_UNMOVED),
     "of_source": ("own_source", undefined.SOURCE_UNMOVED),
 }
-OF_EFFECT = {"change": ("change", "one"), "of_target": ("both", "target_own")}
 COSINE = ("cosine", "cosine_low", "cosine_high")
 NO_ASYMMETRY = "no pair of networks moves each other both ways, or all are equally sensitive"
 # Perturbations of the table changes, and the words that their draws are seeded with.
@@ -73,7 +71,7 @@ def main(run):
                 continue
             parts[setting].append(summarise(rows, regions, images[setting], counts[setting]))
             if setting[2]:
-                effects.setdefault(setting[2], []).append(cells_of_effect(rows, networks))
+                effects.setdefault(setting[2], []).append(fixed_effect.sums(rows, networks))
     means = {setting: in_order(tables, regions) for setting, tables in parts.items() if tables}
     named = [table.assign(**dict(zip(SETTING, setting, strict=True))) for setting, table in means.items()]
     named = pd.concat(named, ignore_index=True).join(gradient_cosines(run), on=PAIR, validate="many_to_one")
@@ -82,13 +80,7 @@ def main(run):
     writing.write_csv(run.output["csv"], table, digits=5)
     transferred = pd.concat(transferred, ignore_index=True)
     store.write(run.output["changes"], CHANGES, changes(shared, transferred, list(networks.index), run))
-    effects = [
-        row | {"wanted": setting[2]}
-        for setting, table in means.items()
-        if setting[2]
-        for row in fixed_effect(pd.concat(effects[setting[2]]), table, networks, run)
-    ]
-    effects = pd.DataFrame(effects, columns=list(FIXED_EFFECT.columns))
+    effects = pd.DataFrame(effects_of(effects, means, networks, run), columns=list(FIXED_EFFECT.columns))
     effects["reason"] = undefined.of_estimate(effects.change, effects.change_low, undefined.NOT_REACHED)
     store.write(run.output["fixed_effect"], FIXED_EFFECT, effects)
     rows = pd.DataFrame(asymmetries(table, list(networks.index)), columns=list(TRANSFER_ASYMMETRY.columns))
@@ -284,85 +276,14 @@ def gradient_cosines(run):
     return pd.DataFrame(dict(zip(COSINE, estimate, strict=True)), index=cells.index)
 
 
-def cells_of_effect(rows, networks):
-    """Sum what attacks with a wanted effect do to other models, within each pair, region and image.
-
-    Returns
-    -------
-    DataFrame, indexed by region, source and target
-        Columns (what is summed, image); 0 where no attack is counted.
-    """
-    rows = rows[(rows.source != rows.target) & rows.source.isin(networks.index)]
-    both = rows.change.where(rows.target_own.notna())
-    rows = rows.assign(one=1.0, both=both, target_own=rows.target_own.where(both.notna()))
-    names = ["change", "one", "both", "target_own"]
-    rows[names] = rows[names].where(rows.counted, 0.0)  # a pair that reached nothing still has its images
-    return rows.groupby([*PAIR, "image_id"])[names].sum().unstack("image_id")
-
-
-def fixed_effect(cells, means, networks, run):
-    """Yield, for each region and kind of pair, what attacks with one wanted effect do to other models.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        From `cells_of_effect`, of all pairs.
-    means : DataFrame
-        From `in_order`, of the same attacks.
-    networks : DataFrame
-        The table networks, indexed by network.
-    run : job.Run
-    """
-    means = means[(means.source != means.target) & means.source.isin(networks.index)]
-    images = np.unique(cells.columns.get_level_values("image_id"))
-    counts = draw_counts(run, len(images))
-    cells = {name: cells[name].reindex(columns=images) for name in ("change", "one", "both", "target_own")}
-    for roi in ["all", *dict.fromkeys(means.roi[means.roi != "all"])]:
-        part = means[means.roi == roi] if roi != "all" else means[means.roi != "all"]
-        for kind, pairs in kinds_of_targets(part, networks):
-            index = pd.MultiIndex.from_frame(pairs[PAIR])
-            values = {name: cell.reindex(index).fillna(0.0).to_numpy() for name, cell in cells.items()}
-            row = {"roi": roi, **dict(zip(KIND, kind, strict=True)), "n_images": len(images)}
-            for name, (above, below) in OF_EFFECT.items():
-                estimate = mean_over_pairs(values[above], values[below], counts)
-                row |= dict(zip((name, f"{name}_low", f"{name}_high"), estimate, strict=True))
-            yield row | least(pairs)
-
-
-def kinds_of_targets(pairs, networks):
-    """Yield kinds of pairs, and for each family of sources the pairs with every other model."""
-    yield from measures.kinds_of_pairs(pairs, "source", "target", networks)
-    family = pairs.source.map(networks.family)
-    for name in dict.fromkeys(networks.family):
-        if (family == name).any():
-            yield (name, "all", "any"), pairs[family == name]
-
-
-def mean_over_pairs(above, below, counts):
-    """Average over pairs a ratio of sums over images (pairs, images), with its interval over images.
-
-    Pairs without a value are left out, and samples in which another pair has none.
-    """
-    estimates = bootstrap.ratio(above.sum(axis=1), below.sum(axis=1))
-    known = np.isfinite(estimates)
-    if not known.any():
-        return np.nan, np.nan, np.nan
-    samples = bootstrap.ratio(counts @ above[known].T, counts @ below[known].T).mean(axis=1)
-    return float(estimates[known].mean()), *map(float, bootstrap.percentiles(samples))
-
-
-def least(pairs):
-    """Find the pair in which the target is moved least, and count the pairs that are moved at all."""
-    known = pairs[pairs.change.notna()]
-    row = {"least_change": np.nan, "least_low": np.nan, "least_high": np.nan, "moved": np.nan}
-    row |= {"least_source": "", "least_target": "", "least_of_target": known.of_target.min()}
-    if len(known):
-        smallest = known.loc[known.change.idxmin()]
-        row["least_change"], row["moved"] = smallest.change, (known.change_low > known.noise).mean()
-        row["least_low"], row["least_high"] = smallest.change_low, smallest.change_high
-        row["least_source"], row["least_target"] = smallest.source, smallest.target
-    row |= {"noise": known.noise.mean(), "reached": pairs.reached.mean()}
-    return row | {"n_pairs": len(pairs), "n_left_out": len(pairs) - len(known)}
+def effects_of(cells, means, networks, run):
+    """Yield the rows of the table fixed_effect, from `fixed_effect.sums` of all files by wanted effect."""
+    for setting, table in means.items():
+        if setting[2]:
+            whole = pd.concat(cells[setting[2]])
+            counts = draw_counts(run, whole.columns.get_level_values("image_id").nunique())
+            for row in fixed_effect.describe(whole, table, networks, counts):
+                yield row | {"wanted": setting[2]}
 
 
 def asymmetries(transfers, names):
