@@ -148,7 +148,7 @@ rule review_images:
     threads: 1
     resources:
         gpu=GPU,
-        mem="16GB",
+        mem=growing("16GB"),
         runtime="4h",
     params:
         device=config["device"],
