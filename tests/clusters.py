@@ -5,7 +5,6 @@ machine, and none where SLURM is configured already.
 """
 
 import os
-import pwd
 import re
 import secrets
 import shutil
@@ -18,9 +17,9 @@ from pathlib import Path
 CONFIGURATION = Path("/etc/slurm")
 MARK = "# Written by the tests of codingaxes, which delete it."
 PACKAGES = ["slurmctld", "slurmd", "slurm-client", "munge"]
-PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "srun"]
+PROGRAMS = ["setpriv", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "srun"]
 # Devices that any program may open stand for GPUs: SLURM counts them, and nobody computes on them.
-CARDS = ["/dev/null", "/dev/zero"]
+CARDS = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"]
 PARTITION = "tests"
 # Jobs at a time. Some wait for files while others compute.
 CPUS, MEMORY = 4, 200_000
@@ -62,14 +61,14 @@ PartitionName={partition} Nodes=ALL State=UP MaxTime=1-0
 
 def obstacle():
     """Say why no SLURM can be started here; an empty text if one can."""
-    if os.geteuid() != 0:
-        return "only root can start the daemons of SLURM"
     foreign = [file for file in _files_of_configuration() if file.exists() and not _is_ours(file)]
     if foreign:
         return f"a SLURM is configured here already: {', '.join(map(str, foreign))}"
     running = _running({"slurmctld", "slurmd", "slurmdbd"})
     if running:
         return f"a SLURM runs here already: {', '.join(running)}"
+    if os.geteuid() != 0:
+        return "only root can start the daemons of SLURM"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing and shutil.which("apt-get") is None:
         return f"{', '.join(missing)} are not here, and no apt-get that could install them"
@@ -147,25 +146,28 @@ class Cluster:
     def _start(self, program, *arguments):
         with open(self.folder / f"{program}.out", "w") as said:
             pipes = {"stdout": said, "stderr": said}
-            command = [shutil.which(program), *arguments]
+            # setpriv: it ends with this process, also if that is killed
+            command = ["setpriv", "--pdeathsig", "TERM", shutil.which(program), *arguments]
             self.daemons.append(subprocess.Popen(command, cwd=self.folder, start_new_session=True, **pipes))
 
     def stop(self):
         """Cancel all jobs, stop the daemons by their process numbers, and delete the configuration."""
-        if len(self.daemons) == 3:
-            subprocess.run(["scancel", "--user", pwd.getpwuid(os.geteuid()).pw_name], check=False, timeout=30)
-            _wait(lambda: not self.jobs("PENDING", "RUNNING", "COMPLETING"), 30, "the end of all jobs")
-        for daemon in reversed(self.daemons):
-            daemon.send_signal(signal.SIGTERM)
-            try:
-                daemon.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
-        self.daemons.clear()
-        for file in _files_of_configuration():
-            if _is_ours(file):
-                file.unlink()
+        try:
+            if len(self.daemons) == 3:
+                subprocess.run(["scancel", "--partition", PARTITION], check=False, timeout=30)
+                _wait(lambda: not self.jobs("PENDING", "RUNNING", "COMPLETING"), 60, "the end of all jobs")
+        finally:
+            for daemon in reversed(self.daemons):
+                daemon.send_signal(signal.SIGTERM)
+                try:
+                    daemon.wait(timeout=20)
+                except subprocess.TimeoutExpired:
+                    daemon.kill()
+                    daemon.wait()
+            self.daemons.clear()
+            for file in _files_of_configuration():
+                if _is_ours(file):
+                    file.unlink()
 
     def control(self, *arguments):
         """Ask scontrol; an empty text if the controller does not answer yet."""
