@@ -184,7 +184,7 @@ def test_a_damaged_brain_stops_a_job_with_its_name_and_is_simulated_again_once_i
             studies.model_of(study_copy, studies.BRAIN)
     remove_outputs(study, study_copy, "attack_images", studies.BRAIN)  # of the job that stopped
     brain.unlink()
-    rerun = studies.listed(study_copy)
+    rerun = studies.listed(study_copy, "--", f"results/attacks/perturbations/{studies.BRAIN}.parquet")
     assert {"simulate_nsd", "attack_images", "prepare_responses"} < rerun and "train_network" not in rerun
 
 
