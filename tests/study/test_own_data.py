@@ -45,7 +45,7 @@ def own_data(folder, repetitions, regions=("IT",), lacking=()):
 
 
 def test_own_data_enter_the_same_tables_and_the_whole_study_hangs_on_them(tmp_path):
-    folder = copy_to(tmp_path / '-my work\'s "flow" é 100% $HOME')  # a folder may have any name
+    folder = copy_to(tmp_path / "workflow")
     data = tmp_path / 'it\'s my "data" ü 日本 100% %s $HOME; & [a]*'
     overlay = own_data(data, repetitions=1)
     listed = jobs(folder, *MICRO, overlay)
