@@ -168,8 +168,8 @@ def run_ours(respond, images, k):
         name = f"ours auto: {axes.route}" if route == "auto" else f"ours {route}, {str(dtype)[6:]} basis"
         rows.append((name, min(seconds), axes.spectrum.steps.double().mean().item(), axes.spectrum.vectors))
         if route == "auto":
-            predicted = ", ".join(f"{name} {value:.2f}" for name, value in axes.predicted.items())
-            print(f"rank {len(respond.weight)}: predicted seconds for the batch: {predicted}")
+            costs = ", ".join(f"{name} {value:.0f}" for name, value in axes.costs.items())
+            print(f"rank {len(respond.weight)}: passes of each route: {costs}")
     return rows
 
 

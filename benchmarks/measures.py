@@ -38,10 +38,12 @@ def of_features(table):
 
 
 def of_zoo_attacks(table):
-    """Take the shares of the best known change by family, each network and radius a cell."""
+    """Take the shares of the best known change by family, and apart at the large radius; a cell a network."""
     shares = {}
     for row in table.itertuples():
-        shares.setdefault(f"share_{row.family}", {})[f"{row.network}, {row.radius:g}"] = row.share
+        shares.setdefault(f"share_{row.family if row.radius < 1 else 'large'}", {})[
+            f"{row.network}, {row.radius:g}"
+        ] = row.share
     return shares
 
 

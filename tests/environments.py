@@ -181,7 +181,7 @@ def isolated(python, *arguments, cwd=None):
 
 def run(command, *, check=True, **options):
     """Run a command: what it printed is in stdout; it has to succeed, unless `check` is false."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 900}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 3600}
     done = subprocess.run([str(word) for word in command], **pipes, check=False, **options)
     assert done.returncode == 0 or not check, done.stdout
     return done

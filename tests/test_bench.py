@@ -99,3 +99,46 @@ def test_a_failed_goal_is_said_and_leaves_the_exit_code_at_0(tmp_path):
     assert "worst: no fault; goal of docs/networks.md" in done.stdout
     assert "0 of 1 goals hold; 1 were not measured" in done.stdout
     assert set(pd.read_csv(tmp_path / "goals.csv").holds) == {"FAILS", "not measured"}
+
+
+def test_the_faster_layout_of_torchvision_counts_for_features(bench):
+    names = ["ours", "create_feature_extractor", "create_feature_extractor, channels_last", "thingsvision"]
+    numbers = {"ratio": [1.0, 1.5, 1.3, 0.2], "ratio_to_files": [1.0, 1.1, 1.4, 0.1]}
+    table = pd.DataFrame({"contender": names, "case": "c", **numbers})
+    assert bench[0].of_features(table) == {"speed": {"c": 1.3}, "speed_to_files": {"c": 1.1}}
+
+
+def test_each_network_is_a_cell_for_attacks_and_a_frozen_one_for_their_cost(bench):
+    rows = [("a", "standard", 0.86, 0.97), ("b", "robust", 0.86, 0.99), ("b", "robust", 8.6, 0.96)]
+    table = pd.DataFrame(rows, columns=["network", "family", "radius", "share"])
+    shares = {"share_standard": {"a, 0.86": 0.97}, "share_robust": {"b, 0.86": 0.99}}
+    shares["share_large"] = {"b, 8.6": 0.96}
+    assert bench[0].of_zoo_attacks(table) == shares
+    rows = [("frozen", "ours", 1.04), ("weights not frozen", "ours", 2.0), ("frozen", "foolbox FMN", 1.5)]
+    table = pd.DataFrame(rows, columns=["case", "method", "share"]).assign(part="cost")
+    assert bench[0].of_attacks(table) == {"cost": {"frozen": 1.04}}
+
+
+def test_made_images_are_held_to_the_quickest_and_to_the_highest_peer(bench):
+    levels = [
+        ("ours", 10, 0.005),
+        ("ours", 10, 0.02),
+        ("ours, 5", 4, 0.0),
+        ("PGD", 80, 0.0),
+        ("Adam", 20, 0.0),
+    ]
+    levels = pd.DataFrame(levels, columns=["method", "gradients", "error"]).assign(part="levels")
+    highest = [("ours", 2.0), ("Adam, rate 0.1", 1.9), ("Adam, rate 0.2", 0.5), ("lucent, rate 0.4", 1.0)]
+    highest = pd.DataFrame(highest, columns=["method", "level"]).assign(part="exciting", direction="increase")
+    table = pd.concat([levels, highest]).assign(network="n", region="face")
+    measured = bench[0].of_synthesis(table)
+    assert measured["gradients"] == {"n": 0.5} and measured["gradients_of_5"] == {"n": 0.2}
+    assert measured["met"] == {"n": 0.5} and measured["higher"] == {"n, face, increase": 1.0}
+    lower = table.assign(level=table.level.where(table.method != "ours", 1.8))
+    assert bench[0].of_synthesis(lower)["higher"] == {"n, face, increase": 0.0}
+
+
+def test_volumes_are_compared_in_the_same_format(bench):
+    seconds = {"codingaxes nii.gz": 1.0, "nibabel dataobj, then index": 2.0, "codingaxes hdf5": 4.0}
+    table = pd.DataFrame((seconds | {"h5py whole, then index": 2.0}).items(), columns=["method", "seconds"])
+    assert bench[0].of_extraction(table) == {"speed": {"nii.gz": 2.0, "hdf5": 0.5}}
