@@ -65,22 +65,20 @@ SETTINGS = {"k": [1, 2], "null_draws": 9, "image_size": SIDE, "bootstrap": 20, "
 WITH_BRAIN = ("summarise_agreement", "race_predictors")
 
 
-def plant_steps(folder, names, brain, regions, subjects, images=IMAGES, zoo=ZOO):
+def plant_steps(folder, names, brain, regions, subjects, images=IMAGES):
     """Write the tables that summaries read; returns their paths by name.
 
     Parameters
     ----------
     folder : Path
     names : list of str
-        Networks of `zoo`.
+        Networks of `planted.ZOO`.
     brain : bool
         Whether there is a simulated brain.
     regions, subjects, images : lists of str
-    zoo : DataFrame
-        As `planted.ZOO`.
     """
     rng, models = np.random.default_rng(11), [*names, *([BRAIN] if brain else [])]
-    paths = {"networks": plant(folder, "networks", zoo[zoo.network.isin(names)])}
+    paths = {"networks": plant(folder, "networks", ZOO[ZOO.network.isin(names)])}
     paths["stimuli"] = plant(folder, "stimuli", [{"image_id": image, "probe": True} for image in images])
     paths |= plant_changes(folder, models, regions, subjects, images, rng)
     paths |= plant_readouts(folder, names, regions, subjects, images, rng)

@@ -16,7 +16,7 @@ from planted_attacks import (
     unreached,
 )
 
-from codingaxes.estimates import measures
+from codingaxes.estimates import bootstrap, measures
 from codingaxes.names import BRAIN, NOISE
 
 
@@ -115,9 +115,13 @@ def test_where_no_attack_reached_its_effect_there_is_a_row_that_says_so():
     rows = rows[rows.target == "b_tough"]
     rows = rows.assign(change=rows.change_target.abs(), own=rows.change_source.abs())
     rows.loc[rows.source == "c_tough", "reached"] = False
-    white = rows[rows.attack == "random_effect"]
-    rows = summarise_transfer.attacks(rows[rows.attack == "l2_effect"], white)
-    table = summarise_transfer.summarise(rows, np.random.default_rng(0), 20).set_index(["roi", "source"])
+    settings = dict(list(rows.groupby(summarise_transfer.SETTING)))
+    setting = next(setting for setting in settings if setting[0] == "l2_effect")
+    own, white = summarise_transfer.reference(setting, rows[rows.source == rows.target])
+    rows = summarise_transfer.compared(setting, settings[setting], settings, own, white)
+    regions, images = list(dict.fromkeys(rows.roi)), np.unique(rows.image_id)
+    counts = bootstrap.draw_counts(len(images), np.random.default_rng(0), 20).astype(float)
+    table = summarise_transfer.summarise(rows, regions, images, counts).set_index(["roi", "source"])
     row = table.loc["all", "c_tough"]
     assert row.reached == 0 and row.n_images == 0
     assert row[["change", "change_low", "of_source", "of_target", "noise", "size"]].isna().all()
