@@ -58,10 +58,15 @@ class Measured:
             self.read_rates(read("gpu.csv"))
 
     def read_rates(self, rows):
-        """Take the best rate of every network, measure and precision over batches."""
+        """Take the best rate of every network, measure and precision over batches.
+
+        Each network's first row has the study's own layout; rates in another one do not count.
+        """
+        layouts = {}
         self.card = f"{rows[0]['machine']}, torch {rows[0]['torch']}, {rows[0]['date']}"
         for row in rows:
-            if row["attention"] == "plain" and row["per second"]:
+            own = layouts.setdefault(row["network"], row["layout"]) == row["layout"]
+            if own and row["attention"] == "plain" and row["per second"]:
                 key = row["network"], row["measure"].partition(" ")[0], row["precision"]
                 self.rates[key] = max(self.rates.get(key, 0), float(row["per second"]))
 

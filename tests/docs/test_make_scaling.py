@@ -46,10 +46,19 @@ def test_jobs_end_when_the_longest_chain_or_the_busiest_gpu_does():
 
 def test_rates_that_were_measured_come_before_those_that_are_assumed():
     measured = costs.Measured()
-    about = {"machine": "a card", "torch": "2", "date": "today", "attention": "plain", "precision": "float32"}
+    measured.rates = {}
+    about = {
+        "machine": "a card",
+        "torch": "2",
+        "date": "today",
+        "attention": "plain",
+        "layout": "own",
+        "precision": "float32",
+    }
     rows = [
         about | {"network": "resnet50", "measure": "gradients", "per second": "1000"},
         about | {"network": "resnet50", "measure": "gradients grown", "per second": "2000"},
+        about | {"network": "resnet50", "measure": "gradients", "per second": "9000", "layout": "other"},
         about | {"network": "vgg16", "measure": "gradients", "per second": ""},
     ]
     measured.read_rates(rows)
