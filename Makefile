@@ -74,6 +74,7 @@ format: .venv/.installed
 docs: .venv/.installed
 	python docs/make_tables.py
 	python docs/draw_steps.py
+	python docs/make_scaling.py
 
 # Networks that an interrupted `make zoo` has finished are not trained again.
 zoo: .venv/.installed

@@ -52,7 +52,8 @@ def main():
     device = devices.choose_device(options.device, 1, "benchmarks/precision.py")
     models = {name: face_body_house(ZOO, name, options.images, device=device) for name in options.networks}
     rows = []
-    for precision in (options.precisions[0], AGAIN, *options.precisions[1:]):
+    others = (AGAIN, *options.precisions[1:]) if len(options.precisions) > 1 else ()
+    for precision in (options.precisions[0], *others):
         for name in options.networks:
             rows += attacked(name, precision, models, options.limit)
             if options.csv:

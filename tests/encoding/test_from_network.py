@@ -7,6 +7,7 @@ import torch
 from planted_jacobians import angle, small_images, start
 from planted_models import assert_readers
 
+from codingaxes.attacks import strongest
 from codingaxes.axes import eigenpairs
 from codingaxes.encoding import evidence, stored
 from codingaxes.encoding.from_network import LinearResponse, compress
@@ -86,6 +87,20 @@ def test_a_stored_network_reads_each_region_by_the_subjects_that_have_it(files):
     assert model.owners == owners and model.names == ("subj01", "subj02")
     with torch.no_grad():
         assert_readers(model, torch.rand(2, 3, 64, 64), owners)
+
+
+def test_nothing_runs_behind_the_deepest_layer_that_is_read_in_forward_passes_and_gradients(files):
+    model = stored.load(files, zoo.row("resnet"), torch.device("cpu"))
+    network, runs = model.features.network, []
+    for name, module in network.body.named_modules():
+        module.register_forward_hook(lambda *_, name=name: runs.append(name))
+    deepest = {"PPA": network.layers[1], "FFA": network.layers[-1]}
+    assert deepest == {"PPA": "layer3", "FFA": "layer4"}
+    images = torch.rand(1, 3, 64, 64)
+    for roi, last in deepest.items():
+        runs.clear()
+        strongest.value_and_gradient(model.scalar(roi), images)
+        assert runs[-1] == last and ("layer4" in runs) == (last == "layer4")
 
 
 def test_a_readout_of_more_responses_than_directions_stays_in_two_factors(rng):

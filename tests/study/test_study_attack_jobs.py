@@ -122,6 +122,7 @@ def test_restarts_cost_as_many_gradients_again_and_never_lose(study_copy, tmp_pa
         "limit": 3,
         "effect_limit": 3,
         "variant_limit": 3,
+        "subject_limit": 3,
     }  # of one round alone: later ones go on from other points
     tables = []
     for restarts in (0, 1):

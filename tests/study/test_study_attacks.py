@@ -120,16 +120,22 @@ def test_attacks_on_single_subjects_are_those_of_their_own_readouts(study, name)
     assert (attacks.radius == max(RADII)).all() and (attacks.norm == "l2").all()
     assert len(attacks) == len(SUBJECTS) * 3 * 2 * 4 and set(attacks.subject) == set(SUBJECTS)
     assert (signed(attacks) >= -1e-5).all() and (attacks["size"] <= attacks.radius * (1 + 1e-9)).all()
-    # the same attack once more, on the readout of that subject
-    model, settings = model_of(study, name), recorded(study, "attack_images", name)["params"]
-    settings = {key: settings[key] for key in ("steps", "limit", "tolerance")}
+    # the same attack once more, on the readout of that subject, with the attack on the group's as a candidate
+    model, params = model_of(study, name), recorded(study, "attack_images", name)["params"]
+    settings = {"steps": params["steps"], "tolerance": params["tolerance"], "limit": params["subject_limit"]}
+    group = perturbations(study, name).query("radius == @attacks.radius.max() and roi == 'EBA'")
     for subject, direction in (("subj01", "increase"), ("subj02", "decrease")):
         rows = attacks.query("subject == @subject and direction == @direction and roi == 'EBA'")
         images, respond = images_of(study, rows.image_id), model.scalar("EBA", subject)
+        of_group = group[group.direction == direction].set_index("image_id").loc[rows.image_id]
+        candidate = deltas(of_group)
+        settings |= {"known": [candidate]}
         attack = strongest.maximise(respond, images, max(RADII), direction=direction, **settings)
         delta = budgets.round_towards_zero(attack.delta).float()
         change = rows.response_after - rows.response_before
         np.testing.assert_allclose(change_by(model, "EBA", subject, images, delta), change, atol=1e-4)
+        least = change_by(model, "EBA", subject, images, candidate)
+        assert (SIGNS[direction] * (change - least) >= -1e-4).all(), "never weaker than the group's attack"
 
 
 def controls_of(study, attacks, images, roi):

@@ -12,6 +12,7 @@ from codingaxes.encoding.model import EncodingModel, names_of
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables.transfer import TRANSFER
 
+PASSES = []  # images of each pass through the model
 OWNERS = {"FFA": ("bob",), "EBA": ("ann", "bob"), "PPA": ("ann", "bob", "cat")}
 
 
@@ -27,6 +28,7 @@ class Planted(torch.nn.Module):
 
     def observe(self, images, parts):
         """Give what all parts read."""
+        PASSES.append(len(images))
         return images
 
     def read(self, observed):
@@ -71,3 +73,9 @@ def test_changes_of_subjects_are_those_of_the_subjects_that_have_the_region(targ
     for roi, row in table.iterrows():
         np.testing.assert_allclose(row.change_subjects, expected[roi], rtol=1e-6)
     assert list(table.change_target) == pytest.approx([3, 1, 2, 1, 2, 3])
+
+
+def test_an_image_or_perturbation_is_shown_once_whatever_number_of_regions_and_subjects_reads_it(target):
+    PASSES.clear()
+    target.responses(torch.tensor([0, 1, 1]), torch.ones(3, 3, 4, 4))
+    assert PASSES == [3] and target.respond(target.probes.images).shape == (2, 3 + 6)

@@ -108,7 +108,9 @@ class Attacker:
         if self.params["subjects"]:
             single = [i for i in range(len(self.readers)) if i not in groups]
             items = self.items(single, image_ids, images.device)
-            rows["subjects"].append(self.attack_readouts(images, first, items, self.largest))
+            limit = self.params["subject_limit"]
+            group = next(self.of_group(items, *part[1:]) for part in known if part[0] == self.largest)
+            rows["subjects"].append(self.attack_readouts(images, first, items, self.largest, [group], limit))
         none = rows["perturbations"][0].iloc[:0]
         frames = {name: pd.concat(parts or [none], ignore_index=True) for name, parts in rows.items()}
         tables = {"perturbations": PERTURBATIONS, "variants": PERTURBATIONS, "subjects": SUBJECT_ATTACKS}
@@ -129,6 +131,14 @@ class Attacker:
         sign = torch.tensor(list(SIGNS.values()), dtype=torch.float32, device=device)
         return Items(about, place, which, sign.repeat_interleave(len(image_ids)).repeat(n))
 
+    @staticmethod
+    def of_group(items, group_items, delta):
+        """Take the attack on the group's readout that belongs to each attack on a subject's."""
+        key = ["roi", "direction", "image_id"]
+        place = pd.Series(range(len(delta)), index=pd.MultiIndex.from_frame(group_items.about[key]))
+        places = place[pd.MultiIndex.from_frame(items.about[key])].to_numpy(copy=True)
+        return delta[torch.from_numpy(places).to(delta.device)]
+
     def first_gradients(self, images):
         """Compute responses (n, readers) and gradients (n, readers, 3, h, w) at the images, in one pass."""
         respond = self.explore or self.respond
@@ -145,9 +155,13 @@ class Attacker:
         values, gradients = map(torch.cat, zip(*self.fitting(work, images), strict=True))
         return values, torch.where(torch.isfinite(gradients).all((2, 3, 4), keepdim=True), gradients, 0.0)
 
-    def attack_readouts(self, images, first, items, budget, known=()):
-        """Attack all items within one budget: rows of the table perturbations, with the subject."""
+    def attack_readouts(self, images, first, items, budget, known=(), limit=None):
+        """Attack all items within one budget: rows of the table perturbations, with the subject.
+
+        `limit`, where it is given, takes the place of that of the main attacks.
+        """
         settings = {name: self.params[name] for name in SETTINGS} | {"explore": self.explore}
+        settings |= {"limit": limit} if limit else {}
         values, gradients = (part[items.place, items.which] for part in first)
         starts = [] if budget.wanted else self.starts(images, items)
 

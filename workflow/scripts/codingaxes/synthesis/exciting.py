@@ -131,7 +131,7 @@ def excite(
 
 
 def _scored(respond, begin, found, direction, which):
-    """Report the response itself, not the one that was searched in; an image that falls is not reached."""
+    """Report the response itself, not the one that was searched in; where it falls, nothing was reached."""
     before, after = (forward(respond, images, which) for images in (begin, found.images))
     sign = SIGNS[direction] if isinstance(direction, str) else direction
     reached = found.reached & (sign * (after - before) > 0)

@@ -1,0 +1,299 @@
+"""Estimate what the full study costs, from its settings, operations of passes, and what was measured."""
+
+import csv
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "workflow" / "scripts"))
+
+from codingaxes.attacks import plan  # noqa: E402
+
+FOLDER = ROOT / "docs/scaling"
+BUDGETS = ("radii", "linf_radii", "algorithms", "large_radii", "effects", "effect_probes", "variant_probes")
+IMAGES, TRAINING, SUBJECTS, REGIONS, DIRECTIONS = 515, 412, 8, 3, 2  # of NSD
+# Assumed where no GPU was measured: operations a second that a pass reaches on an H100-class card, 1e12.
+ASSUMED = {"float32": 40.0, "tf32": 150.0, "bfloat16": 250.0}
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Say how often images pass through a network in one part of a job."""
+
+    step: str
+    part: str
+    gradients: float = 0  # in the precision of attacks
+    forward: float = 0  # in float32, as all below
+    products: float = 0  # JᵀJ v, once a forward pass has been recorded
+    draws: float = 0  # Jᵀu
+
+
+def settings():
+    """Read the settings of the full study."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return merged(config, yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
+
+
+def merged(config, more):
+    """Give settings with others in their place."""
+    both = {
+        k: merged(config[k], v) if isinstance(v, dict) and k != "sessions" else v for k, v in more.items()
+    }
+    return config | both
+
+
+class Measured:
+    """Hold the numbers that were measured: docs/scaling/measured.csv and gpu.csv."""
+
+    def __init__(self):
+        self.numbers = {row["name"]: float(row["value"]) for row in read("measured.csv")}
+        self.flops = {row["network"]: row for row in read("flops.csv")}
+        self.card, self.rates = "", {}
+        if (FOLDER / "gpu.csv").exists():
+            self.read_rates(read("gpu.csv"))
+
+    def read_rates(self, rows):
+        """Take the best rate of every network, measure and precision over batches.
+
+        Each network's first row has the study's own layout; rates in another one do not count.
+        """
+        layouts = {}
+        self.card = f"{rows[0]['machine']}, torch {rows[0]['torch']}, {rows[0]['date']}"
+        for row in rows:
+            own = layouts.setdefault(row["network"], row["layout"]) == row["layout"]
+            if own and row["attention"] == "plain" and row["per second"]:
+                key = row["network"], row["measure"].partition(" ")[0], row["precision"]
+                self.rates[key] = max(self.rates.get(key, 0), float(row["per second"]))
+
+    def operations(self, network, kind):
+        """Give the operations of a gradient, forward pass, product or draw."""
+        forward, backward = (float(self.flops[network][name]) for name in ("forward", "backward"))
+        return {
+            "gradients": forward + backward,
+            "forward": forward,
+            "products": forward + backward,
+            "draws": backward,
+        }[kind]
+
+    def seconds(self, network, kind, precision):
+        """Give the seconds of one pass of one image: measured, or from operations at the pace of others."""
+        known = self.rates.get((self.like(network), kind, precision))
+        if known:
+            return 1 / known
+        if kind == "draws":
+            share = self.operations(network, "draws") / self.operations(network, "products")
+            return share * self.seconds(network, "products", precision)
+        return self.operations(network, kind) / self.pace(kind, precision)
+
+    def like(self, network):
+        """Name the measured network that has the same architecture."""
+        return "resnet50" if network.startswith("resnet50_robust") else network
+
+    def pace(self, kind, precision):
+        """Give operations a second: the median of what was measured, or what is assumed."""
+        paces = [
+            rate * self.operations(network, kind)
+            for (network, of, at), rate in self.rates.items()
+            if (of, at) == (kind, precision)
+        ]
+        return median(paces) if paces else ASSUMED[precision] * 1e12
+
+    def gradients(self, attack, limit, family):
+        """Give the gradients that a search spends on an image, on average; at most its limit."""
+        return min(limit, self.numbers.get(f"gradients {attack}, limit {limit}, {family}", limit))
+
+
+def read(name):
+    """Read a small table beside the page."""
+    with (FOLDER / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def networks():
+    """Read the names of networks and their families: standard stands for all that are not robust."""
+    with (ROOT / "config/networks.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return {row["name"]: "robust" if row["family"] == "robust" else "standard" for row in rows}, rows
+
+
+def passes(config, measured, family):
+    """List the passes of images through one network, without those that other networks' jobs ask for."""
+    a, probes = config["attacks"], config["nsd"]["probes"]
+    items = probes * REGIONS * DIRECTIONS
+    draws = config["controls"]["draws"]
+    yield Passes("features", "candidate layers of all images", forward=IMAGES)
+    for budget in plan.list_budgets(**{name: a[name] for name in BUDGETS}):
+        n = min(probes, budget.probes or probes) * REGIONS * DIRECTIONS
+        yield Passes("attacks", _part(budget), n * _gradients(a, measured, budget, family), forward=2 * n)
+    if a["subjects"]:
+        main = measured.gradients("l2", a["subject_limit"], family)
+        n = items * SUBJECTS
+        yield Passes("attacks", "on each subject's readout", n * main, forward=2 * n)
+    controls = len(a["radii"]) * (2 * items + items * draws + probes * draws)
+    yield Passes("attacks", "controls of the network's own attacks", forward=controls + IMAGES)
+    e = config["eigenvectors"]
+    for kind in e["responses"]:
+        if kind == "group":
+            yield Passes("axes", "group", forward=probes * REGIONS, draws=probes * REGIONS)
+            continue
+        n = probes * (1 if kind in ("joint", "features") else REGIONS)
+        products, more = (
+            measured.numbers[f"{what} of axes, voxels, {family}"] for what in ("products", "draws")
+        )
+        inherited = e["inherited_draws"] * n if kind == "voxels" else 0
+        yield Passes("axes", kind, forward=n, products=n * products, draws=n * more + inherited)
+    yield from synthesis_passes(config)
+
+
+def _part(budget):
+    if budget.wanted:
+        return f"change of {budget.wanted:g} SD"
+    name = {"l2_large": "large l2", "linf": "l∞"}.get(budget.attack, budget.attack.replace("_", ", "))
+    return f"{name}, radius {budget.radius:.3g}"
+
+
+def _gradients(a, measured, budget, family):
+    """Give the gradients of one attack within a budget."""
+    if budget.wanted:
+        return measured.gradients("effect", a["effect_limit"], family)
+    if budget.algorithm != "ascent":
+        return a["algorithm_steps"]
+    limit = a["limit"] if budget.attack == "l2" else a["variant_limit"]
+    return measured.gradients("l2" if budget.attack == "l2" else "linf", limit, family)
+
+
+def pictures(config):
+    """Count the pictures of one model by kind, those that are searched for and all with their controls."""
+    s, arms = config["synthesis"], len(config["synthesis"]["arms"])
+    perturbed = REGIONS * DIRECTIONS * s["perturbed"] * len(s["radii"])
+    levels = s["levels"]["number"]
+    at_levels = REGIONS * s["accentuated"]
+    exciting = REGIONS * DIRECTIONS * (2 + s["seeds"]) * arms * 2
+    searched = {"perturbations": perturbed * arms, "levels": at_levels * levels * arms, "exciting": exciting}
+    # of many levels, every second has controls
+    controls = 2 * perturbed + 2 * at_levels * (levels if levels < 5 else -(-levels // 2))
+    return searched, sum(searched.values()) + controls
+
+
+def synthesis_passes(config):
+    """List the passes of synthesised images; limits are taken for what is spent."""
+    s, (searched, _) = config["synthesis"], pictures(config)
+    for kind, limit in (
+        ("perturbations", "limit"),
+        ("levels", "level_limit"),
+        ("exciting", "exciting_limit"),
+    ):
+        yield Passes("synthesised images", kind, searched[kind] * s[limit], forward=2 * searched[kind])
+
+
+def shown(config):
+    """Count the perturbations of one source that every target is shown."""
+    a, probes = config["attacks"], config["nsd"]["probes"]
+    noise = min(probes, a["effect_probes"] or probes) * REGIONS * len(a["effects"])
+    controls = probes * REGIONS * DIRECTIONS * (1 + config["controls"]["transfer_draws"])
+    return perturbations(config) + noise + controls
+
+
+def gpu_jobs(config, measured, without=()):
+    """Give the seconds on a GPU of every job, and the jobs that each waits for; leaves out some networks."""
+    names, precision = networks()[0], config["attacks"]["precision"]
+    names = {name: family for name, family in names.items() if name not in without}
+    jobs, parts = {}, defaultdict(float)
+    for name, family in names.items():
+        by_step = defaultdict(float)
+        for one in passes(config, measured, family):
+            seconds = one.gradients * measured.seconds(name, "gradients", precision)
+            for kind in ("forward", "products", "draws"):
+                seconds += getattr(one, kind) * measured.seconds(name, kind, "float32")
+            by_step[one.step] += seconds
+            parts[one.step, one.part] += seconds
+        jobs["features", name] = by_step["features"], []
+        jobs["attacks", name] = by_step["attacks"], [("features", name)]
+        jobs["axes", name] = by_step["axes"], [("features", name)]
+        jobs["synthesised images", name] = by_step["synthesised images"], [("attacks", name)]
+    forward = {name: measured.seconds(name, "forward", "float32") for name in names}
+    each, earlier = shown(config), []
+    for name in names:
+        cost = each * (forward[name] + sum(forward[name] + forward[other] for other in earlier))
+        earlier.append(name)
+        jobs["transfer", name] = cost, [("attacks", other) for other in earlier]
+        parts["transfer", "attacks and controls of all, shown to all"] += cost
+    saved = pictures(config)[1] * len(names) + 2 * IMAGES
+    review = sum(saved * seconds for seconds in forward.values())
+    jobs["synthesised images", "review"] = review, [("synthesised images", name) for name in names]
+    parts["synthesised images", "review of all by all"] += review
+    return jobs, parts
+
+
+def makespan(jobs, gpus):
+    """Give the seconds until all jobs are done, if the longest that can begin always does."""
+    waiting, running, done, now = dict(jobs), [], set(), 0.0
+    while waiting or running:
+        ready = [name for name, (_, needs) in waiting.items() if done.issuperset(needs)]
+        for name in sorted(ready, key=lambda name: -jobs[name][0])[: gpus - len(running)]:
+            running.append((now + waiting.pop(name)[0], name))
+        now = min(running)[0]
+        done |= {name for end, name in running if end <= now}
+        running = [(end, name) for end, name in running if end > now]
+    return now
+
+
+def processor_hours(config, measured, gpu, jobs):
+    """Estimate processor hours of each step: waiting for the GPU, and what is done beside it."""
+    number, names = measured.numbers, networks()[0]
+    rows, models = shown(config), len(names)
+    attacks = perturbations(config)
+    pairs = models * models * rows
+    sizes = (224 / 64) ** 2
+    scrambled = config["nsd"]["probes"] * REGIONS * DIRECTIONS * config["controls"]["draws"]
+    features = sum(float(row["features"]) for row in measured.flops.values())
+    beside = {
+        "readouts": number["processor of readouts"] * (features / 98432) * (TRAINING / 375) ** 2,
+        "attacks": models
+        * (
+            attacks * number["processor to write a perturbation"]
+            + len(config["attacks"]["radii"]) * scrambled * number["processor to scramble phases"]
+        ),
+        "transfer": pairs * number["processor to read a perturbation"]
+        + models * models * scrambled / 3 * number["processor to scramble phases"],
+        "axes": number["processor of compared subspaces"]
+        * (models * (models - 1) / 2 / 105)
+        * (config["nsd"]["probes"] / 24)
+        * sizes,
+        "summaries and figures": number["processor of summaries and figures"] * pairs / (15 * 15 * 700),
+    }
+    starts = number["processor to start a job"]
+    return {step: (beside.get(step, 0) + starts * jobs[step]) / 3600 + gpu.get(step, 0) for step in jobs}
+
+
+def perturbations(config):
+    """Count the stored perturbations of one network."""
+    probes = config["nsd"]["probes"]
+    budgets = plan.list_budgets(**{name: config["attacks"][name] for name in BUDGETS})
+    return sum(min(probes, budget.probes or probes) for budget in budgets) * REGIONS * DIRECTIONS
+
+
+def gigabytes(config, measured):
+    """Estimate the disk that each step's files take."""
+    number, (names, rows) = measured.numbers, networks()
+    models, probes = len(names), config["nsd"]["probes"]
+    features = sum(float(row["features"]) for row in measured.flops.values())
+    one = number["MB of a perturbation"] / 1e3
+    e = config["eigenvectors"]
+    voxels = sum(kind != "group" for kind in e["responses"])
+    axes = probes * REGIONS * (voxels * (e["rank"] + e["sketches"]) + ("group" in e["responses"]))
+    picture = number["kB of a picture"] / 1e6 * (224 / 64) ** 2
+    return {
+        "NSD": number["GB of cut-out sessions"],
+        "networks": sum(float(row["megabytes"]) for row in rows) / 1e3,
+        "features": IMAGES * 4 * features / 1e9,
+        "readouts": TRAINING * 4 * features / 1e9,
+        "attacks": models * perturbations(config) * one,
+        "axes": models * axes * one,
+        "synthesised images": models * pictures(config)[1] * picture,
+    }

@@ -1,0 +1,43 @@
+"""What the page about costs counts is what the micro study holds."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from studies import MICRO, MODELS, perturbations, read, variants
+
+from codingaxes.tables.synthesis import SYNTHESIS
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "docs"))
+
+import study_costs as costs  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def config():
+    """The settings of the micro study."""
+    default = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return costs.merged(default, yaml.safe_load((ROOT / MICRO[1]).read_text()))
+
+
+def test_stored_perturbations_are_as_many_as_counted(study, config):
+    for model in MODELS:
+        rows = len(perturbations(study, model)) + len(variants(study, model))
+        assert rows == costs.perturbations(config)
+
+
+def test_synthesised_pictures_are_as_many_as_counted(study, config):
+    searched, _ = costs.pictures(config)
+    for model in MODELS:
+        made = read(study, f"results/synthesis/perturbations/{model}.parquet", SYNTHESIS)
+        exciting = read(study, f"results/synthesis/exciting/{model}.parquet", SYNTHESIS)
+        own = made[made.control == "none"].kind.value_counts()
+        assert own["perturbation"] == searched["perturbations"]
+        assert own["accentuation"] == searched["levels"]
+        assert len(exciting) in (0, searched["exciting"])
+        assert len(made) + len(exciting) in (
+            costs.pictures(config)[1],
+            costs.pictures(config)[1] - searched["exciting"],
+        )
