@@ -25,6 +25,8 @@ TABLES = {
     "measure_transfer.perturbations": "transfer",
     "measure_transfer.variants": "transfer",
     "measure_transfer.controls": "transfer_control_changes",
+    "hold_out_category.predictions": "held_out_predictions",
+    "hold_out_category.gradients": "held_out_gradients",
     "quote_numbers.numbers": "quoted_numbers",
     "explain_similarity.regression": "similarity_regression",
     "choose_images.chosen": "chosen_images",

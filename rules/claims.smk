@@ -1,7 +1,8 @@
 """Claims: what the study claims, whether it holds, and the numbers that texts quote.
 
 reads   config/claims.yaml, tables of readouts, attacks, transfer, axes, similarity, synthesis and summaries
-makes   results/claims/units.parquet                 one row per measure, model or pair, region and image
+makes   results/claims/held_out_predictions.parquet, held_out_gradients.parquet   of readouts without a category
+        results/claims/units.parquet                 one row per measure, model or pair, region and image
         results/claims/claims.parquet, .csv, .md     one row per claim: estimate, interval, test and verdict
         results/claims/numbers.parquet, .json, .tex  one row per number that texts quote, and where it stands
         results/claims/results.md                    the results section, docs/paper/results.md, with these numbers
@@ -19,6 +20,54 @@ except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
 
+# Which images show a category is known of the miniature's scenes, or a table says it.
+HELD_OUT = (
+    ["results/claims/held_out_predictions.parquet", "results/claims/held_out_gradients.parquet"]
+    if config["held_out"]["category"] and (SOURCE == "miniature" or config["held_out"]["table"])
+    else []
+)
+
+
+rule hold_out_category:
+    """Readouts fitted again without a category: what they predict of it, and their gradients on it."""
+    input:
+        stimuli="results/nsd/stimuli.parquet",
+        images="results/nsd/images",
+        measurements="results/readouts/measurements.parquet",
+        categories=config["held_out"]["table"] or [],
+        weights=[model_files(name)["weights"] for name in NETWORKS],
+        readouts=[model_files(name)["readouts"] for name in NETWORKS],
+        bases=[model_files(name)["bases"] for name in NETWORKS],
+        features=expand("results/features/{network}.parquet", network=NETWORKS),
+    output:
+        predictions="results/claims/held_out_predictions.parquet",
+        gradients="results/claims/held_out_gradients.parquet",
+    log:
+        "logs/hold_out_category.log",
+    benchmark:
+        "results/benchmarks/hold_out_category.tsv"
+    conda:
+        TORCH
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem=MODEL_MEMORY,
+        runtime="4h",
+    params:
+        category=config["held_out"]["category"],
+        readouts=config["readouts"],
+        probes=config["nsd"]["probes"],
+        batch_size=config["eigenvectors"]["batch_size"],
+        networks={name: configuration.function_of(ROWS[name]) | SHIPPED.get(name, {}) for name in NETWORKS},
+        scenes=config["seed"] + 1 if SOURCE == "miniature" else None,
+        seed=config["seed"],
+        device=config["device"],
+        image_size=config["image_size"],
+        code=code_of("hold_out_category.py"),
+    script:
+        "../workflow/scripts/hold_out_category.py"
+
+
 rule collect_units:
     """What claims average: values of every model or pair of models, region and image."""
     input:
@@ -31,6 +80,7 @@ rule collect_units:
         predictions=expand("results/readouts/predictions/{network}.parquet", network=NETWORKS),
         targets="results/readouts/targets.parquet",
         peer_review="results/synthesis/peer_review.parquet",
+        held_out=HELD_OUT,
     output:
         units="results/claims/units.parquet",
     log:

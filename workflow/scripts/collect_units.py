@@ -7,7 +7,7 @@ from codingaxes.claims import units
 from codingaxes.estimates import measures
 from codingaxes.names import GROUP
 from codingaxes.tables import store
-from codingaxes.tables.claims import UNITS
+from codingaxes.tables.claims import HELD_OUT_GRADIENTS, HELD_OUT_PREDICTIONS, UNITS
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.readouts import PREDICTIONS, TARGETS
 from codingaxes.tables.sensitivity import SENSITIVITY
@@ -52,6 +52,14 @@ def collected(run, networks):
     predictions = store.read(run.input["predictions"], PREDICTIONS, filters=wanted)
     ceilings = store.read(run.input["targets"], TARGETS, filters=wanted).set_index("roi").ceiling
     yield units.of_predictions(predictions, ceilings)
+    if run.input["held_out"]:
+        predictions, gradients = (
+            store.read(file, table)
+            for file, table in zip(
+                run.input["held_out"], (HELD_OUT_PREDICTIONS, HELD_OUT_GRADIENTS), strict=True
+            )
+        )
+        yield from units.of_held_out(predictions, gradients, ceilings, radius)
     if run.input["peer_review"]:
         ladder = [("kind", "=", "perturbation"), ("arm", "=", "pixels")]
         yield units.of_evidence(store.read(run.input["peer_review"], PEER_REVIEW, REVIEWED, ladder), networks)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import ShuffleSplit
 
 from codingaxes import job
 from codingaxes.estimates import bootstrap, measures, undefined
@@ -32,7 +32,7 @@ def main(run):
     train = (stimuli.split == "train").to_numpy()
     warn_of_few((~train).sum())
     about, responses = collect_targets(run, stimuli)
-    options, folds = settings(run)
+    options, folds = selection.fit_options(run.params, run.seed("folds") % 2**32)
     layers, described = {}, []
     for layer in store.read(run.input["features"], FEATURES, columns=["layer"]).layer.unique():
         features = read_layer(run, layer, stimuli)
@@ -76,21 +76,6 @@ def warn_of_few(held_out):
             f"only {held_out} held-out images: scores are uncertain below {undefined.FEW_IMAGES}, and "
             f"undefined below {undefined.FEWEST}; raise nsd.test_fraction, or use more images"
         )
-
-
-def settings(run):
-    """Make the options of `ridge.fit`, and the folds of the second estimate, from the parameters."""
-    params = run.params
-    folds = KFold(params["folds"], shuffle=True, random_state=run.seed("folds") % 2**32)
-    closed = params["method"] == "ridge" and params["cross_validation"] != "k_fold"
-    grid = params["alphas"]
-    options = {
-        "method": params["method"],
-        "components": params["components"],
-        "alphas": np.geomspace(grid["smallest"], grid["largest"], grid["number"]),
-        "cv": params["cross_validation"] if closed else folds,
-    }
-    return options, folds
 
 
 def read_layer(run, layer, stimuli):

@@ -51,6 +51,9 @@ class Part:
     where: str
 
     def verdict(self, negligible, p):
+        """Decide nothing where a number is missing, or an interval is not over what the claim is about."""
+        if self.found.reason:
+            return verdicts.UNDECIDED
         return verdicts.verdict(self.side, self.found.interval, self.found.narrow, negligible, p)
 
 
@@ -110,26 +113,33 @@ def parts_of(name, claim, given):
             yield Part(prefix.strip(), test["kind"], side, found, where)
             continue
         others = select(table, {**test["where"], **test["against"]})[0] if "against" in test else None
-        for label, condition in split(test, rows):
-            chosen = rows.query(condition) if condition else rows
-            against = others.query(condition) if condition and others is not None else others
+        for label, condition, chosen, against in split(test["each"], rows, others):
             rng = given.rng(name, prefix, label)
             for about, found in RUN[test["kind"]](test, chosen, against, side, given, rng):
                 text = " and ".join(filter(None, [where, condition]))
                 yield Part((prefix + label + about).strip(), test["kind"], side, found, text)
 
 
-def split(test, rows):
-    """Yield the values of the columns `each` that occur, as a label and as a condition of a query."""
-    columns = test["each"]
+def split(columns, rows, others):
+    """Yield each value of some columns that occurs: a label, a condition of a query, the rows of both.
+
+    Parameters
+    ----------
+    columns : list of str
+        None: all rows are one part.
+    rows, others : DataFrames
+        `others` may be None.
+    """
     if not columns:
-        yield "", ""
+        yield "", "", rows, others
         return
-    for values in rows[columns].drop_duplicates().itertuples(index=False, name=None):
-        yield (
-            ", ".join(map(str, values)),
-            " and ".join(f"{column} == {value!r}" for column, value in zip(columns, values, strict=True)),
+    parts = {} if others is None else dict(list(others.groupby(columns, sort=False)))
+    for values, part in rows.groupby(columns, sort=False):
+        condition = " and ".join(
+            f"{column} == {value!r}" for column, value in zip(columns, values, strict=True)
         )
+        against = None if others is None else parts.get(values, others.iloc[:0])
+        yield ", ".join(map(str, values)), condition, part, against
 
 
 def select(table, where):

@@ -199,6 +199,29 @@ def of_predictions(predictions, ceilings, measure="r_over_ceiling"):
     return rows.dropna(subset=["top"]).assign(measure=measure, bottom=1.0)
 
 
+def of_held_out(predictions, gradients, ceilings, radius):
+    """Give prediction, sensitivity and transfer of readouts that were fitted without a category.
+
+    To first order an attack of size ε changes a response by ε |g|, g its gradient, and another model's by the
+    cosine of both gradients of what that model's own attack does.
+
+    Parameters
+    ----------
+    predictions, gradients : DataFrames
+        The tables held_out_predictions and held_out_gradients.
+    ceilings : Series, indexed by roi
+    radius : float
+        ε, l2 norm.
+    """
+    yield of_predictions(predictions, ceilings, "held_out_r")
+    rows = gradients.rename(columns={"network_i": "source", "network_j": "target"})
+    pair = rows.target != NO_PAIR
+    own = rows[~pair].assign(top=radius * rows.norm, measure="held_out_sensitivity")
+    between = rows[pair].assign(top=rows.cosine, measure="held_out_transfer").dropna(subset=["top"])
+    for part in (own, between):
+        yield part[["measure", "source", "target", *PLACE, "top"]].assign(bottom=1.0)
+
+
 def of_evidence(reviews, networks):
     """Give the change of each independent judge's category evidence by perturbations of the ladder.
 

@@ -27,8 +27,7 @@ def render(rng, size):
     labels : bool array (6,)
         Which of `CATEGORIES` are in the scene.
     """
-    canvas = background(rng, size)
-    chosen = rng.choice(len(CATEGORIES), size=1 + (rng.random() < 0.4), replace=False)
+    canvas, chosen = background(rng, size), choose(rng)
     if len(chosen) == 1:
         places = [(*rng.uniform(-0.3, 0.3, 2), rng.uniform(0.5, 0.85))]
     else:
@@ -40,6 +39,18 @@ def render(rng, size):
     labels = np.zeros(len(CATEGORIES), bool)
     labels[chosen] = True
     return _lit(canvas, rng), labels
+
+
+def choose(rng):
+    """Choose the categories of a scene, as places in `CATEGORIES`."""
+    return rng.choice(len(CATEGORIES), size=1 + (rng.random() < 0.4), replace=False)
+
+
+def categories_of(seed, scene, size):
+    """Tell which categories a scene of `render_many` shows, without painting it: names, in no order."""
+    rng = np.random.default_rng([seed, scene])
+    background(rng, size)  # it draws first
+    return [CATEGORIES[place] for place in choose(rng)]
 
 
 def render_many(seed, n, size):

@@ -1,9 +1,37 @@
 """Choose the layer that a region reads, and score predictions of images that no choice has seen."""
 
 import numpy as np
+from sklearn.model_selection import KFold
 
 from codingaxes.estimates import bootstrap
 from codingaxes.readouts import ridge
+
+
+def fit_options(settings, seed):
+    """Turn the settings of readouts into the options of `ridge.fit`, and the folds of the second estimate.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the configuration: method, alphas, cross_validation, folds, components.
+    seed : int
+        Of the folds, below 2^32.
+
+    Returns
+    -------
+    options : dict
+    folds : sklearn.model_selection.KFold
+    """
+    folds = KFold(settings["folds"], shuffle=True, random_state=seed)
+    closed = settings["method"] == "ridge" and settings["cross_validation"] != "k_fold"
+    grid = settings["alphas"]
+    options = {
+        "method": settings["method"],
+        "components": settings["components"],
+        "alphas": np.geomspace(grid["smallest"], grid["largest"], grid["number"]),
+        "cv": settings["cross_validation"] if closed else folds,
+    }
+    return options, folds
 
 
 def choose_layers(errors, lead):

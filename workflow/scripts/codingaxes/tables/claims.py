@@ -3,7 +3,7 @@
 A claim is defined in `config/claims.yaml`, before any result; the verdict is defined in `claims.verdicts`.
 """
 
-from codingaxes.tables.columns import FAMILY, REASON, ROI, WANTED, Column, Table
+from codingaxes.tables.columns import FAMILY, IMAGE, NETWORK, REASON, ROI, SD, WANTED, Column, Table
 
 UNITS = Table(
     "units",
@@ -19,7 +19,8 @@ UNITS = Table(
             "brain_transfer_of_target, brain_cosine, brain_similarity: with the simulated brain; similarity, "
             "similarity_above_spectrum: of axes, the latter less that of unrelated axes of the same spatial "
             "frequencies; evidence: change of a judge's category evidence by a large perturbation. "
-            "held_out_sensitivity, held_out_transfer: of readouts that were fitted without a category",
+            "held_out_r (over its ceiling), held_out_sensitivity, held_out_transfer: of readouts that were "
+            "fitted without a category, the latter two to first order",
         ),
         "perturbation": Column(
             "string", "", "what moved the model, as in the table that it is from; empty: nothing"
@@ -43,6 +44,39 @@ UNITS = Table(
             "float64", "unit", "numerator: the value of a model or pair is Σ top / Σ bottom over images"
         ),
         "bottom": Column("float64", "unit", "denominator; 1 where the value is a mean of top"),
+    },
+)
+
+HELD_OUT_PREDICTIONS = Table(
+    "held_out_predictions",
+    "one row per network, region and image of a category that readouts were fitted without",
+    ("network", "roi", "image_id"),
+    {
+        "network": NETWORK,
+        "roi": ROI,
+        "image_id": IMAGE,
+        "measured": Column("float64", SD, "response of the group"),
+        "predicted": Column("float64", SD, "by the readout that has seen no image of the category"),
+    },
+)
+
+HELD_OUT_GRADIENTS = Table(
+    "held_out_gradients",
+    "one row per network, or pair of networks, region and image: gradients of readouts without a category",
+    ("network_i", "network_j", "roi", "image_id"),
+    {
+        "network_i": NETWORK,
+        "network_j": Column("string", "", "the second of a pair; empty: the network alone"),
+        "roi": ROI,
+        "image_id": IMAGE,
+        "norm": Column("float64", SD + " per l2 norm", "of the gradient of network_i"),
+        "cosine": Column(
+            "float64",
+            "-1 to 1",
+            "of both gradients: to first order, what an attack on one does to the other, as a share of its "
+            "own attack; missing for a network alone, and for gradients of 0",
+            missing=True,
+        ),
     },
 )
 
