@@ -24,7 +24,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-WAIT = 20.0  # seconds for an answer
+WAIT = 120.0  # seconds for an answer: a machine may be busy
 
 
 def program():

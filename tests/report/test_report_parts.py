@@ -50,10 +50,11 @@ def test_a_claim_shows_its_sentence_number_interval_and_verdict_and_escapes_them
     for question, text in findings.QUESTIONS.items():
         assert text.split(":")[0].replace("'", "&#x27;") in html
         row = claims[(claims.question == question) & claims.headline].iloc[0]
-        assert f"Found {question}.0: larger &lt;than&gt; 0." in html and f"> {row.verdict}</span>" in html
+        assert f"Statement {question}.0 &amp; so on." in html and f"> {row.verdict}</span>" in html
         assert f"<b>{row.estimate:.3g}</b> <span>[{row.low:.3g}, {row.high:.3g}]</span> SD" in html
     listed = findings.claims_list(claims)
     assert listed.count('class="claim"') == len(claims) and "<than>" not in listed
+    assert all(f"Found {name}: larger &lt;than&gt; 0." in listed for name in ("1.0", "2.1", "4.0"))
 
 
 def test_a_claim_without_a_number_says_so_and_why():

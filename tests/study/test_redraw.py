@@ -74,7 +74,7 @@ def test_a_figure_and_the_report_are_redrawn_from_an_archive_without_torch(study
         file.unlink()
     done = redraw(folder, modules)
     assert done.returncode == 0, done.stdout
-    drawn = set(re.findall(r"^ *rule (\w+):", done.stdout, re.MULTILINE)) - {"all"}
+    drawn = set(re.findall(r"^(?:local)?rule (\w+):", done.stdout, re.MULTILINE)) - {"all"}
     assert drawn == {"plot_ladder_strips", "write_report"}
     for kind in ("png", "pdf", "csv"):
         name = f"results/figures/ladder_strips.{kind}"

@@ -6,30 +6,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import studies
-import yaml
-from snakemake.utils import update_config
 
 PAGE = (studies.ROOT / "docs/tutorial.md").read_text()
 BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", PAGE, flags=re.DOTALL)
+MICRO = studies.MICRO[1]
 # What the micro study calls otherwise than the miniature.
 NAMES = {"config/zoo.tsv": "tests/data/networks.tsv", "resnet_standard_1": "resnet_standard"}
 
 
-@pytest.fixture
-def folder(study_copy):
-    """A copy of the micro study whose settings stand in config/config.yaml, as those of the miniature do."""
-    settings = yaml.safe_load((study_copy / "config/config.yaml").read_text())
-    update_config(settings, yaml.safe_load((study_copy / studies.MICRO[1]).read_text()))
-    (study_copy / "config/config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    return study_copy
+def with_settings(block):
+    """Name the settings of the micro study in every call of Snakemake, before those of the page."""
+    block = re.sub(r"^(snakemake .*)--configfile ", rf"\1--configfile {MICRO} ", block, flags=re.MULTILINE)
+    return re.sub(
+        r"^snakemake (?!.*--configfile)", f"snakemake --configfile {MICRO} ", block, flags=re.MULTILINE
+    )
 
 
 def said(folder, language, block):
     """Run a block of the page, and give what it printed."""
     for name, other in NAMES.items():
         block = block.replace(name, other)
+    block = with_settings(block)
     program = [sys.executable, "-c"] if language == "python" else ["bash", "-ec"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -46,7 +44,8 @@ def said(folder, language, block):
     return done.stdout
 
 
-def test_every_command_of_the_tutorial_runs_in_order_and_does_what_the_page_says(folder):
+def test_every_command_of_the_tutorial_runs_in_order_and_does_what_the_page_says(study_copy):
+    folder = study_copy
     figure = folder / "results/figures/transfer_matrix.png"
     before = figure.read_bytes()
     texts = []
@@ -54,10 +53,10 @@ def test_every_command_of_the_tutorial_runs_in_order_and_does_what_the_page_says
         texts.append(said(folder, language, block))
         if "else 0.5)/'" in block.splitlines()[0]:
             assert figure.read_bytes() != before, "the scale has changed"
-            jobs = set(re.findall(r"^ *rule (\w+):", texts[number], re.MULTILINE))
+            jobs = set(re.findall(r"^(?:local)?rule (\w+):", texts[number], re.MULTILINE))
             assert jobs == {"plot_transfer_matrix"}
         if "resnet18.parquet" in block and language == "bash":
-            jobs = re.findall(r"^ *rule (\w+):", texts[number], re.MULTILINE)
+            jobs = re.findall(r"^(?:local)?rule (\w+):", texts[number], re.MULTILINE)
             assert sorted(jobs) == ["extract_features", "fetch_weights", "fit_readouts"]
     assert figure.read_bytes() == before, "the change was taken back"
     first, pairs, claims, _, _, alone, debugger, *rest = texts

@@ -54,9 +54,17 @@ def _answer(row, figures):
             f"{picture.tag(f'{title}. The caption is below, under Figures.')}</a>"
         )
     return (
-        f'<p class="found">{escape(row.found)}</p><div class="measured">{badge(row.verdict)}'
-        f'<p class="number">{number_of(row)}</p>{scale_of(row)}</div>{reason_of(row)}{shown}'
+        f'<div>{badge(row.verdict)}</div><p class="found">{escape(row.statement)}</p>'
+        f'<div class="measured"><p class="number">{number_of(row)}</p>{scale_of(row)}</div>'
+        f'<p class="reason">Measured: {escape(_measure(row))}. '
+        f'<a href="#claim-{escape(row.claim)}">Evidence</a></p>'
+        f"{reason_of(row)}{shown}"
     )
+
+
+def _measure(row):
+    """Write what is measured, and for which part of the claim where there are several."""
+    return f"{row.measure}; {row.part.replace('_', ' ')}" if row.part else row.measure
 
 
 def badge(verdict):
