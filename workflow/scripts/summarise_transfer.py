@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from codingaxes import job
-from codingaxes.estimates import asymmetry, bootstrap, measures, undefined
+from codingaxes.estimates import asymmetry, bootstrap, effects_on_pairs, measures, undefined
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import store
 from codingaxes.tables.changes import CHANGES, FIXED_EFFECT, TRANSFER_ASYMMETRY, TRANSFERS
@@ -166,15 +166,7 @@ def noise_sizes(white, key):
 def compared(setting, rows, settings, own, white):
     """Join to rows of one setting what they are compared with; None: the setting is of no attack.
 
-    Parameters
-    ----------
-    setting : tuple
-    rows : DataFrame
-        Of some pairs.
-    settings : dict, setting -> DataFrame
-        All rows of these pairs.
-    own, white
-        From `reference`.
+    `settings` has all rows of these pairs by setting; `own` and `white` are from `reference`.
     """
     attack, radius, wanted = setting
     if attack in NOISE_OF:
@@ -319,50 +311,14 @@ def fixed_effect(cells, means, networks, run):
     cells = {name: cells[name].reindex(columns=images) for name in ("change", "one", "both", "target_own")}
     for roi in ["all", *dict.fromkeys(means.roi[means.roi != "all"])]:
         part = means[means.roi == roi] if roi != "all" else means[means.roi != "all"]
-        for kind, pairs in kinds_of_targets(part, networks):
+        for kind, pairs in effects_on_pairs.kinds_of_targets(part, networks):
             index = pd.MultiIndex.from_frame(pairs[PAIR])
             values = {name: cell.reindex(index).fillna(0.0).to_numpy() for name, cell in cells.items()}
             row = {"roi": roi, **dict(zip(KIND, kind, strict=True)), "n_images": len(images)}
             for name, (above, below) in OF_EFFECT.items():
-                estimate = mean_over_pairs(values[above], values[below], counts)
+                estimate = effects_on_pairs.mean_over_pairs(values[above], values[below], counts)
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), estimate, strict=True))
-            yield row | least(pairs)
-
-
-def kinds_of_targets(pairs, networks):
-    """Yield kinds of pairs, and for each family of sources the pairs with every other model."""
-    yield from measures.kinds_of_pairs(pairs, "source", "target", networks)
-    family = pairs.source.map(networks.family)
-    for name in dict.fromkeys(networks.family):
-        if (family == name).any():
-            yield (name, "all", "any"), pairs[family == name]
-
-
-def mean_over_pairs(above, below, counts):
-    """Average over pairs a ratio of sums over images (pairs, images), with its interval over images.
-
-    Pairs without a value are left out, and samples in which another pair has none.
-    """
-    estimates = bootstrap.ratio(above.sum(axis=1), below.sum(axis=1))
-    known = np.isfinite(estimates)
-    if not known.any():
-        return np.nan, np.nan, np.nan
-    samples = bootstrap.ratio(counts @ above[known].T, counts @ below[known].T).mean(axis=1)
-    return float(estimates[known].mean()), *map(float, bootstrap.percentiles(samples))
-
-
-def least(pairs):
-    """Find the pair in which the target is moved least, and count the pairs that are moved at all."""
-    known = pairs[pairs.change.notna()]
-    row = {"least_change": np.nan, "least_low": np.nan, "least_high": np.nan, "moved": np.nan}
-    row |= {"least_source": "", "least_target": "", "least_of_target": known.of_target.min()}
-    if len(known):
-        smallest = known.loc[known.change.idxmin()]
-        row["least_change"], row["moved"] = smallest.change, (known.change_low > known.noise).mean()
-        row["least_low"], row["least_high"] = smallest.change_low, smallest.change_high
-        row["least_source"], row["least_target"] = smallest.source, smallest.target
-    row |= {"noise": known.noise.mean(), "reached": pairs.reached.mean()}
-    return row | {"n_pairs": len(pairs), "n_left_out": len(pairs) - len(known)}
+            yield row | effects_on_pairs.least(pairs)
 
 
 def asymmetries(transfers, names):
