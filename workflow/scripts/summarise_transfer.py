@@ -158,15 +158,7 @@ def noise_sizes(white, key):
 def compared(setting, rows, settings, own, white):
     """Join to rows of one setting what they are compared with; None: the setting is of no attack.
 
-    Parameters
-    ----------
-    setting : tuple
-    rows : DataFrame
-        Of some pairs.
-    settings : dict, setting -> DataFrame
-        All rows of these pairs.
-    own, white
-        From `reference`.
+    `settings` has all rows of these pairs by setting; `own` and `white` are from `reference`.
     """
     attack, radius, wanted = setting
     if attack in NOISE_OF:
