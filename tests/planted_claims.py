@@ -252,6 +252,7 @@ def without_faces(rng, amount):
     sensitivity = np.exp(alone(rng, family_step(-2.0)))
     rows = [
         units("held_out_sensitivity", sensitivity),
+        units("held_out_r", alone(rng, 0.5)),
         units_of_pairs("held_out_transfer", paired(rng, mean, 0.05)),
     ]
     return {"units": pd.concat(rows)}
@@ -267,9 +268,9 @@ WORLDS = {
     "robust_attacks_reach_all_models": (reach, 0.2),
     "robust_networks_need_larger_perturbations": (sizes, 0.5),
     "robust_subspaces_are_similar": (shared_subspaces, 2.0),
-    "similarity_exceeds_spectrum": (above_spectrum, 0.12),
+    "similarity_exceeds_spectrum": (above_spectrum, 0.13),
     "robust_networks_agree_with_the_brain": (agreement, 0.25),
-    "sensitivity_is_not_inherited": (not_inherited, 1.2),
+    "sensitivity_is_not_inherited": (not_inherited, 1.5),
     "large_perturbations_are_meaningful": (meaningful, 0.5),
     "stability_tells_control": (control, 1.0),
     "attackers_agree": (attackers, 1.0),
