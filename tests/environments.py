@@ -66,7 +66,7 @@ def imported(files):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition(".")[0])
-    folders = (SCRIPTS, ROOT / "tests", ROOT / "benchmarks")
+    folders = (SCRIPTS, ROOT / "tests", ROOT / "benchmarks", ROOT / "docs")
     local = {path.stem for folder in folders for path in folder.iterdir()}
     names -= sys.stdlib_module_names | local | peers
     unknown = names - set(DISTRIBUTIONS)

@@ -26,8 +26,8 @@ def test_packed_rows_of_several_files_are_grouped_in_the_order_of_words():
 def test_a_study_that_is_read_in_blocks_has_the_summaries_of_one_that_is_read_at_once(tmp_path, monkeypatch):
     tables = []
     for held, axes in ((2**19, 2**30), (1, 1)):
-        monkeypatch.setattr("codingaxes.tables.store.blocks.__defaults__", (held,))
-        monkeypatch.setattr("codingaxes.tables.store.ROWS", held)
+        monkeypatch.setattr("codingaxes.tables.compact.blocks.__defaults__", (held,))
+        monkeypatch.setattr("codingaxes.tables.compact.ROWS", held)
         monkeypatch.setattr("compare_subspaces.HELD", axes)
         folder = tmp_path / str(held)
         folder.mkdir()

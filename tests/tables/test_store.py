@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from codingaxes.tables import store
+from codingaxes.tables import compact, store
 from codingaxes.tables.columns import Column, Table
 from codingaxes.tables.readouts import READOUTS, SCORES
 
@@ -129,11 +129,11 @@ def test_files_are_split_into_blocks_of_rows_and_each_comes_once_in_order(tmp_pa
     files = [tmp_path / f"{number}.parquet" for number in range(5)]
     for file, rows in zip(files, (2, 2, 5, 1, 1), strict=True):
         store.write(file, LEVELS, levels([f"item {row}" for row in range(rows)]))
-    assert store.blocks(files, rows=4) == [files[:2], files[2:3], files[3:]]
-    assert store.blocks(files, rows=100) == [files] and len(store.blocks(files, rows=1)) == 5
+    assert compact.blocks(files, rows=4) == [files[:2], files[2:3], files[3:]]
+    assert compact.blocks(files, rows=100) == [files] and len(compact.blocks(files, rows=1)) == 5
     absent = tmp_path / "absent.parquet"
-    assert store.count(files[2]) == 5 and store.count(absent) == 0
-    assert store.blocks([absent, files[0]], rows=2) == [[absent, files[0]]]  # `read` names what is not there
+    assert compact.count(files[2]) == 5 and compact.count(absent) == 0
+    assert compact.blocks([absent, files[0]], rows=2) == [[absent, files[0]]]
 
 
 def test_several_files_are_read_one_after_the_other(path, tmp_path):

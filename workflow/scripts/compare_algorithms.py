@@ -67,7 +67,7 @@ def attacks_of(run):
     if len(radii) != 1:
         raise ValueError(f"attacks by other algorithms have the radii {radii}, expected one")
     wanted = [("attack", "in", [REFERENCE, *OTHERS]), ("radius", "=", radii[0])]
-    blocks = store.blocks([*run.input["perturbations"], *run.input["variants"]])
+    blocks = compact.blocks([*run.input["perturbations"], *run.input["variants"]])
     parts = [compact.pack(store.read(block, TRANSFER, COLUMNS, wanted)) for block in blocks]
     return compact.join(parts, ("source", "target")), radii[0]
 

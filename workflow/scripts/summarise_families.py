@@ -111,7 +111,7 @@ def attacks_of(run, networks):
     moved = moved.assign(own=undefined.reference(moved, ["target", "roi"]))
     moved = moved.set_index(["target", "direction", *PLACE]).own
     parts = []
-    for block in store.blocks(run.input["perturbations"]):
+    for block in compact.blocks(run.input["perturbations"]):
         rows = store.read(block, TRANSFER, COLUMNS, [("attack", "=", measures.MAIN)], at_radius)
         parts.append(compact.pack(brought_to_others(rows, moved, networks)))
     return own, white, compact.join(parts, ("one", "other"))

@@ -111,7 +111,7 @@ def attacks_of(run, name, attack):
     moved = moved.assign(moved=undefined.reference(moved, ["target", "roi", "radius", "wanted"]))
     moved = {name: moved.set_index([name, *PLACE]).moved for name in ("source", "target")}
     parts = []
-    for block in store.blocks(run.input[name]):
+    for block in compact.blocks(run.input[name]):
         rows = with_changes(store.read(block, TRANSFER, COLUMNS, [("attack", "=", attack)], of_others))
         rows = rows.join(moved["target"].rename("own_target"), on=["target", *PLACE], validate="many_to_one")
         rows = rows.join(moved["source"], on=["source", *PLACE], validate="many_to_one")

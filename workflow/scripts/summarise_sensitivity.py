@@ -6,7 +6,7 @@ import pandas as pd
 from codingaxes import job, writing
 from codingaxes.estimates import measures, undefined
 from codingaxes.names import BOTH, BRAIN, GROUP, LARGEST, NOISE
-from codingaxes.tables import store
+from codingaxes.tables import compact, store
 from codingaxes.tables.changes import SENSITIVITIES
 from codingaxes.tables.sensitivity import NATURAL_RESPONSES, SENSITIVITY
 from codingaxes.tables.transfer import TRANSFER
@@ -52,8 +52,8 @@ def main(run):
 def blocks_of_models(run):
     """Split the models' files, by name, into lists whose rows of the table transfer are not too many."""
     files = {store.read(file, SENSITIVITY, ["network"]).network[0]: file for file in run.input["sensitivity"]}
-    shown = sum(map(store.count, run.input["transfer"])) // len(files)  # to each model
-    step = max(1, store.ROWS // (AT_ONCE * (1 + shown)))
+    shown = sum(map(compact.count, run.input["transfer"])) // len(files)  # to each model
+    step = max(1, compact.ROWS // (AT_ONCE * (1 + shown)))
     ordered = [files[name] for name in sorted(files)]
     return [ordered[place : place + step] for place in range(0, len(ordered), step)]
 

@@ -6,7 +6,7 @@ import pandas as pd
 from codingaxes import job, writing
 from codingaxes.estimates import asymmetry, bootstrap, fixed_effect, measures, undefined
 from codingaxes.names import GROUP, NOISE
-from codingaxes.tables import store
+from codingaxes.tables import compact, store
 from codingaxes.tables.changes import CHANGES, FIXED_EFFECT, TRANSFER_ASYMMETRY, TRANSFERS
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.similarity import SIMILARITY
@@ -50,7 +50,7 @@ SEEDS = {"own": "own", "transferred": "other networks", "noise": "random noise"}
 def main(run):
     """Sum over directions, draws and regions first; resample images, the same for all pairs.
 
-    The pairs of some files are in memory at a time (`store.blocks`). Of all pairs together there are only
+    The pairs of some files are in memory at a time (`compact.blocks`). Of all pairs together there are only
     what they are compared with (own attacks, and white noise that belongs to no model), sums over images of
     wanted effects, main attacks between networks as numbers, and means.
     """
@@ -61,7 +61,7 @@ def main(run):
     counts = {setting: draw_counts(run, len(names)) for setting, names in images.items()}
     every = np.unique(np.concatenate(list(images.values())))
     parts, effects, transferred = {setting: [] for setting in images}, {}, []
-    for block in run.track(store.blocks(files), unit="block of files"):
+    for block in run.track(compact.blocks(files), unit="block of files"):
         transfer = with_changes(store.read(block, TRANSFER, COLUMNS))
         transferred.append(between_networks(transfer, list(networks.index), regions, every))
         settings = dict(list(transfer.groupby(SETTING)))
@@ -116,7 +116,7 @@ def survey(files):
         Sorted, as the settings are.
     """
     shared, places = [], []
-    for block in store.blocks(files):
+    for block in compact.blocks(files):
         rows = store.read(block, TRANSFER, COLUMNS)
         shared.append(with_changes(rows[(rows.source == rows.target) | (rows.source == NOISE)]))
         places.append(rows[[*SETTING, "roi", "image_id"]].drop_duplicates())

@@ -73,11 +73,11 @@ def drop_repeated(rows):
 def cells_of(run, radius):
     """Yield sums within each image, region and pair, of main attacks, white noise and controls."""
     main = [("attack", "in", list(ATTACKS))]
-    for block in store.blocks(run.input["perturbations"]):
+    for block in compact.blocks(run.input["perturbations"]):
         rows = store.read(block, TRANSFER, COLUMNS, main)
         rows = rows[np.isclose(rows.radius, radius)].rename(columns={"change_target": "change"})
         yield sums(rows.assign(control=rows.attack.map(ATTACKS)))
-    for block in store.blocks(run.input["controls"]):
+    for block in compact.blocks(run.input["controls"]):
         yield sums(store.read(block, TRANSFER_CONTROLS, CONTROLS))
 
 
@@ -100,7 +100,7 @@ def blocks_of_targets(cells, networks):
     others = cells[cells.source != cells.target]
     sources = total(others[others.source.isin(networks.index)], "source")
     names = list(cells.target.unique())
-    step = max(1, store.ROWS * len(names) // max(1, len(cells)))
+    step = max(1, compact.ROWS * len(names) // max(1, len(cells)))
     for place in range(0, len(names), step):
         chosen = names[place : place + step]
         rows = words(cells[cells.target.isin(chosen)])

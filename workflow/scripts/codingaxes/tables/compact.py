@@ -1,6 +1,32 @@
-"""Hold many rows of a table in little memory: words as categories, which take one or two bytes each."""
+"""Hold many rows of a table in little memory: some files at a time, and words as categories."""
 
 import pandas as pd
+import pyarrow.parquet as pq
+
+from codingaxes.tables.store import DAMAGE
+
+ROWS = 2**19  # that are read together (`blocks`): about 0.1 GB of words and numbers
+
+
+def count(path):
+    """Count the rows of a file; one that is not there, or damaged, has none, and `store.read` says so."""
+    try:
+        return pq.read_metadata(path).num_rows
+    except DAMAGE:
+        return 0
+
+
+def blocks(paths, rows=ROWS):
+    """Split a list of files into lists to be read in turn: at most `rows` rows together, or one file."""
+    split, size = [[]], 0
+    for path in paths:
+        more = count(path)
+        if split[-1] and size + more > rows:
+            split.append([])
+            size = 0
+        split[-1].append(path)
+        size += more
+    return split
 
 
 def pack(rows):

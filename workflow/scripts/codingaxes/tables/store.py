@@ -28,7 +28,6 @@ SEAL = b"FOOTCRC:"  # stands before the checksum of a footer
 PART_SEAL = b"PARTCRC:"  # begins a kept part; then come its checksum, and zeros up to `PART_BEGIN`
 PART_BEGIN = 64  # bytes: Arrow wants its arrays at multiples of this
 GROUP_BYTES = 2**21  # of the rows that are read together: `filters` skip those without a wanted row
-ROWS = 2**19  # that are read together (`blocks`): about 0.1 GB of words and numbers
 SCALARS = {
     "string": pa.string(),
     "bool": pa.bool_(),
@@ -193,27 +192,6 @@ def read(path, table, columns=None, filters=None, keep=None):
     frame = pd.DataFrame({column: _from_arrow(content.column(column)) for column in content.column_names})
     _check_values(frame, table, wanted, where)
     return frame if keep is None else keep(frame)
-
-
-def count(path):
-    """Count the rows of a file; one that is not there, or damaged, has none: `read` says what is wrong."""
-    try:
-        return pq.read_metadata(path).num_rows
-    except DAMAGE:
-        return 0
-
-
-def blocks(paths, rows=ROWS):
-    """Split a list of files into lists to be read in turn: at most `rows` rows together, or one file."""
-    split, size = [[]], 0
-    for path in paths:
-        more = count(path)
-        if split[-1] and size + more > rows:
-            split.append([])
-            size = 0
-        split[-1].append(path)
-        size += more
-    return split
 
 
 def _parquet(file, schema, table):
