@@ -7,13 +7,20 @@ stand in all three worlds. Two more robust ResNets, trained at smaller radii, co
 with two networks of each kind and architecture alone, no permutation test could reach 0.05 (2 of 36).
 """
 
+import json
+
+import collect_units
+import evaluate_claims
 import pandas as pd
 import pytest
 import studies
 from filelock import FileLock
+from planted_claims import CLAIMS
 
 from codingaxes.estimates import measures
+from codingaxes.job import Run
 from codingaxes.names import BRAIN, NOISE, SIGNS
+from codingaxes.tables import claims
 from codingaxes.tables.attacks import PERTURBATIONS
 from codingaxes.tables.summaries import AGREEMENT, FAMILIES
 from codingaxes.tables.transfer import TRANSFER
@@ -23,7 +30,8 @@ ARCHITECTURES = ("resnet", "vgg")
 NETWORKS = [f"{name}_{kind}_{i}" for name in ARCHITECTURES for kind in KINDS for i in (1, 2)]
 LADDER = ["resnet_robust_029", "resnet_robust_086"]
 BRAINS = {"robust": "densenet_robust_1", "standard": "densenet_standard_1", "templates": ""}
-TARGETS = ["results/summaries/agreement.parquet", "results/summaries/families.parquet"]
+TARGETS = [f"results/summaries/{name}.parquet" for name in ("agreement", "families", "network_measures")]
+CLAIM = "robust_networks_agree_with_the_brain"
 MEASURES = ("cosine", "similarity", "share_of_brain")
 VERDICTS = ["brain_cosine", "brain_similarity", "brain_transfer_of_target"]  # the same in the table families
 
@@ -138,3 +146,44 @@ def test_the_three_worlds_have_the_same_networks_and_the_brain_is_none_of_them(w
     for name, brain in BRAINS.items():
         networks = set(agreement(world(name)).network)
         assert networks == set(NETWORKS) and brain not in networks
+
+
+def claims_of(study, folder):
+    """Evaluate the claims of a world on the tables that it has; those about other tables are undecided."""
+    job = json.loads((study / "logs/summarise_families.json").read_text())
+
+    def placed(files):
+        return str(study / files) if isinstance(files, str) else [str(study / file) for file in files]
+
+    inputs = {name: placed(files) for name, files in job["input"].items()}
+    models = [*NETWORKS, *LADDER, BRAIN]
+    inputs |= {
+        "sensitivity": placed([f"results/attacks/sensitivity/{name}.parquet" for name in models]),
+        "similarity_means": placed("results/similarity/similarity_means.parquet"),
+        "network_measures": placed("results/summaries/network_measures.parquet"),
+        "units": str(folder / "units.parquet"),
+        **{name: [] for name in ("peer_review", "held_out", "race_values")},
+    }
+    outputs = {"units": inputs["units"], "claims": str(folder / "claims.parquet")}
+    outputs |= {"csv": str(folder / "claims.csv"), "text": str(folder / "claims.md")}
+    params = job["params"] | {"claims": CLAIMS, "n_subjects": 2}
+    for script in (collect_units, evaluate_claims):
+        script.main(Run(script.__name__, inputs, outputs, params, {}, ""))
+    return studies.store.read(outputs["claims"], claims.CLAIMS).set_index("claim")
+
+
+def test_claims_of_the_three_worlds_stand_side_by_side(world, tmp_path):
+    """The brain decides only what is claimed about it; networks are the same in all three worlds."""
+    tables = {}
+    for name in BRAINS:
+        (tmp_path / name).mkdir()
+        tables[name] = claims_of(world(name), tmp_path / name)
+    verdicts = pd.DataFrame({name: table.verdict for name, table in tables.items()})
+    assert verdicts.loc[CLAIM, "robust"] == "supported", tables["robust"].loc[CLAIM].to_dict()
+    assert verdicts.loc[CLAIM, "standard"] != "supported", verdicts
+    assert (verdicts.loc["targeted_beats_controls"] == "supported").all(), verdicts
+    assert (verdicts.loc["standard_attacks_stay_at_home"] == "supported").all(), verdicts
+    opposed = verdicts.isin(["supported"]).any(axis=1) & verdicts.isin(["contradicted"]).any(axis=1)
+    assert not opposed.drop(CLAIM).any(), verdicts
+    unmeasured = ("stability_tells_control", "large_perturbations_are_meaningful", "attackers_agree")
+    assert (verdicts.loc[list(unmeasured)] == "undecided").all(axis=None), verdicts
