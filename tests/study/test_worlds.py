@@ -26,6 +26,8 @@ from codingaxes.tables.summaries import AGREEMENT, FAMILIES
 from codingaxes.tables.transfer import TRANSFER
 
 KINDS = ("standard", "robust")
+pytestmark = pytest.mark.long  # eight minutes
+
 ARCHITECTURES = ("resnet", "vgg")
 NETWORKS = [f"{name}_{kind}_{i}" for name in ARCHITECTURES for kind in KINDS for i in (1, 2)]
 LADDER = ["resnet_robust_029", "resnet_robust_086"]
