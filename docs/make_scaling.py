@@ -37,7 +37,9 @@ STEPS = {  # of the line of steps: their files of rules
     "transfer": ("transfer",),
     "axes": ("axes", "similarity"),
     "synthesised images": ("synthesis",),
-    "summaries and figures": ("summaries", "control", "figures", "movies", "synthesis_figures"),
+    "summaries, claims and figures": (
+        *("summaries", "control", "claims", "figures", "movies", "synthesis_figures", "manifest", "report"),
+    ),
 }
 
 
@@ -65,11 +67,13 @@ def listed_jobs():
         rule: step
         for step, files in STEPS.items()
         for file in files
-        for rule in re.findall(r"^rule (\w+):", (ROOT / f"rules/{file}.smk").read_text(), re.MULTILINE)
+        for rule in re.findall(
+            r"^(?:use )?rule (?:\w+ as )?(\w+)", (ROOT / f"rules/{file}.smk").read_text(), re.M
+        )
     }
     found = Counter()
     for rule, number in counts.items():
-        if rule in step_of:
+        if rule not in ("all", "total"):
             found[step_of[rule]] += int(number)
     return found
 

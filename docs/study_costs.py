@@ -265,7 +265,9 @@ def processor_hours(config, measured, gpu, jobs):
         * (models * (models - 1) / 2 / 105)
         * (config["nsd"]["probes"] / 24)
         * sizes,
-        "summaries and figures": number["processor of summaries and figures"] * pairs / (15 * 15 * 700),
+        "summaries, claims and figures": number["processor of summaries and figures"]
+        * pairs
+        / (15 * 15 * 700),
     }
     starts = number["processor to start a job"]
     return {step: (beside.get(step, 0) + starts * jobs[step]) / 3600 + gpu.get(step, 0) for step in jobs}
