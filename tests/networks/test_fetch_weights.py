@@ -86,6 +86,8 @@ def test_a_checkpoint_is_fetched_verified_and_converted_and_the_raw_file_is_gone
     state, record = job(tmp_path, f"{bucket.url}/models/squeezenet.pth", digest[:8])
     assert_same(state, drawn())
     assert record["files"][0]["sha256"] == digest and record["files"][0]["checked"] == "sha256"
+    converted = (tmp_path / "weights/squeezed.safetensors").read_bytes()
+    assert record["sha256"] == hashlib.sha256(converted).hexdigest()
     assert sorted(path.name for path in (tmp_path / "weights").iterdir() if path.is_file()) == [
         "squeezed.json",
         "squeezed.safetensors",

@@ -1,5 +1,7 @@
 """Networks: layers, resizing, derivatives, weights, and what is checked of them."""
 
+import json
+
 import numpy as np
 import pytest
 import timm
@@ -12,6 +14,7 @@ from codingaxes.encoding.from_network import LinearResponse
 from codingaxes.miniature import zoo
 from codingaxes.networks import builders
 from codingaxes.networks.network import Network, load_network, save_network
+from codingaxes.networks.weights import sha256
 
 NAMES = list(zoo.ARCHITECTURES)
 
@@ -86,6 +89,20 @@ def test_weights_are_read_back_exactly_and_never_in_part(tmp_path):
         load_network("resnet", tmp_path / "w.safetensors")
     with pytest.raises(FileNotFoundError, match=r"network resnet: .*train_network"):
         load_network("resnet", tmp_path / "absent.safetensors")
+
+
+def test_one_flipped_bit_of_a_weight_is_noticed_where_a_record_has_the_digest(tmp_path):
+    weights, record = tmp_path / "w.safetensors", tmp_path / "w.json"
+    save_network(network("resnet", seed=3), weights)
+    record.write_text(json.dumps({"sha256": sha256(weights)}))
+    load_network("resnet", weights)
+    content = bytearray(weights.read_bytes())
+    content[-1000] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match=r"network resnet: .*w\.safetensors is damaged .* in .*w\.json"):
+        load_network("resnet", weights)
+    record.unlink()
+    load_network("resnet", weights)  # nothing is known of it
 
 
 def test_random_weights_are_the_same_each_time_and_leave_the_global_state_alone():

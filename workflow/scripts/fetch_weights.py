@@ -47,6 +47,7 @@ def main(run):
         records = [{"file": path, "sha256": weights.sha256(path)} for path in run.input["files"]]
         parameters = keep_own(row, out)
     about = {"network": row["name"], "random_weights": run.params["random_weights"], "files": records}
+    about["sha256"] = weights.sha256(out)  # of the converted file, which is held to it whenever it is loaded
     writing.write_text(run.output["record"], json.dumps(about, indent=1) + "\n")
     measured = {"network": row["name"], "parameters": parameters, "n_images": 0}
     measured |= dict.fromkeys(("accuracy", "adversarial_accuracy", "attack_radius"), float("nan"))

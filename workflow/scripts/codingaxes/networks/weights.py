@@ -5,6 +5,7 @@ error, unless the file's format says that they are no part of the network.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -326,7 +327,8 @@ def restore(body, path, row):
     Raises
     ------
     ValueError
-        Also if the file was converted for another network.
+        Also if the file was converted for another network, or is not the one that the record beside it, of
+        the same name with .json, has the sha256 of: safetensors have no checksums of their own.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -338,7 +340,19 @@ def restore(body, path, row):
             f"network {row['name']}: {path} was converted for {about['identifier']}, not "
             f"{row['identifier']}; convert it again"
         )
+    _check_record(Path(path), row["name"])
     fit(_Safetensors(path), body, row | {"format": "plain"}, str(path))
+
+
+def _check_record(path, name):
+    """Hold a file of weights to the sha256 in the record beside it, if there is one."""
+    record = path.with_suffix(".json")
+    known = json.loads(record.read_text()).get("sha256", "") if record.is_file() else ""
+    if known and (found := sha256(path)) != known:
+        raise ValueError(
+            f"network {name}: {path} is damaged or was replaced: its sha256 is {found}, and {known} in "
+            f"{record}; delete both and run again, or take both from the repository if they are shipped"
+        )
 
 
 def sha256(path):
