@@ -82,8 +82,10 @@ rule networks:
         "results/networks/checks.csv",
 
 
-rule fetch:
-    """Every download of the study: NSD and the weights of networks."""
-    input:
-        DOWNLOADED if SOURCE == "nsd" else [],
-        expand("resources/weights/{network}.safetensors", network=FETCHED),
+if not config["archive"]:
+
+    rule fetch:
+        """Every download of the study: NSD and the weights of networks."""
+        input:
+            DOWNLOADED if SOURCE == "nsd" else [],
+            expand("resources/weights/{network}.safetensors", network=FETCHED),

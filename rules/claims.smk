@@ -10,7 +10,6 @@ makes   results/claims/held_out_predictions.parquet, held_out_gradients.parquet 
 
 from codingaxes.claims import definitions
 
-CODE = Path(workflow.basedir)  # where config/ and docs/ of the workflow stand
 try:
     CLAIMS = definitions.read(CODE / "config" / "claims.yaml", SCHEMAS)
     QUOTED = definitions.read_numbers(CODE / "config" / "numbers.yaml", SCHEMAS, CLAIMS)

@@ -24,7 +24,7 @@ rule write_manifest:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem="1GB",
         runtime="30m",
     params:
         configuration=config,

@@ -101,7 +101,8 @@ def edit(file, old, new):
 
 def recorded(study, rule, name=None):
     """Read what a job of the study was asked to do, as it left it beside its log."""
-    return json.loads((study / "logs" / (f"{rule}/{name}.json" if name else f"{rule}.json")).read_text())
+    file = study / "logs" / (f"{rule}/{name}.json" if name else f"{rule}.json")
+    return {key: value for key, value in json.loads(file.read_text()).items() if key != "ran_on"}
 
 
 def files_of_rules(study):

@@ -33,7 +33,7 @@ def attack_and_go_on(network):
     return (best / change - 1)[attack.converged], change / torch.maximum(change, peer.change.abs())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_going_on_four_times_as_long_and_a_restart_add_little_to_attacks_that_are_flagged():
     devices.keep_memory()
     gained, share = map(torch.cat, zip(*map(attack_and_go_on, NETWORKS), strict=True))

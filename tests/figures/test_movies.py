@@ -1,7 +1,5 @@
 """Movies of growing perturbations: their frames, their cursor, their files."""
 
-from io import BytesIO
-
 import numpy as np
 import pandas as pd
 import planted_summaries as planted
@@ -122,8 +120,8 @@ def test_a_movie_and_its_strip_are_the_same_to_the_byte_in_two_runs(movie, shown
     assert np.abs(error).mean() < 3  # grey levels
 
 
-def test_noise_of_the_last_radius_is_still_there_in_the_file(movie, shown):
-    file = BytesIO()
+def test_noise_of_the_last_radius_is_still_there_in_the_file(movie, shown, tmp_path):
+    file = tmp_path / "movie.webp"
     movies.save_webp(file, movie, shown)
     with Image.open(file) as opened:
         opened.seek(opened.n_frames - 1)

@@ -91,6 +91,7 @@ def test_replaced_data_of_ones_own_run_again_whatever_their_time_and_what_does_n
     assert done.returncode == 1 and f"touch {data}/responses.csv" in done.stdout
 
 
+@pytest.mark.long
 def test_a_subject_that_lacks_a_region_stops_no_step_and_no_figure(tmp_path):
     folder = copy_to(tmp_path / "workflow")
     # the first subject of the first region: reading by place would take the second for it

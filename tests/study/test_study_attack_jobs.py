@@ -145,6 +145,7 @@ def test_restarts_cost_as_many_gradients_again_and_never_lose(study_copy, tmp_pa
 LESS = "attacks: {subjects: false, algorithms: [], effects: [], linf_radii: [], large_radii: []}"
 
 
+@pytest.mark.long
 def test_what_is_not_asked_for_is_left_out_and_the_study_is_whole(study_copy):
     summaries, figures = study_copy / "results/summaries", study_copy / "results/figures"
     shutil.rmtree(summaries)

@@ -32,7 +32,8 @@ def test_synthesised_pictures_are_as_many_as_counted(study, config):
     searched, _ = costs.pictures(config)
     for model in MODELS:
         made = read(study, f"results/synthesis/perturbations/{model}.parquet", SYNTHESIS)
-        exciting = read(study, f"results/synthesis/exciting/{model}.parquet", SYNTHESIS)
+        file = f"results/synthesis/exciting/{model}.parquet"  # of some models only
+        exciting = read(study, file, SYNTHESIS) if (study / file).is_file() else []
         own = made[made.control == "none"].kind.value_counts()
         assert own["perturbation"] == searched["perturbations"]
         assert own["accentuation"] == searched["levels"]

@@ -47,4 +47,5 @@ def test_every_file_holds_the_table_that_the_page_of_tables_says_undamaged(study
 
 def test_results_have_one_folder_a_step_and_no_loose_files(study):
     entries = {path.name for path in (study / "results").iterdir() if not path.name.startswith(".")}
-    assert entries == {*STEPS, "figures", "movies", "benchmarks"}
+    pages = {"report.html", "manifest.json", "ro-crate-metadata.json"}
+    assert entries == {*STEPS, "claims", "figures", "movies", "benchmarks"} | pages

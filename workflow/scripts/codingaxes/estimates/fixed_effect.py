@@ -41,6 +41,8 @@ def describe(cells, means, networks, counts):
         From `bootstrap.draw_counts`.
     """
     means = means[(means.source != means.target) & means.source.isin(networks.index)]
+    if means.empty:  # a single network has no other to move
+        return
     images = np.unique(cells.columns.get_level_values("image_id"))
     cells = {name: cells[name].reindex(columns=images) for name in ("change", "one", "both", "target_own")}
     for roi in ["all", *dict.fromkeys(means.roi[means.roi != "all"])]:
