@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from PIL import Image
 from studies import MICRO, copy_to, jobs, snakemake
