@@ -31,11 +31,13 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 NETWORKS = ["resnet_standard_1", "vgg_robust_1"]
 GPU_RULES = {"extract_features", "attack_images", "measure_sensitivity", "measure_transfer"}
 GPU_RULES |= {"compute_eigenvectors", "synthesise_perturbations", "synthesise_images", "review_images"}
+GPU_RULES |= {"hold_out_category"}
 # Every rule that asks for a GPU, and what they need.
 TARGETS = [
     "results/synthesis/peer_review.parquet",
     f"results/transfer/perturbations/{NETWORKS[1]}.parquet",
     f"results/axes/eigenvectors/{NETWORKS[0]}.parquet",
+    "results/claims/held_out_gradients.parquet",
 ]
 # Of the micro study, one attack, image and axis at a time.
 LITTLE = {
