@@ -90,7 +90,7 @@ rule collect_units:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="8GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         code=code_of("collect_units.py"),
@@ -117,7 +117,7 @@ rule evaluate_claims:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.summarise),
         runtime="30m",
     params:
         claims=CLAIMS,
@@ -151,7 +151,7 @@ rule quote_numbers:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem="1GB",
         runtime="10m",
     params:
         numbers=QUOTED,

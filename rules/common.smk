@@ -26,7 +26,9 @@ from codingaxes.networks import requirements
 from codingaxes.provenance import code_of
 
 SCHEMAS = CODE / "config" / "schemas"
-SHIPPED_ZOO = "resources/zoo" if CODE == Path.cwd() else str(CODE / "resources" / "zoo")
+# Before names of files that come with the workflow, where it is used as a module from another folder.
+HOME = "" if CODE == Path.cwd() else f"{CODE}/"
+SHIPPED_ZOO = f"{HOME}resources/zoo"
 
 try:
     configuration_limits.check_folder(workflow.basedir)

@@ -5,7 +5,7 @@ reads   results/manifest.json, results/claims, results/figures, results/movies, 
 makes   results/report.html   the page; it carries all that it shows
 """
 
-REPORT_PARTS = "workflow/scripts/codingaxes/report"
+REPORT_PARTS = f"{HOME}workflow/scripts/codingaxes/report"
 
 
 rule write_report:
@@ -22,9 +22,9 @@ rule write_report:
         pictures=expand("results/synthesis/pictures/perturbations/{model}", model=MODELS),
         peer_review="results/synthesis/peer_review.parquet",
         figures=expand("results/figures/{figure}.png", figure=FIGURES),
-        captions=expand("docs/captions/{figure}.rst", figure=FIGURES),
+        captions=expand(f"{HOME}docs/captions/{{figure}}.rst", figure=FIGURES),
         movies=expand("results/movies/{movie}.webp", movie=MOVIES),
-        movie_caption="docs/captions/movies.rst",
+        movie_caption=f"{HOME}docs/captions/movies.rst",
         parts=expand(f"{REPORT_PARTS}/{{part}}", part=["page.html", "page.css", "page.js"]),
     output:
         report="results/report.html",
@@ -36,7 +36,7 @@ rule write_report:
         "../envs/figures.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem(memory.judge),
         runtime="30m",
     params:
         image_size=config["image_size"],
