@@ -339,7 +339,7 @@ def test_several_radii_are_rows_from_the_smallest(pages):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [2, pytest.param(7, marks=pytest.mark.long), 18])
+@pytest.mark.parametrize("number", [*(pytest.param(n, marks=pytest.mark.long) for n in (2, 7)), 18])
 def test_every_figure_is_drawn_for_few_and_for_many_networks(number, tmp_path):
     planted.plant(tmp_path, zoo=planted.networks_of(number))
     for figure in INPUTS:
