@@ -138,7 +138,7 @@ def cause_accidents(cluster, folder, run, seconds=2400):
                 if rule not in KEPT:
                     os.kill(worker, signal.SIGSTOP)
                     accidents[rule] = Accident(record)
-                elif kept_parts(folder, record):
+                elif kept_parts(folder, record) > 1:  # so the first is there in every table of the job
                     end(worker, number, cancel=rule == CANCELLED)
                     accidents[rule] = Accident(record, kept_parts(folder, record))
                 else:
@@ -231,7 +231,8 @@ def test_a_job_that_was_killed_or_cancelled_resumes_at_its_batch_with_more_memor
     assert (first["JobState"], second["JobState"]) == (state, "COMPLETED")
     log = (folder / "logs" / rule / f"{name_of(first)[1]}.log").read_text()
     resumed, parts = map(int, re.search(r"resuming: (\d+) of (\d+) parts are already there", log).groups())
-    assert 1 <= resumed == accidents[rule].parts < parts
+    # the last part may have been in some of the tables only, and is then made anew
+    assert 1 <= accidents[rule].parts - 1 <= resumed <= accidents[rule].parts < parts
     assert memory(second) == pytest.approx(2 * memory(first), rel=0.01)
 
 
