@@ -117,11 +117,13 @@ print(driver, through_torch)
 assert driver[0] and not torch.cuda.is_initialized()
 if not any(driver[1].values()):  # of a GPU that is divided CUDA lists one part
     assert through_torch[0] == driver[0]
+print("the same")
 """
 
 
 def test_without_the_command_of_the_driver_the_same_gpus_are_found_through_torch(tmp_path):
-    finished(*start(tmp_path, LISTED, **{cards.VISIBLE: "0"}))
+    said = finished(*start(tmp_path, LISTED, **{cards.VISIBLE: "0"}))
+    assert said.rstrip().endswith("the same")
 
 
 FIT = """
