@@ -5,6 +5,7 @@ import pandas as pd
 
 from codingaxes import job, writing
 from codingaxes.estimates import asymmetry, bootstrap, fixed_effect, measures, undefined
+from codingaxes.estimates.fixed_effect import PAIR
 from codingaxes.names import GROUP, NOISE
 from codingaxes.tables import compact, store
 from codingaxes.tables.changes import CHANGES, FIXED_EFFECT, TRANSFER_ASYMMETRY, TRANSFERS
@@ -26,7 +27,6 @@ IN_L2 = ("l2", "l2_pgd", "l2_apgd", "random")  # attacks and noise that may have
 COLUMNS = ["attack", "source", "target", "roi", "direction", "radius", "wanted", "draw", "image_id"]
 COLUMNS += ["size", "reached", "change_source", "change_target"]
 SETTING = ["attack", "radius", "wanted"]
-PAIR = ["roi", "source", "target"]
 PLACE = ["target", "roi", "image_id"]
 # Measures that are ratios of means: column of the table, and the changes above and below.
 RATIOS = {
