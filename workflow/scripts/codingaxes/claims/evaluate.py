@@ -90,19 +90,15 @@ def largest_p(parts):
     ------
     R. L. Berger, Technometrics 24 (1982) 295-300: the intersection-union test.
     """
-    return max(((part.found.p, np.isnan(part.found.p)) for part in parts), key=lambda one: (one[1], one[0]))[
-        0
-    ]
+    return float(np.max([part.found.p for part in parts]))
 
 
 def parts_of(name, claim, given):
     """Yield the parts of a claim: every test, and every value of the columns `each` of it."""
     for number, test in enumerate(tests_of(claim)):
         side = kinds.Side(test["side"], float(test["margin"]))
-        table, prefix = (
-            given.tables.get(test["table"]),
-            f"{next(iter(test['where'].values()))} " * bool(number),
-        )
+        table = given.tables.get(test["table"])
+        prefix = f"{next(iter(test['where'].values()))} " if number else ""
         if table is None:
             found = kinds.Evidence(reason=NO_TABLE.format(FILES[test["table"]]))
             yield Part(prefix.strip(), test["kind"], side, found, "")
