@@ -248,7 +248,7 @@ def start(folder, arguments, targets):
 def staged(folder):
     """Bytes that are staged of each file, and of how many, by the file's name."""
     files = {}
-    for note in (folder / "resources/nsd/.downloads").glob("*.note"):
+    for note in (folder / "resources/nsd/.downloads").glob("[!.]*.note"):  # not one that is being written
         size = json.loads(note.read_text() or "{}").get("size")
         files[note.stem.split("-", 2)[2]] = (note.with_suffix("").stat().st_size, size)
     return files
