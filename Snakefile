@@ -37,6 +37,7 @@ if not config["archive"]:
     include: "rules/summaries.smk"
     include: "rules/control.smk"
     include: "rules/claims.smk"
+    include: "rules/stimulus_sets.smk"
 
 
 include: "rules/figures.smk"

@@ -57,7 +57,7 @@ rule hold_out_category:
         readouts=config["readouts"],
         probes=config["nsd"]["probes"],
         batch_size=config["eigenvectors"]["batch_size"],
-        networks={name: configuration.function_of(ROWS[name]) | SHIPPED.get(name, {}) for name in NETWORKS},
+        networks={name: function_of(name) for name in NETWORKS},
         scenes=config["seed"] + 1 if SOURCE == "miniature" else None,
         seed=config["seed"],
         device=config["device"],

@@ -46,6 +46,8 @@ except configuration.ConfigurationError as error:
 SOURCE = config["nsd"]["source"]
 SESSIONS = {subject: n for subject, n in config["nsd"]["sessions"].items() if n > 0}
 SUBJECTS = config["own"]["subjects"] if SOURCE == "own" else list(SESSIONS)
+# Regions in the order of the study, which a table sorted by name has lost.
+REGION_ORDER = list(config["own" if SOURCE == "own" else "nsd"]["regions"])
 NETWORKS = [name for name in ROWS if name != BRAIN_NETWORK]
 ZOO = [name for name in ROWS if ROWS[name]["source"] == "zoo"]
 # Digests of shipped weights, so that others in their place count whatever their time is.
@@ -90,16 +92,19 @@ def unwatched(value):
     return parameter
 
 
+def function_of(name):
+    """Give what makes the function of a model that is a network; None for the simulated brain."""
+    return None if name == BRAIN else configuration.function_of(ROWS[name]) | SHIPPED.get(name, {})
+
+
 def function_of_network(wildcards):
     """Give what makes the function of the network that a job is about."""
-    name = wildcards.network
-    return configuration.function_of(ROWS[name]) | SHIPPED.get(name, {})
+    return function_of(wildcards.network)
 
 
 def function_of_model(wildcards):
-    """Give what makes the function of a model that is a network; None for the simulated brain."""
-    name = wildcards.model
-    return None if name == BRAIN else configuration.function_of(ROWS[name]) | SHIPPED.get(name, {})
+    """Give what makes the function of the model that a job is about; None for the simulated brain."""
+    return function_of(wildcards.model)
 
 
 def weights_of(wildcards):

@@ -48,8 +48,6 @@ SUMMARIES = [
     *["results/summaries/predictors.csv"] * HAS_BRAIN,
     "results/summaries/predictivity.csv",
 ]
-# Regions in the order of the study, which a table sorted by name has lost.
-REGION_ORDER = list(config["own" if SOURCE == "own" else "nsd"]["regions"])
 
 
 def figure_files(name):

@@ -119,10 +119,7 @@ def files_of_models(wildcards):
 
 def functions_of_models(wildcards):
     """Keep what makes the function of every model, by name; None for the simulated brain."""
-    return {
-        name: None if name == BRAIN else configuration.function_of(ROWS[name]) | SHIPPED.get(name, {})
-        for name in MODELS
-    }
+    return {name: function_of(name) for name in MODELS}
 
 
 rule review_images:
