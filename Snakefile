@@ -20,6 +20,7 @@ report: "docs/captions/report.rst"
 
 
 include: "rules/common.smk"
+include: "rules/designs.smk"
 
 
 # An archive has the tables of these steps, and no files that they could be made of.

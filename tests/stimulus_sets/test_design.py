@@ -15,12 +15,13 @@ SCHEMA = configuration.read_schema(ROOT / "config/schemas", "stimulus_set")
 ROWS = configuration.read_networks("config/zoo.tsv", ROW_SCHEMA, here=ROOT, code=ROOT)
 MODELS = [*ROWS, BRAIN]
 SHIPPED = sorted(path.stem for path in (ROOT / "config/stimulus_sets").glob("*.yaml"))
-TARGETED = yaml.safe_load((ROOT / "config/stimulus_sets/targeted.yaml").read_text())
+KEYS = yaml.safe_load((ROOT / "config/stimulus_sets/targeted.yaml").read_text())
+TARGETED = KEYS | {"name": "targeted"}
 
 
 def read(folder, name="mine", **changes):
     """Read the design `targeted` with some keys changed."""
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(TARGETED | changes))
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(KEYS | changes))
     return design.read(f"{name}.yaml", SCHEMA, here=folder)
 
 
@@ -28,7 +29,7 @@ def read(folder, name="mine", **changes):
 def test_the_shipped_designs_can_be_read_and_the_miniature_has_all_their_makers(name):
     shipped = design.read(f"config/stimulus_sets/{name}.yaml", SCHEMA, here=ROOT)
     makers = design.makers_of(shipped, ROWS, MODELS)
-    assert list(makers) == shipped["makers"] and design.what_is_lacking(name, shipped, makers) == ""
+    assert list(makers) == shipped["makers"] and design.what_is_lacking(shipped, makers) == ""
 
 
 def test_there_are_two_shipped_designs():
@@ -63,7 +64,7 @@ def test_sizes_ascend_whatever_their_order_in_the_file(tmp_path):
     ],
 )
 def test_keys_that_cannot_be_or_do_not_agree_are_named_with_their_file(tmp_path, changes, words):
-    with pytest.raises(ConfigurationError, match="mine.yaml") as error:
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml") as error:
         read(tmp_path, **changes)
     assert words in str(error.value)
 
@@ -82,7 +83,7 @@ def test_what_is_no_design_is_refused_by_its_name(tmp_path, content):
 
 
 def test_a_design_that_is_not_there_or_bears_no_name_for_a_folder_is_refused(tmp_path):
-    with pytest.raises(ConfigurationError, match="there is no file other.yaml"):
+    with pytest.raises(ConfigurationError, match=r"there is no file other\.yaml"):
         design.read("other.yaml", SCHEMA, here=tmp_path)
     with pytest.raises(ConfigurationError, match=r"my set\.yaml names the folder of its set"):
         read(tmp_path, name="my set")
@@ -93,14 +94,14 @@ def test_the_user_s_own_file_comes_before_that_of_the_workflow(tmp_path):
     (tmp_path / "config/stimulus_sets").mkdir(parents=True)
     path = "config/stimulus_sets/targeted.yaml"
     assert design.read(path, SCHEMA, here=tmp_path, code=ROOT)["title"] == TARGETED["title"]
-    (tmp_path / path).write_text(yaml.safe_dump(TARGETED | {"title": "Mine"}))
+    (tmp_path / path).write_text(yaml.safe_dump(KEYS | {"title": "Mine"}))
     assert design.read(path, SCHEMA, here=tmp_path, code=ROOT)["title"] == "Mine"
 
 
 def test_two_sets_of_one_name_are_refused(tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "set.yaml").write_text(yaml.safe_dump(TARGETED))
+        (tmp_path / folder / "set.yaml").write_text(yaml.safe_dump(KEYS))
     with pytest.raises(ConfigurationError, match=r"two/set\.yaml is the second set of the name set"):
         design.read_all(["one/set.yaml", "two/set.yaml"], SCHEMA, here=tmp_path)
 
@@ -115,12 +116,12 @@ def test_a_kind_that_the_study_lacks_is_left_out_and_said():
     plain = [name for name in ROWS if "standard" in name]
     makers = design.makers_of(TARGETED, ROWS, plain)
     assert makers == {"standard": "resnet_standard_1"}
-    said = design.what_is_lacking("targeted", TARGETED, makers)
+    said = design.what_is_lacking(TARGETED, makers)
     assert "robust or twin" in said and "it is not made" in said
     single = ["resnet_standard_1", "resnet_robust_1"]
     makers = design.makers_of(TARGETED, ROWS, single)
     assert list(makers) == ["standard", "robust"]
-    assert design.what_is_lacking("targeted", TARGETED, makers).endswith("is twin; the set is made without")
+    assert design.what_is_lacking(TARGETED, makers).endswith("is twin; the set is made without")
 
 
 def test_a_maker_that_is_nothing_of_the_study_and_one_that_is_named_twice_are_refused():
@@ -132,14 +133,14 @@ def test_a_maker_that_is_nothing_of_the_study_and_one_that_is_named_twice_are_re
 
 def test_regions_come_in_the_order_of_the_study_and_unknown_ones_are_refused():
     regions = ["FFA", "EBA", "PPA"]
-    assert design.regions_of({"regions": []}, regions) == regions
-    assert design.regions_of({"regions": ["PPA", "FFA"]}, regions) == ["FFA", "PPA"]
+    assert design.regions_of({"name": "a", "regions": []}, regions) == regions
+    assert design.regions_of({"name": "a", "regions": ["PPA", "FFA"]}, regions) == ["FFA", "PPA"]
     with pytest.raises(ConfigurationError, match="V1 is none of this study, which has FFA, EBA, PPA"):
-        design.regions_of({"regions": ["V1"]}, regions)
+        design.regions_of({"name": "a", "regions": ["V1"]}, regions)
 
 
 def test_radii_are_meant_for_224_pixels_and_scale_with_the_side():
-    assert design.radii_of({"radii": [1, 3]}, 64) == pytest.approx([64 / 224, 192 / 224])
-    assert design.radii_of({"radii": [3]}, 224) == [3]
+    assert design.radii_of({"name": "a", "radii": [1, 3]}, 64) == pytest.approx([64 / 224, 192 / 224])
+    assert design.radii_of({"name": "a", "radii": [3]}, 224) == [3]
     with pytest.raises(ConfigurationError, match=f"radii: 400 is more than {sqrt(3) * 224:.4g}"):
-        design.radii_of({"radii": [400]}, 64)
+        design.radii_of({"name": "a", "radii": [400]}, 64)

@@ -32,7 +32,7 @@ def read(path, schema, here=".", code="."):
     Returns
     -------
     dict
-        As the schema says; radii, effects and levels ascend.
+        As the schema says, and the name of the set; radii, effects and levels ascend.
 
     Raises
     ------
@@ -58,7 +58,8 @@ def read(path, schema, here=".", code="."):
         raise ConfigurationError(f"{file} cannot be read as YAML: {error}") from None
     hold(design if isinstance(design, dict) else {}, schema, str(file))
     _check(design, file)
-    return design | {key: sorted(design[key]) for key in ("radii", "effects", "levels")}
+    ascending = {key: sorted(design[key]) for key in ("radii", "effects", "levels")}
+    return design | ascending | {"name": file.stem}
 
 
 def _check(design, file):
@@ -85,6 +86,11 @@ def _check(design, file):
         problems.append("choose: information needs a number above 0, and all needs number: 0")
     if problems:
         raise ConfigurationError(f"{file} does not agree with itself:\n  " + "\n  ".join(problems))
+
+
+def _where(design):
+    """Begin an error that is about a set."""
+    return f"stimulus set {design['name']}:"
 
 
 def makers_of(design, rows, models):
@@ -118,23 +124,25 @@ def makers_of(design, rows, models):
     for maker in design["makers"]:
         if maker not in known:
             raise ConfigurationError(
-                f"makers: {maker} is none of this study. Makers are {', '.join(KINDS)} (another seed of the "
-                f"robust network), {DISTORTIONS}, and {', '.join(models)}"
+                f"{_where(design)} makers: {maker} is none of this study. Makers are {', '.join(KINDS)} "
+                f"(another seed of the robust network), {DISTORTIONS}, and {', '.join(models)}"
             )
         model = known[maker]
         if model in found.values():
-            raise ConfigurationError(f"makers: {maker} is {model}, which is named twice; name it once")
+            raise ConfigurationError(
+                f"{_where(design)} makers: {maker} is {model}, which is named twice; name it once"
+            )
         if model is not None:
             found[maker] = model
     return found
 
 
-def what_is_lacking(name, design, makers):
+def what_is_lacking(design, makers):
     """Say which makers of a set the study lacks, and what follows; an empty text if it has all."""
     lacking = [maker for maker in design["makers"] if maker not in makers]
     if not lacking:
         return ""
-    text = f"stimulus set {name}: this study has no network that is {' or '.join(lacking)}"
+    text = f"{_where(design)} this study has no network that is {' or '.join(lacking)}"
     if set(lacking) & set(design["compare"].values()):
         return f"{text}, which the set compares; it is not made"
     return f"{text}; the set is made without"
@@ -154,7 +162,8 @@ def regions_of(design, regions):
     unknown = [name for name in design["regions"] if name not in regions]
     if unknown:
         raise ConfigurationError(
-            f"regions: {', '.join(unknown)} is none of this study, which has {', '.join(regions)}"
+            f"{_where(design)} regions: {', '.join(unknown)} is none of this study, which has "
+            f"{', '.join(regions)}"
         )
     return [name for name in regions if name in design["regions"] or not design["regions"]]
 
@@ -171,8 +180,8 @@ def radii_of(design, image_size):
     for radius in design["radii"]:
         if radius > farthest:
             raise ConfigurationError(
-                f"radii: {radius:g} is more than {farthest:.4g}, the l2 distance of black from white at "
-                f"{PAPER_SIZE} x {PAPER_SIZE} pixels, which radii of a design are meant for"
+                f"{_where(design)} radii: {radius:g} is more than {farthest:.4g}, the l2 distance of black from "
+                f"white at {PAPER_SIZE} x {PAPER_SIZE} pixels, which radii of a design are meant for"
             )
     return [radius * image_size / PAPER_SIZE for radius in design["radii"]]
 
