@@ -180,7 +180,7 @@ def radii_of(design, image_size):
     for radius in design["radii"]:
         if radius > farthest:
             raise ConfigurationError(
-                f"{_where(design)} radii: {radius:g} is more than {farthest:.4g}, the l2 distance of black from "
+                f"{_where(design)} radii: {radius:g} is more than {farthest:.4g}, the distance of black from "
                 f"white at {PAPER_SIZE} x {PAPER_SIZE} pixels, which radii of a design are meant for"
             )
     return [radius * image_size / PAPER_SIZE for radius in design["radii"]]
