@@ -1,0 +1,172 @@
+"""Rank the stimuli of a set by what they tell about the right family (rule rank_stimuli)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from codingaxes import job
+from codingaxes.estimates import measures
+from codingaxes.names import BRAIN, GROUP
+from codingaxes.stimulus_sets import identification, information, judges
+from codingaxes.tables import store
+from codingaxes.tables.networks import NETWORKS
+from codingaxes.tables.nsd import REGIONS
+from codingaxes.tables.readouts import TARGETS
+from codingaxes.tables.stimulus_sets import (
+    SELECTION_CURVES,
+    SET_PREDICTIONS,
+    SET_RANKING,
+    SET_REFITS,
+    SET_STIMULI,
+)
+
+COLUMNS = ["stimulus_id", "role", "maker", "maker_role", "roi", "image_id"]
+# Reasons for which values are missing.
+NO_STIMULI = "no stimulus was made for a model"
+NO_NOISE = "noise of trials is unknown in all regions"
+FEW_FAMILIES = "fewer than two families have a judge of another architecture than the makers"
+NOT_BOTH = "a family whose maker is compared has no judge"
+NOBODY = "its family has no other judge"
+ITS_OWN = "it made stimuli of the set itself"
+NEVER = f"no number that was tried is right in {identification.ENOUGH:g} of experiments and more"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Hold what stimuli are ranked by."""
+
+    stimuli: pd.DataFrame  # those that were made for a model
+    candidates: identification.Candidates
+    judges: judges.Judges
+    places: np.ndarray  # (n,) of the region that each was made for; -1: its noise is unknown
+    compared: list  # families of the two makers that are compared
+
+    def reason(self):
+        """Why nothing can be said; empty if it can."""
+        if not len(self.stimuli):
+            return NO_STIMULI
+        if not len(self.candidates.noise_sd):
+            return NO_NOISE
+        return "" if len(set(self.judges.families)) > 1 else FEW_FAMILIES
+
+
+def main(run):
+    """Judge by networks of other architectures than the makers; try the ranking on each of them in turn."""
+    networks = store.read(run.input["networks"], NETWORKS).set_index("network")
+    stimuli = store.read(run.input["stimuli"], SET_STIMULI, COLUMNS)
+    stimuli = stimuli[stimuli.role == "perturbed"].reset_index(drop=True)
+    columns, group = [*SET_PREDICTIONS.key, "change"], [("subject", "=", GROUP)]
+    predictions = store.read(run.input["predictions"], SET_PREDICTIONS, columns, group)
+    regions, targets = (
+        store.read(run.input[name], table) for name, table in (("regions", REGIONS), ("targets", TARGETS))
+    )
+    noise = judges.group_noise(regions, targets)
+    noise = noise[noise > 0]
+    names = judges.list_judges(stimuli.maker.unique(), predictions.network, networks)
+    refits = store.read(run.input["refits"], SET_REFITS)
+    known = judges.collect(names, list(stimuli.stimulus_id), list(noise.index), predictions, refits, networks)
+    repetitions = min(run.params["experiment"]["repetitions"])
+    candidates = identification.Candidates(stimuli.image_id.to_numpy(), noise.to_numpy(), repetitions)
+    places = stimuli.roi.map({roi: place for place, roi in enumerate(noise.index)}).fillna(-1).to_numpy(int)
+    compared = families_of(stimuli, run.params["compare"], networks)
+    setting = Setting(stimuli, candidates, known, places, compared)
+    job.log.info(
+        f"judges: {', '.join(names) or 'none'}; regions: {', '.join(noise.index) or 'none'}; "
+        f"trials of each stimulus: {repetitions}{'; ' * bool(setting.reason())}{setting.reason()}"
+    )
+    ranking = rank(setting, run.params)
+    store.write(run.output["ranking"], SET_RANKING, ranking)
+    brain = predictions[predictions.network == BRAIN]
+    truths = {name: (known.changes[place], known.families[place]) for place, name in enumerate(names)}
+    if len(brain):
+        family = run.params["brain_family"] or compared[0]
+        answers = judges.as_array(brain, list(stimuli.stimulus_id), list(noise.index))
+        truths[BRAIN] = answers, family
+    parts = [curves_of(setting, name, *truth, run) for name, truth in truths.items()]
+    curves = pd.concat(parts) if parts else pd.DataFrame(columns=list(SELECTION_CURVES.columns))
+    store.write(run.output["curves"], SELECTION_CURVES, curves)
+    for strategy, rows in curves.groupby("strategy", sort=False):
+        needed = rows.drop_duplicates("truth").set_index("truth").needed
+        said = ", ".join(f"{name} {number:.0f}" for name, number in needed.items()).replace(" nan", " never")
+        job.log.info(f"stimuli until {identification.ENOUGH:g} are right, by {strategy}: {said}")
+
+
+def families_of(stimuli, compare, networks):
+    """Name the families of the two makers that are compared; a maker that is no network is its own family."""
+    makers = stimuli.drop_duplicates("maker_role").set_index("maker_role").maker
+    family = measures.families(networks)
+    roles = [compare["with"], compare["against"]]
+    return [family.get(makers.get(role, role), role) for role in roles]
+
+
+def rank(setting, params):
+    """Give the table set_ranking.
+
+    Raises
+    ------
+    ValueError
+        If the set is to keep the best of a ranking that is unknown; says why, and what to do.
+    """
+    table, reason = setting.stimuli[["stimulus_id"]], setting.reason()
+    best = params["number"] if params["choose"] == "information" else len(table)
+    if reason and params["choose"] == "information":
+        raise ValueError(
+            f"choose: information needs a ranking, and {reason}. Set choose: all in the design, or name "
+            "makers of one architecture in makers, so that networks of other architectures judge"
+        )
+    if reason:
+        table = table.assign(gain=np.nan, total=np.nan, alone=np.nan, difference=np.nan, reason=reason)
+    else:
+        _, means, spread = setting.judges.learned()
+        between = information.between_families(means.reshape(len(means), -1))
+        rest, regions = spread + setting.candidates.noise(), means.shape[2]
+        order, gains = information.greedy(between, rest, regions)
+        difference = setting.judges.difference(setting.places, *setting.compared)
+        table = table.assign(alone=information.alone(between, rest, regions), difference=difference)
+        table = table.iloc[order].assign(gain=gains, total=np.cumsum(gains))
+        table["reason"] = np.where(table.difference.isna(), NOT_BOTH, "")
+    ranks = np.arange(1, len(table) + 1, dtype="int32")
+    return table.assign(rank=ranks, chosen=ranks <= best)[list(SET_RANKING.columns)]
+
+
+def curves_of(setting, truth, answers, family, run):
+    """Give the rows of the table selection_curves of one truth.
+
+    Parameters
+    ----------
+    setting : Setting
+    truth : str
+    answers : array (n, R)
+        Its changes, without noise.
+    family : str
+        Whose answers are counted.
+    run : job.Run
+    """
+    others, numbers = setting.judges.without(truth), setting.candidates.numbers()
+    reason = setting.reason()
+    if not reason and truth in set(setting.stimuli.maker):
+        reason = ITS_OWN
+    if not reason and (family not in others.families or len(set(others.families)) < 2):
+        reason = NOBODY
+    names, *known = ([],) if reason else others.learned()
+    difference = others.difference(setting.places, *setting.compared)
+    blank = {"n_stimuli": np.array(numbers or [0]), "right": np.nan, "low": np.nan, "high": np.nan}
+    blank |= {"needed": np.nan, "n_experiments": 0}
+    parts = []
+    for strategy in identification.STRATEGIES:
+        why = reason or NOT_BOTH * (strategy == "difference" and bool(np.isnan(difference).all()))
+        rows = blank | {"reason": why}
+        if not why:
+            rng = np.random.default_rng(run.seed(truth, strategy))
+            about = answers, difference, run.params["experiment"]["simulations"], rng
+            told = identification.identify(strategy, setting.candidates, known, *about)
+            rows = identification.curve(told, names.index(family), numbers)
+            rows["reason"] = NEVER * bool(np.isnan(rows["needed"]))
+        parts.append(pd.DataFrame({"truth": truth, "truth_family": family, "strategy": strategy} | rows))
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.astype({"n_stimuli": "int32", "n_experiments": "int32"})[list(SELECTION_CURVES.columns)]
+
+
+if __name__ == "__main__":
+    job.start(main, globals())
