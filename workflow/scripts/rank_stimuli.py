@@ -62,27 +62,11 @@ def main(run):
         store.read(run.input[name], table) for name, table in (("regions", REGIONS), ("targets", TARGETS))
     )
     noise = judges.group_noise(regions, targets)
-    noise = noise[noise > 0]
-    names = judges.list_judges(stimuli.maker.unique(), predictions.network, networks)
     refits = store.read(run.input["refits"], SET_REFITS)
-    known = judges.collect(names, list(stimuli.stimulus_id), list(noise.index), predictions, refits, networks)
-    repetitions = min(run.params["experiment"]["repetitions"])
-    candidates = identification.Candidates(stimuli.image_id.to_numpy(), noise.to_numpy(), repetitions)
-    places = stimuli.roi.map({roi: place for place, roi in enumerate(noise.index)}).fillna(-1).to_numpy(int)
-    compared = families_of(stimuli, run.params["compare"], networks)
-    setting = Setting(stimuli, candidates, known, places, compared)
-    job.log.info(
-        f"judges: {', '.join(names) or 'none'}; regions: {', '.join(noise.index) or 'none'}; "
-        f"trials of each stimulus: {repetitions}{'; ' * bool(setting.reason())}{setting.reason()}"
-    )
+    setting = set_up(stimuli, predictions, refits, networks, noise, run.params)
     ranking = rank(setting, run.params)
     store.write(run.output["ranking"], SET_RANKING, ranking)
-    brain = predictions[predictions.network == BRAIN]
-    truths = {name: (known.changes[place], known.families[place]) for place, name in enumerate(names)}
-    if len(brain):
-        family = run.params["brain_family"] or compared[0]
-        answers = judges.as_array(brain, list(stimuli.stimulus_id), list(noise.index))
-        truths[BRAIN] = answers, family
+    truths = list_truths(setting, predictions, run.params["brain_family"])
     parts = [curves_of(setting, name, *truth, run) for name, truth in truths.items()]
     curves = pd.concat(parts) if parts else pd.DataFrame(columns=list(SELECTION_CURVES.columns))
     store.write(run.output["curves"], SELECTION_CURVES, curves)
@@ -90,6 +74,49 @@ def main(run):
         needed = rows.drop_duplicates("truth").set_index("truth").needed
         said = ", ".join(f"{name} {number:.0f}" for name, number in needed.items()).replace(" nan", " never")
         job.log.info(f"stimuli until {identification.ENOUGH:g} are right, by {strategy}: {said}")
+
+
+def set_up(stimuli, predictions, refits, networks, noise, params):
+    """Collect what stimuli are ranked by.
+
+    Parameters
+    ----------
+    stimuli, predictions, refits, networks : DataFrames
+        Perturbed images of the table set_stimuli, set_predictions of the group, set_refits, and networks,
+        indexed by network.
+    noise : Series, indexed by roi
+        From `judges.group_noise`; regions of which it is unknown are left out.
+    params : dict
+        compare and experiment, of the design.
+    """
+    noise = noise[noise > 0]
+    names = judges.list_judges(stimuli.maker.unique(), predictions.network, networks)
+    known = judges.collect(names, list(stimuli.stimulus_id), list(noise.index), predictions, refits, networks)
+    repetitions = min(params["experiment"]["repetitions"])
+    candidates = identification.Candidates(stimuli.image_id.to_numpy(), noise.to_numpy(), repetitions)
+    places = stimuli.roi.map({roi: place for place, roi in enumerate(noise.index)}).fillna(-1).to_numpy(int)
+    setting = Setting(stimuli, candidates, known, places, families_of(stimuli, params["compare"], networks))
+    job.log.info(
+        f"judges: {', '.join(names) or 'none'}; regions: {', '.join(noise.index) or 'none'}; "
+        f"trials of each stimulus: {repetitions}{'; ' * bool(setting.reason())}{setting.reason()}"
+    )
+    return setting
+
+
+def list_truths(setting, predictions, brain_family):
+    """Give of each truth its changes without noise (n, R), and the family whose answers are counted.
+
+    Truths are the judges, each in turn, and the simulated brain. One of templates (`brain_family` is empty)
+    is of no family: counted is how often it is taken for one of the family whose maker is compared first.
+    """
+    known = setting.judges
+    truths = {name: known.changes[place] for place, name in enumerate(known.names)}
+    families = dict(zip(known.names, known.families, strict=True))
+    brain = predictions[predictions.network == BRAIN]
+    if len(brain):
+        truths[BRAIN] = judges.as_array(brain, list(setting.stimuli.stimulus_id), known.rois)
+        families[BRAIN] = brain_family or setting.compared[0]
+    return {name: (changes, families[name]) for name, changes in truths.items()}
 
 
 def families_of(stimuli, compare, networks):

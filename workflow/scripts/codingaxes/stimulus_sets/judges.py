@@ -36,6 +36,9 @@ def list_judges(makers, models, networks):
 def group_noise(regions, targets):
     """Compute the SD of the group's response to one trial in every subject.
 
+    The group's response is the mean of those of subjects, each in SD of its own; noise of subjects is
+    independent.
+
     Parameters
     ----------
     regions, targets : DataFrames
@@ -44,12 +47,12 @@ def group_noise(regions, targets):
     Returns
     -------
     Series, indexed by roi, in the order of `targets`
-        SD of the group's response over training images; NaN where trials of a subject have no known noise.
+        SD of the group over training images; NaN where noise of the trials of a subject is unknown.
     """
-    owners = regions[regions.n_voxels > 0].groupby("roi").noise_sd
-    raw = owners.agg(lambda noise: np.sqrt(np.square(noise.to_numpy()).sum()) / len(noise))
+    owners = subject_noise(regions, targets).groupby("roi")
+    mean = owners.agg(lambda noise: np.sqrt(np.square(noise.to_numpy()).sum()) / len(noise))
     sd = targets[targets.subject == GROUP].set_index("roi").sd
-    return (raw.reindex(sd.index) / sd).rename("noise_sd")
+    return (mean.reindex(sd.index) / sd).rename("noise_sd")
 
 
 def subject_noise(regions, targets):
@@ -86,6 +89,7 @@ class Judges:
     names: list  # of str (models,)
     families: np.ndarray  # of str (models,)
     changes: np.ndarray  # (models, n, R) SD
+    rois: list  # of str (R,)
     refits: dict  # name -> (draws, n R) SD: by readouts that were fitted again; not of every judge
 
     @property
@@ -98,7 +102,8 @@ class Judges:
         """Leave out one judge."""
         kept = [place for place, other in enumerate(self.names) if other != name]
         refits = {other: rows for other, rows in self.refits.items() if other != name}
-        return Judges([self.names[i] for i in kept], self.families[kept], self.changes[kept], refits)
+        names = [self.names[place] for place in kept]
+        return Judges(names, self.families[kept], self.changes[kept], self.rois, refits)
 
     def learned(self):
         """Give the names of the families, their means (F, n, R), and W (n R, n R)."""
@@ -152,9 +157,10 @@ def collect(names, stimuli, rois, predictions, refits, networks):
             where = stimuli[int(np.argwhere(np.isnan(changes[place]))[0, 0])]
             raise ValueError(f"predictions: {name} has none of stimulus {where}; run predict_stimuli again")
     again = {}
-    for name, rows in refits[refits.network.isin(names)].groupby("network", sort=False):
+    for name, rows in refits[refits.network.isin(names if rois else [])].groupby("network", sort=False):
         rows = rows.set_index(["stimulus_id", "roi"]).change
         draws = np.stack([rows[stimulus, roi] for stimulus in stimuli for roi in rois], axis=1)
         if len(draws) > 1:
             again[name] = draws.astype(float)
-    return Judges(list(names), networks.family[list(names)].to_numpy(str), changes, again)
+    families = networks.family[list(names)].to_numpy(str)
+    return Judges(list(names), families, changes, list(rois), again)
