@@ -12,7 +12,7 @@ from codingaxes.tables import store
 from codingaxes.tables.stimulus_sets import SELECTION_CURVES, SET_RANKING
 
 
-def rank(folder, frames=None, simulations=100, **params):
+def rank(folder, frames=None, simulations=40, **params):
     """Run the rule on planted tables, and read what it wrote."""
     params["experiment"] = planted.EXPERIMENT | {"simulations": simulations}
     run = planted.plant(folder, frames, **params)("rank_stimuli")

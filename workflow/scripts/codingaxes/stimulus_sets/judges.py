@@ -122,7 +122,7 @@ class Judges:
             Families. Without a judge of both, all differences are missing (NaN).
         """
         names, means = information.family_means(self.flat, self.families)
-        if not {one, other} <= set(names):
+        if not {one, other} <= set(names) or not self.rois:
             return np.full(len(places), np.nan)
         apart = np.abs(means[names.index(one)] - means[names.index(other)]).reshape(self.changes.shape[1:])
         return np.where(places < 0, np.nan, apart[np.arange(len(places)), places])
