@@ -135,6 +135,17 @@ def test_what_cannot_be_planned_says_why(tmp_path, change, reason):
     assert (experiments.reason == reason).all() and experiments.measured.isna().all()
 
 
+def test_a_brain_that_other_stimuli_were_made_for_is_the_truth_all_the_same(tmp_path):
+    rows = planted.stimuli({**planted.MAKERS, BRAIN: BRAIN})
+    answers = planted.predictions(rows)
+    frames = {"stimuli": rows, "predictions": answers, "refits": planted.refits(answers)}
+    _, experiments = plan(tmp_path, frames)
+    assert experiments.true.notna().all()
+    compare = {"with": BRAIN, "against": "standard"}
+    sizes, experiments = plan(tmp_path, frames, compare=compare)
+    assert experiments.empty and set(sizes.predicted_by) == {"standard", "robust"}
+
+
 def test_a_family_without_judges_predicts_nothing(tmp_path):
     table = planted.networks()
     table["architecture"] = table.architecture.where(table.family == "standard", "resnet")

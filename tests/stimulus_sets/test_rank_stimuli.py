@@ -97,9 +97,11 @@ def test_with_one_family_of_judges_nothing_is_said_but_why(tmp_path):
     assert (curves.n_experiments == 0).all()
 
 
-def test_choosing_by_information_without_judges_is_an_error_that_says_what_to_do(tmp_path):
-    with pytest.raises(ValueError, match=r"fewer than two families.*Set choose: all in the design"):
-        rank(tmp_path, {"networks": no_robust_judge()}, choose="information", number=5)
+def test_choosing_by_information_without_judges_keeps_all_and_says_what_to_do(tmp_path, caplog):
+    ranking, _ = rank(tmp_path, {"networks": no_robust_judge()}, choose="information", number=5)
+    assert ranking.chosen.all()
+    (said,) = (record.message for record in caplog.records if record.levelname == "WARNING")
+    assert "fewer than two families" in said and "makers of one architecture" in said
 
 
 def test_a_truth_without_another_judge_of_its_family_has_no_curve_but_others_have(tmp_path):
@@ -111,11 +113,31 @@ def test_a_truth_without_another_judge_of_its_family_has_no_curve_but_others_hav
     assert curves.loc["plain_vgg_1"].right.notna().all()
 
 
-def test_a_brain_that_made_stimuli_is_no_truth(tmp_path):
-    rows = planted.stimuli()
-    rows["maker"] = rows.maker.where(rows.maker != "tough_resnet", BRAIN)
-    curves = rank(tmp_path, {"stimuli": rows})[1]
-    assert (curves.reason[curves.truth == BRAIN] == rank_stimuli.ITS_OWN).all()
+def test_what_was_made_for_the_brain_is_ranked_but_not_shown_where_the_brain_is_the_truth(tmp_path):
+    rows = planted.stimuli({**planted.MAKERS, BRAIN: BRAIN}, planted.IMAGES[:4])
+    answers = planted.predictions(rows)
+    # these would tell every family apart at once
+    of_brain = answers.stimulus_id.isin(rows.stimulus_id[rows.maker == BRAIN])
+    answers.loc[of_brain, "change"] = np.where(answers.network.str.startswith("plain"), -50.0, 50.0)[of_brain]
+    frames = {"stimuli": rows, "predictions": answers, "refits": planted.refits(answers)}
+    ranking, curves = rank(tmp_path, frames)
+    first = rows.set_index("stimulus_id").maker[ranking.stimulus_id[0]]
+    assert first == BRAIN and len(ranking) == 48
+    one = curves[(curves.n_stimuli == 1) & (curves.strategy == "information")].set_index("truth").right
+    assert one["tough_dense"] == 1 and one[BRAIN] < 1
+    assert curves.n_stimuli[curves.truth == BRAIN].max() == 32
+
+
+def test_principal_distortions_are_not_ranked_because_no_network_is_a_stranger_to_them(tmp_path):
+    rows = planted.stimuli({**planted.MAKERS, "distortions": "principal_distortions"}, planted.IMAGES[:4])
+    answers = planted.predictions(rows)
+    frames = {"stimuli": rows, "predictions": answers, "refits": planted.refits(answers)}
+    ranking, curves = rank(tmp_path, frames, choose="information", number=4)
+    last = rows.set_index("stimulus_id").maker[ranking.stimulus_id[32:]]
+    assert (last == "principal_distortions").all() and len(last) == 16
+    assert ranking.gain[32:].isna().all() and (ranking.reason[32:] == rank_stimuli.OF_ALL).all()
+    assert ranking.gain[:32].notna().all() and ranking.chosen.sum() == 4
+    assert set(curves.truth) == {*planted.JUDGES, BRAIN}
 
 
 @pytest.mark.parametrize("noise", [np.nan, 0.0])

@@ -29,7 +29,7 @@ def main(run):
     compare = run.params["compare"]
     contrast = f"{compare['with']} - {compare['against']}"
     pairs = power.list_pairs(stimuli, compare["with"], compare["against"])
-    makers = stimuli.maker[stimuli.role == "perturbed"].unique()
+    makers = stimuli.maker[stimuli.stimulus_id.isin([*pairs.one, *pairs.other])].unique()
     names = judges.list_judges(makers, predictions.network, networks)
     models = {family: list(rows.index) for family, rows in networks.loc[names].groupby("family", sort=False)}
     models |= {BRAIN: [BRAIN]} if BRAIN in set(predictions.network) - set(makers) else {}

@@ -1,6 +1,6 @@
 """Rank the stimuli of a set by what they tell about the right family (rule rank_stimuli)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ NO_NOISE = "noise of trials is unknown in all regions"
 FEW_FAMILIES = "fewer than two families have a judge of another architecture than the makers"
 NOT_BOTH = "a family whose maker is compared has no judge"
 NOBODY = "its family has no other judge"
-ITS_OWN = "it made stimuli of the set itself"
+OF_ALL = "made of the axes of all networks, so that none is a stranger to it"
 NEVER = f"no number that was tried is right in {identification.ENOUGH:g} of experiments and more"
 
 
@@ -41,6 +41,12 @@ class Setting:
     judges: judges.Judges
     places: np.ndarray  # (n,) of the region that each was made for; -1: its noise is unknown
     compared: list  # families of the two makers that are compared
+
+    def not_made_for(self, truth):
+        """Leave out what was made for a model, which cannot be had of a brain that is to be measured."""
+        kept = (self.stimuli.maker != truth).to_numpy()
+        some = replace(self.candidates, images=self.candidates.images[kept])
+        return Setting(self.stimuli[kept], some, self.judges.about(kept), self.places[kept], self.compared)
 
     def reason(self):
         """Why nothing can be said; empty if it can."""
@@ -55,7 +61,9 @@ def main(run):
     """Judge by networks of other architectures than the makers; try the ranking on each of them in turn."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     stimuli = store.read(run.input["stimuli"], SET_STIMULI, COLUMNS)
-    stimuli = stimuli[stimuli.role == "perturbed"].reset_index(drop=True)
+    stimuli = stimuli[stimuli.role == "perturbed"]
+    of_models = stimuli.maker.isin([*networks.index, BRAIN])
+    stimuli, others = stimuli[of_models].reset_index(drop=True), stimuli[~of_models]
     columns, group = [*SET_PREDICTIONS.key, "change"], [("subject", "=", GROUP)]
     predictions = store.read(run.input["predictions"], SET_PREDICTIONS, columns, group)
     regions, targets = (
@@ -64,8 +72,7 @@ def main(run):
     noise = judges.group_noise(regions, targets)
     refits = store.read(run.input["refits"], SET_REFITS)
     setting = set_up(stimuli, predictions, refits, networks, noise, run.params)
-    ranking = rank(setting, run.params)
-    store.write(run.output["ranking"], SET_RANKING, ranking)
+    store.write(run.output["ranking"], SET_RANKING, rank(setting, others, run.params))
     truths = list_truths(setting, predictions, run.params["brain_family"])
     parts = [curves_of(setting, name, *truth, run) for name, truth in truths.items()]
     curves = pd.concat(parts) if parts else pd.DataFrame(columns=list(SELECTION_CURVES.columns))
@@ -127,23 +134,30 @@ def families_of(stimuli, compare, networks):
     return [family.get(makers.get(role, role), role) for role in roles]
 
 
-def rank(setting, params):
+def rank(setting, others, params):
     """Give the table set_ranking.
 
-    Raises
-    ------
-    ValueError
-        If the set is to keep the best of a ranking that is unknown; says why, and what to do.
+    Parameters
+    ----------
+    setting : Setting
+    others : DataFrame
+        Stimuli that are not ranked, because nobody can judge them; they come last.
+    params : dict
+        choose and number, of the design. A set that is to keep the best of a ranking that is unknown keeps
+        all, and the log says why.
     """
     table, reason = setting.stimuli[["stimulus_id"]], setting.reason()
-    best = params["number"] if params["choose"] == "information" else len(table)
-    if reason and params["choose"] == "information":
-        raise ValueError(
-            f"choose: information needs a ranking, and {reason}. Set choose: all in the design, or name "
-            "makers of one architecture in makers, so that networks of other architectures judge"
+    best = len(table) + len(others)
+    if params["choose"] == "information" and not reason:
+        best = params["number"]
+    elif params["choose"] == "information":
+        job.log.warning(
+            f"choose: information needs a ranking, and {reason}. All stimuli are kept. Name makers of one "
+            "architecture in the design, so that networks of other architectures judge"
         )
+    blank = dict.fromkeys(("gain", "total", "alone", "difference"), np.nan)
     if reason:
-        table = table.assign(gain=np.nan, total=np.nan, alone=np.nan, difference=np.nan, reason=reason)
+        table = table.assign(**blank, reason=reason)
     else:
         _, means, spread = setting.judges.learned()
         between = information.between_families(means.reshape(len(means), -1))
@@ -153,6 +167,7 @@ def rank(setting, params):
         table = table.assign(alone=information.alone(between, rest, regions), difference=difference)
         table = table.iloc[order].assign(gain=gains, total=np.cumsum(gains))
         table["reason"] = np.where(table.difference.isna(), NOT_BOTH, "")
+    table = pd.concat([table, others[["stimulus_id"]].assign(**blank, reason=OF_ALL)])
     ranks = np.arange(1, len(table) + 1, dtype="int32")
     return table.assign(rank=ranks, chosen=ranks <= best)[list(SET_RANKING.columns)]
 
@@ -170,10 +185,10 @@ def curves_of(setting, truth, answers, family, run):
         Whose answers are counted.
     run : job.Run
     """
+    kept = (setting.stimuli.maker != truth).to_numpy()
+    setting, answers = setting.not_made_for(truth), answers[kept]
     others, numbers = setting.judges.without(truth), setting.candidates.numbers()
     reason = setting.reason()
-    if not reason and truth in set(setting.stimuli.maker):
-        reason = ITS_OWN
     if not reason and (family not in others.families or len(set(others.families)) < 2):
         reason = NOBODY
     names, *known = ([],) if reason else others.learned()

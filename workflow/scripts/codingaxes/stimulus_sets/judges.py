@@ -3,7 +3,8 @@
 A stimulus that was made for a network changes that network most, and those of its architecture more than
 others. If they had a voice, stimuli would be ranked by who made them. So judges are networks of other
 architectures than all makers of the set. A family all of whose networks have an architecture of a maker has
-no judge, and is not among the families that are told apart.
+no judge, and is not among the families that are told apart. Principal distortions are made of the axes of all
+networks, to none of which they are strange, so that they are not ranked.
 """
 
 from dataclasses import dataclass
@@ -104,6 +105,11 @@ class Judges:
         refits = {other: rows for other, rows in self.refits.items() if other != name}
         names = [self.names[place] for place in kept]
         return Judges(names, self.families[kept], self.changes[kept], self.rois, refits)
+
+    def about(self, kept):
+        """Keep some of the stimuli: bool (n,)."""
+        refits = {name: draws[:, np.repeat(kept, len(self.rois))] for name, draws in self.refits.items()}
+        return Judges(self.names, self.families, self.changes[:, kept], self.rois, refits)
 
     def learned(self):
         """Give the names of the families, their means (F, n, R), and W (n R, n R)."""
