@@ -102,7 +102,7 @@ rule plan_experiment:
 use rule plot_predicted_vs_measured as plot_stimulus_ranking with:
     input:
         networks="results/networks/networks.parquet",
-        curves="results/candidates/{set}/curves.parquet",
+        selection_curves="results/candidates/{set}/curves.parquet",
     output:
         **set_figure_files("stimulus_ranking"),
     log:
@@ -118,8 +118,8 @@ use rule plot_predicted_vs_measured as plot_stimulus_ranking with:
 use rule plot_predicted_vs_measured as plot_power with:
     input:
         networks="results/networks/networks.parquet",
-        power="results/candidates/{set}/power.parquet",
-        experiments="results/candidates/{set}/experiments.parquet",
+        set_power="results/candidates/{set}/power.parquet",
+        set_experiments="results/candidates/{set}/experiments.parquet",
     output:
         **set_figure_files("power"),
     log:

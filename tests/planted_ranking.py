@@ -127,3 +127,43 @@ def plant(folder, frames=None, **params):
     }
     params = DESIGN | {"experiment": EXPERIMENT, "brain_family": "", "seed": 1} | params
     return lambda rule: Run(rule, paths, outputs, params, {"set": "planted"}, str(folder / "log"))
+
+
+def plant_summaries(folder, write, zoo, models, regions):
+    """Write what figures of ranking and power show: curves and powers that rise as planted numbers do.
+
+    Parameters
+    ----------
+    folder : Path
+    write : callable (folder, name, rows)
+    zoo : DataFrame
+        The table networks.
+    models, regions : lists of str
+    """
+    families = dict(zip(zoo.network, zoo.family, strict=True))
+    speeds = {"information": 0.9, "list": 0.6, "difference": 0.4, "random": 0.15}
+    rows = []
+    for place, truth in enumerate(models):
+        for strategy, speed in speeds.items():
+            row = {"truth": truth, "truth_family": families.get(truth, "robust"), "strategy": strategy}
+            row |= {"n_experiments": 400 if strategy == "random" else 2000, "needed": np.nan}
+            for number in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128):
+                right = 1 - 0.5 * np.exp(-speed * number / (1 + place % 3))
+                ends = {"low": right - 0.02, "high": min(1.0, right + 0.02)}
+                rows.append({**row, "n_stimuli": number, "right": right, **ends})
+    write(folder, "selection_curves", rows)
+    brain = [name for name in models if name not in families]
+    powers, plans = [], []
+    for roi, name in product(regions, [*dict.fromkeys(zoo.family), *brain]):
+        row = {"contrast": "robust - standard", "roi": roi, "predicted_by": name}
+        about = row | {"n_pairs": 32, "n_images": 8, "effect": 1.0, "false_alarms": 0.05}
+        effect = {"standard": 0.03}.get(name, 0.2)
+        for subjects, trials in product((1, 2, 4, 8), (1, 2, 4, 8, 16, 32)):
+            power = 1 - np.exp(-effect * subjects * trials)
+            ends = {"low": max(0.0, power - 0.02), "high": min(1.0, power + 0.02), "enough": power >= 0.8}
+            powers.append({**about, "n_subjects": subjects, "n_repetitions": trials, "power": power, **ends})
+        if brain and name not in brain:
+            plans.append(row | {"n_subjects": 1, "n_repetitions": 32, "found": roi == regions[0]})
+    write(folder, "set_power", powers)
+    columns = ["contrast", "roi", "predicted_by", "n_subjects", "n_repetitions", "found"]
+    write(folder, "set_experiments", pd.DataFrame(plans, columns=columns))

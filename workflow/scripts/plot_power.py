@@ -7,15 +7,16 @@ from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.stimulus_sets import SET_EXPERIMENTS, SET_POWER
 
-FOUND = {True: "*", False: "X"}  # marker of a planned experiment that found the difference, or did not
+# Marker of a planned experiment that found the difference, or did not, and its size.
+FOUND = {True: ("*", 8), False: ("X", 5.5)}
 
 
 def main(run):
     """Draw rows: who predicts; columns: regions; one line for each number of subjects."""
     wanted = run.params["experiment"]["power"]
     networks = store.read(run.input["networks"], NETWORKS)
-    values = store.read(run.input["power"], SET_POWER)
-    plans = store.read(run.input["experiments"], SET_EXPERIMENTS)
+    values = store.read(run.input["set_power"], SET_POWER)
+    plans = store.read(run.input["set_experiments"], SET_EXPERIMENTS)
     families = [name for name in [*networks.family.unique(), BRAIN] if name in set(values.predicted_by)]
     regions = [roi for roi in run.params["regions"] if roi in set(values.roi)]
     values = style.in_order(values, predicted_by=families, roi=regions)
@@ -42,10 +43,11 @@ def main(run):
     marks.letters(axes[:, 0])
     tones = shades("#000000", subjects)
     handles = [marks.mark("o", words.count(number, "subject"), color=tones[number]) for number in subjects]
-    handles.append(marks.dashed(f"wanted: {words.number(run.params['wanted'])}"))
+    handles.append(marks.dashed(f"wanted: {words.number(wanted)}"))
     if values.planned.any():
-        handles.append(marks.mark(FOUND[True], "planned; found in the simulated brain", size=8))
-        handles.append(marks.mark(FOUND[False], "planned; not found", size=6))
+        for found, label in ((True, "planned; found in the simulated brain"), (False, "planned; not found")):
+            marker, size = FOUND[found]
+            handles.append(marks.mark(marker, label, size=size))
     marks.legend_below(figure, handles, 4, describe(values))
     style.save(run, figure, values)
 
@@ -67,7 +69,8 @@ def draw(axis, rows, colors, wanted):
         axis.plot(line.n_repetitions, line.power, color=color, marker="o", markersize=2.5)
         axis.vlines(line.n_repetitions, line.low, line.high, colors=color, linewidth=0.6)
     for row in rows[rows.planned].itertuples():
-        axis.plot([row.n_repetitions], [row.power], FOUND[row.found], color="black", markersize=8, zorder=4)
+        marker, size = FOUND[row.found]
+        axis.plot([row.n_repetitions], [row.power], marker, color="black", markersize=size, zorder=4)
     ticks = sorted(rows.n_repetitions.unique())
     axis.set_xticks(ticks, [words.number(tick) for tick in ticks])
     axis.minorticks_off()
