@@ -43,6 +43,7 @@ if not config["archive"]:
 
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
+include: "rules/stimulus_figures.smk"
 include: "rules/movies.smk"
 
 

@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "tables.md"
 # Schema modules, in the order of the steps.
 STEPS = ("nsd", "networks", "features", "readouts", "attacks", "sensitivity", "transfer", "axes")
 STEPS += ("similarity", "synthesis", "changes", "spaces", "summaries", "control", "claims")
+STEPS += ("stimulus_sets",)
 # Tables of the outputs of rules that do not bear the name of their table.
 TABLES = {
     "download_session.session": "sessions",
@@ -30,6 +31,10 @@ TABLES = {
     "quote_numbers.numbers": "quoted_numbers",
     "explain_similarity.regression": "similarity_regression",
     "choose_images.chosen": "chosen_images",
+    "rank_stimuli.ranking": "set_ranking",
+    "rank_stimuli.curves": "selection_curves",
+    "plan_experiment.power": "set_power",
+    "plan_experiment.experiments": "set_experiments",
 }
 INTRODUCTION = """# Tables
 

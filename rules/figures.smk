@@ -37,6 +37,8 @@ if len(MODELS) < 2:  # of a single model there are no pairs
 if not HAS_BRAIN:
     FIGURES.remove("agreement")
     FIGURES.remove("predictors")
+# Captions of figures that do not bear the name of their caption.
+CAPTIONS = {}
 # Summaries that are written for people too, beside what figures show.
 SUMMARIES = [
     "results/summaries/numbers.txt",

@@ -22,7 +22,7 @@ rule write_report:
         pictures=expand("results/synthesis/pictures/perturbations/{model}", model=MODELS),
         peer_review="results/synthesis/peer_review.parquet",
         figures=expand("results/figures/{figure}.png", figure=FIGURES),
-        captions=expand(f"{HOME}docs/captions/{{figure}}.rst", figure=FIGURES),
+        captions=[f"{HOME}docs/captions/{CAPTIONS.get(figure, figure)}.rst" for figure in FIGURES],
         movies=expand("results/movies/{movie}.webp", movie=MOVIES),
         movie_caption=f"{HOME}docs/captions/movies.rst",
         parts=expand(f"{REPORT_PARTS}/{{part}}", part=["page.html", "page.css", "page.js"]),

@@ -52,6 +52,24 @@ def value_for_set(values):
     return parameter
 
 
+def of_design(key):
+    """Give a rule one key of the design of its set."""
+
+    def parameter(wildcards):
+        return DESIGNS[wildcards.set][key]
+
+    return parameter
+
+
+def mem_of_ranking(wildcards, attempt):
+    """Ask for the memory of a ranking, by the number of stimuli that are made for models."""
+    design = DESIGNS[wildcards.set]
+    sizes = sum(len(design[key]) for key in ("radii", "effects", "levels"))
+    images = max(design["images"]["number"], len(design["images"]["list"]))
+    stimuli = images * STUDY.regions * len(design["directions"]) * sizes * len(design["makers"])
+    return f"{attempt * memory.rank(STUDY, stimuli)}MB"
+
+
 rule make_stimuli:
     """The images of a stimulus set: natural ones, perturbed ones and controls."""
     input:
@@ -87,3 +105,67 @@ rule make_stimuli:
         code=code_of("make_stimuli.py"),
     script:
         "../workflow/scripts/make_stimuli.py"
+
+
+rule rank_stimuli:
+    """Rank the stimuli of a set by what they tell about the right family, and try that on known truths."""
+    input:
+        networks="results/networks/networks.parquet",
+        regions=expand("results/nsd/regions/{subject}.parquet", subject=SUBJECTS),
+        targets="results/readouts/targets.parquet",
+        stimuli="results/candidates/{set}/stimuli.parquet",
+        predictions="results/candidates/{set}/predictions.parquet",
+        refits="results/candidates/{set}/refits.parquet",
+    output:
+        ranking="results/candidates/{set}/ranking.parquet",
+        curves="results/candidates/{set}/curves.parquet",
+    log:
+        "logs/rank_stimuli/{set}.log",
+    benchmark:
+        "results/benchmarks/rank_stimuli/{set}.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem=mem_of_ranking,
+        runtime="4h",
+    params:
+        compare=of_design("compare"),
+        choose=of_design("choose"),
+        number=of_design("number"),
+        experiment=of_design("experiment"),
+        brain_family=ROWS[BRAIN_NETWORK]["family"] if BRAIN_NETWORK else "",
+        seed=config["seed"],
+        code=code_of("rank_stimuli.py"),
+    script:
+        "../workflow/scripts/rank_stimuli.py"
+
+
+rule plan_experiment:
+    """The smallest experiment that finds the predicted difference, tried on the simulated brain."""
+    input:
+        networks="results/networks/networks.parquet",
+        regions=expand("results/nsd/regions/{subject}.parquet", subject=SUBJECTS),
+        targets="results/readouts/targets.parquet",
+        stimuli="results/candidates/{set}/stimuli.parquet",
+        predictions="results/candidates/{set}/predictions.parquet",
+    output:
+        power="results/candidates/{set}/power.parquet",
+        experiments="results/candidates/{set}/experiments.parquet",
+    log:
+        "logs/plan_experiment/{set}.log",
+    benchmark:
+        "results/benchmarks/plan_experiment/{set}.tsv"
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="1h",
+    params:
+        compare=of_design("compare"),
+        experiment=of_design("experiment"),
+        seed=config["seed"],
+        code=code_of("plan_experiment.py"),
+    script:
+        "../workflow/scripts/plan_experiment.py"

@@ -7,6 +7,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import planted_ranking
 import planted_synthesis
 from PIL import Image
 from planted_changes import (
@@ -61,6 +62,8 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "control_slopes": ("control_slopes", "network_measures", "axes", "predictors"),
     "response_against_radius": ("ladder_changes",),
     "category_evidence": ("category_evidence",),
+    "stimulus_ranking": ("selection_curves",),
+    "power": ("set_power", "set_experiments"),
 }
 ARCHITECTURES = ("resnet", "vgg", "densenet", "vit", "convnext", "swin", "cornet")
 NORMS = (0.3, 0.9, 0.0, 3.0)  # l2 radii of training; 0: of a network that is robust in another norm
@@ -115,6 +118,7 @@ def plant(
     plant_axes(folder, models, regions, zoo, rng)
     starts = planted_synthesis.plant(folder, write, zoo, models, regions, SIZE, np.random.default_rng(8))
     plant_example(folder, models, regions, starts, rng)
+    planted_ranking.plant_summaries(folder, write, zoo, models, regions)
     return zoo
 
 
@@ -318,6 +322,7 @@ def draw(folder, figure, name=None, **params):
     inputs = {table: str(folder / f"{table}.parquet") for table in ("networks", *INPUTS[figure])}
     regions = list(dict.fromkeys(read(folder, "network_measures").roi))
     params = {"image_size": SIZE, "regions": regions, "highest": 1.5} | params
+    params = {"experiment": planted_ranking.EXPERIMENT} | params
     script = importlib.import_module(f"plot_{figure}")
     script.main(Run(script.__name__, inputs, output, params, {}, str(folder / "log")))
     return output

@@ -36,6 +36,7 @@ ZOO = {"densenet": (64, 1.5, 7), "resnet": (64, 0.6, 3), "vgg": (64, 1.1, 7)}
 OTHERS, OF_WEIGHTS, OTHER_FEATURES = 4100, 0.12, 400
 BRAIN = 400  # bytes of an image for each pixel in the simulated brain
 WITH_AUTO = 8000  # at most so many MB for images inside a network if it may be on a GPU instead
+COVARIANCES = 12  # that a ranking of stimuli has in memory together
 ROW = 0.003  # MB of a row of numbers, with copies; summaries of the miniature took 0.6 to 2.6 kB
 NSD_IMAGES, NSD_VOXELS = 1000, 2000  # shared images; voxels of a region in a subject, about
 # Images that scripts show together, if no setting says so.
@@ -260,3 +261,9 @@ def summarise(study):
 def judge(study):
     """Responses of all models to all synthesised images, and some of these images."""
     return round(TABLES + ROW * study.models * study.synthesised + 2000 * study.image)
+
+
+def rank(study, stimuli):
+    """Covariances of responses to all stimuli of a set in all regions, and what models predict of them."""
+    rows = 3 * stimuli * study.models * study.regions * (1 + study.subjects)
+    return round(TABLES + COVARIANCES * 8e-6 * (stimuli * study.regions) ** 2 + ROW * rows)

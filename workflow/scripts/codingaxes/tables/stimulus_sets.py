@@ -129,14 +129,22 @@ SET_RANKING = Table(
     ("stimulus_id",),
     {
         "stimulus_id": STIMULUS,
-        "rank": Column("int32", "", "place in the greedy order, from 1"),
-        "gain": Column("float64", "bits", "information about the family that it adds to those before it"),
-        "total": Column("float64", "bits", "information of all up to this one"),
-        "alone": Column("float64", "bits", "information of this one alone"),
+        "rank": Column(
+            "int32", "", "place in the greedy order, from 1; in the order of the set where unknown"
+        ),
+        "gain": Column(
+            "float64", "bits", "information about the family that it adds to those before it", missing=True
+        ),
+        "total": Column("float64", "bits", "information of all up to this one", missing=True),
+        "alone": Column("float64", "bits", "information of this one alone", missing=True),
         "difference": Column(
-            "float64", SD, "|A - B|: of the mean predictions of the two families, in its own region"
+            "float64",
+            SD,
+            "|A - B| of the mean predictions of the families whose makers are compared, in its own region",
+            missing=True,
         ),
         "chosen": Column("bool", "", "whether the set keeps it"),
+        "reason": REASON,
     },
 )
 
@@ -149,7 +157,10 @@ SELECTION_CURVES = Table(
             "string", "", "model that answers as the brain; it is none of those that are compared"
         ),
         "truth_family": Column(
-            "string", "", "family that is right: of the truth; of the simulated brain, see docs"
+            "string",
+            "",
+            "family whose answers are counted: that of the truth. A simulated brain of templates is of no "
+            "family: that of the maker `with`, so that right is how often it is taken for one of these",
         ),
         "strategy": Column(
             "string",
@@ -158,10 +169,20 @@ SELECTION_CURVES = Table(
             "information), difference (|A - B|), random",
         ),
         "n_stimuli": Column("int32", "stimuli", "shown"),
-        "right": Column("float64", "0 to 1", "share of simulated experiments that tell the right family"),
+        "right": Column(
+            "float64", "0 to 1", "share of simulated experiments that tell truth_family", missing=True
+        ),
         "low": LOW,
         "high": HIGH,
+        "needed": Column(
+            "float64",
+            "stimuli",
+            "of this truth and strategy: smallest number that was tried from which on right is 0.95 or more; "
+            "missing: none",
+            missing=True,
+        ),
         "n_experiments": Column("int32", "experiments", "that were simulated"),
+        "reason": REASON,
     },
 )
 
@@ -181,17 +202,26 @@ SET_POWER = Table(
         "n_subjects": Column("int32", "subjects", "of the experiment"),
         "n_repetitions": Column("int32", "trials", "of each stimulus in each subject"),
         "n_pairs": Column("int32", "pairs", "of stimuli that differ in the maker alone"),
-        "effect": Column("float64", SD, "predicted difference, mean over pairs and subjects"),
+        "n_images": Column("int32", "images", "that the pairs were made of; they are what is tested over"),
+        "effect": Column(
+            "float64",
+            SD,
+            "predicted difference, mean over images (of their pairs) and subjects",
+            missing=True,
+        ),
         "effect_size": Column(
-            "float64", "ratio", "that mean over the SD of a pair's difference, noise included", missing=True
+            "float64", "ratio", "that mean over the SD of an image's difference, noise included", missing=True
         ),
         "power": Column(
-            "float64", "0 to 1", "share of simulated experiments with p < 0.05 the predicted way"
+            "float64",
+            "0 to 1",
+            "share of simulated experiments with p < 0.05 the predicted way",
+            missing=True,
         ),
         "low": LOW,
         "high": HIGH,
         "false_alarms": Column(
-            "float64", "0 to 1", "share with p < 0.05 either way, if makers do not matter"
+            "float64", "0 to 1", "share with p < 0.05 either way, if makers do not matter", missing=True
         ),
         "enough": Column("bool", "", "whether power is at least the wanted one"),
         "reason": REASON,
@@ -208,12 +238,12 @@ SET_EXPERIMENTS = Table(
         "predicted_by": Column("string", "", "family whose prediction the size was planned with"),
         "n_subjects": SET_POWER.columns["n_subjects"],
         "n_repetitions": SET_POWER.columns["n_repetitions"],
-        "predicted": Column("float64", SD, "difference by that family"),
-        "true": Column("float64", SD, "difference of the simulated brain, without noise"),
+        "predicted": Column("float64", SD, "difference by that family", missing=True),
+        "true": Column("float64", SD, "difference of the simulated brain, without noise", missing=True),
         "measured": Column("float64", SD, "difference in the experiment", missing=True),
         "low": LOW,
         "high": HIGH,
-        "p": Column("float64", "", "two-sided, over pairs", missing=True),
+        "p": Column("float64", "", "two-sided, over images", missing=True),
         "found": Column("bool", "", "p < 0.05 and the sign that was predicted"),
         "planned_power": Column("float64", "0 to 1", "at this size, by the prediction", missing=True),
         "true_power": Column("float64", "0 to 1", "at this size, of the simulated brain", missing=True),
