@@ -36,11 +36,13 @@ if not config["archive"]:
     include: "rules/synthesis.smk"
     include: "rules/summaries.smk"
     include: "rules/control.smk"
+    include: "rules/scoring.smk"
     include: "rules/claims.smk"
 
 
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
+include: "rules/scoring_figures.smk"
 include: "rules/movies.smk"
 
 
