@@ -2,7 +2,7 @@
 
 reads   the folder scoring.folder, results/nsd/stimuli.parquet and images, every model, its natural responses
 makes   results/scoring/scored_images.parquet           one row per image: method, original, sizes, flags
-        results/scoring/scores.parquet                  one row per image, model and region
+        results/scoring/image_scores.parquet            one row per image, model and region
         results/summaries/method_curves.parquet         change against size, and size against change, of each method
         results/summaries/methods.parquet, .csv         one row per method, model or family, and region
 
@@ -24,7 +24,7 @@ if config["scoring"]["folder"]:
             natural=expand("results/attacks/natural/{model}.parquet", model=MODELS),
         output:
             scored_images="results/scoring/scored_images.parquet",
-            scores="results/scoring/scores.parquet",
+            image_scores="results/scoring/image_scores.parquet",
         log:
             "logs/score_stimuli.log",
         benchmark:
@@ -53,7 +53,7 @@ if config["scoring"]["folder"]:
         input:
             networks="results/networks/networks.parquet",
             scored_images="results/scoring/scored_images.parquet",
-            scores="results/scoring/scores.parquet",
+            image_scores="results/scoring/image_scores.parquet",
         output:
             method_curves="results/summaries/method_curves.parquet",
             methods="results/summaries/methods.parquet",

@@ -10,7 +10,7 @@ from codingaxes.estimates import control, measures, methods, undefined
 from codingaxes.names import BRAIN
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
-from codingaxes.tables.scoring import METHOD_CURVES, METHODS, SCORED_IMAGES, SCORES
+from codingaxes.tables.scoring import IMAGE_SCORES, METHOD_CURVES, METHODS, SCORED_IMAGES
 
 ALL = "all"  # methods
 MEASURES = ("wanted", "size")
@@ -31,7 +31,7 @@ def main(run):
     """Follow each method through the sizes that it made, for every model, family and region."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     images = store.read(run.input["scored_images"], SCORED_IMAGES).set_index("filename")
-    scores = store.read(run.input["scores"], SCORES)
+    scores = store.read(run.input["image_scores"], IMAGE_SCORES)
     curves, rows = [], []
     for roi, part in scores[scores.meant].groupby("roi", sort=False):
         region = Region.of(roi, part, images, networks)
@@ -50,8 +50,9 @@ def main(run):
     store.write(run.output["methods"], METHODS, rows)
     writing.write_csv(run.output["csv"], rows, digits=5)
     for row in rows[(rows.seen_as != "network") & (rows.measure == "size")].itertuples():
-        value = f"{row.mean_change:.3g} SD" if row.reason == "" else row.reason
-        job.log.info(f"{row.roi}, seen by {row.seen_by}: {row.method}: mean change at equal norm {value}")
+        value = "unknown" if np.isnan(row.mean_change) else f"{row.mean_change:.3g} SD"
+        why = f" ({row.reason})" if row.reason else ""
+        job.log.info(f"{row.roi}, {row.seen_by}, {row.method}: mean |change| at equal norm {value}{why}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Region:
         ----------
         roi : str
         scores : DataFrame
-            Rows of the table scores, of images that were made for the region.
+            Rows of the table image_scores, of images that were made for the region.
         images : DataFrame
             The table scored_images, by filename.
         networks : DataFrame
@@ -190,7 +191,7 @@ class Comparison:
 
         change, begin = known(mean[:, 0]), known(low[:, 0])
         inside = (self.sizes >= self.common[0]) & (self.sizes <= self.common[1])
-        return self.frame("norm", len(self.sizes)).assign(
+        rows = self.frame("norm", len(self.sizes)).assign(
             l2=np.repeat(np.exp(self.sizes), len(self.seen)),
             change=change,
             ci_low=begin,
@@ -201,6 +202,7 @@ class Comparison:
             n_images=n[:, 0].ravel().astype(np.int32),
             reason=undefined.of_estimate(change, begin, FEW_HERE),
         )
+        return rows[rows.n_images > 0]
 
     def of_noise(self):
         """Give the mean change by white noise at each size, on the originals of all methods."""

@@ -24,6 +24,7 @@ COLUMNS += ["noise_q95", "common", "front", "n_images", "reason"]
 NOISE = "all"  # as a method: white noise, on the originals of all methods
 # Unlike the colours of families of networks, because methods are no networks.
 COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a", "#c9a200", "#3f3f3f", "#7fae3f", "#d77fb4")
+MARGIN = 0.12  # of the range of a row of panels, beyond what it holds
 LABELS = {
     "wanted": "change in the wanted direction",
     "size": "|change|, as some methods wanted no direction",
@@ -47,6 +48,7 @@ def main(run):
     for name, row in zip(seen, axes, strict=True):
         for roi, axis in zip(regions, row, strict=True):
             draw(axis, values[(values.seen_by == name) & (values.roi == roi)], looks, shapes)
+        limit(row[0], values[values.seen_by == name])
         whose = "Simulated brain" if name == BRAIN else words.family(name).capitalize()
         row[0].set_ylabel(f"{whose}\n(SD)")
     for roi, top, bottom in zip(regions, axes[0], axes[-1], strict=True):
@@ -89,21 +91,31 @@ def draw(axis, rows, looks, shapes):
     marks.points(axis, point, "l2", "change", "method", looks, shapes, area=18.0)
     front = rows[rows.front]
     marks.points(
-        axis, front, "l2", "change", "method", looks, "o", area=16.0, filled=False, linewidth=0.7, zorder=4
+        axis, front, "l2", "change", "method", looks, "o", area=11.0, filled=False, linewidth=0.7, zorder=4
     )
     both = rows[rows.common & (rows["at"] == "norm")]
     for size in both.l2[[both.l2.idxmin(), both.l2.idxmax()]] if len(both) else ():
         axis.axvline(size, color=style.GREY, linestyle=style.DASHES, linewidth=0.7, zorder=0)
 
 
+def limit(axis, rows):
+    """Let a row of panels hold all means and the noise; intervals of few images can be far wider."""
+    noise = rows.noise_q95[rows["at"] == "noise"]
+    low, high = min(0.0, rows.change.min()), max(rows.change.max(), noise.max())
+    if (rows.measure == "wanted").all():
+        low = min(low, -noise.max())
+    axis.set_ylim(low - MARGIN * (high - low), high + MARGIN * (high - low))
+
+
 def describe(values):
     """State what is drawn, n, what the intervals are, and what is missing."""
     shown = values[values.method != NOISE]
     note = f"{LABELS[values.measure.iloc[0]]}, mean over images; families: mean over their networks; "
-    note += f"n = {words.span(shown.n_images)} images; shaded: 95% intervals over images"
+    note += f"n = {words.span(shown.n_images)} images; "
+    note += "shaded: 95% intervals over images, cut where they leave a panel"
     few = shown.change.notna() & shown.ci_low.isna()
     if few.any():
-        note += ", of fewer than three none"
+        note += "; none of fewer than three images"
     return note + words.missing(shown, "change")
 
 

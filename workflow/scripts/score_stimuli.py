@@ -12,7 +12,7 @@ from codingaxes.stimulus_sets import gallery
 from codingaxes.synthesis import pictures
 from codingaxes.tables import store
 from codingaxes.tables.nsd import STIMULI
-from codingaxes.tables.scoring import SCORED_IMAGES, SCORES
+from codingaxes.tables.scoring import IMAGE_SCORES, SCORED_IMAGES
 from codingaxes.tables.sensitivity import NATURAL_RESPONSES
 
 BATCH = 144  # images that are shown together
@@ -35,13 +35,13 @@ def main(run):
     quantiles = store.read(run.input["natural"], NATURAL_RESPONSES, filters=[("subject", "=", GROUP)])
     quantiles = quantiles.set_index(["network", "roi"])
     names = list(run.params["models"])
-    shards = run.shards(SCORES)
+    shards = run.shards(IMAGE_SCORES)
     for name in run.track(shards.missing(names), unit="model"):
         model = stored.load(run.files(name), run.params["models"][name], device)
         scores = Scorer(name, model, device, run).score(images, quantiles.loc[name])
         shards.save(name, scores)
     store.write(run.output["scored_images"], SCORED_IMAGES, images.rows)
-    shards.write(run.output["scores"], names)
+    shards.write(run.output["image_scores"], names)
     shards.remove()
 
 
@@ -64,7 +64,7 @@ class Scorer:
         self.fitting = devices.Batches(BATCH, grow=device.type == "cuda")
 
     def score(self, images, quantiles):
-        """Give the rows of the table scores of this model.
+        """Give the rows of the table image_scores of this model.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Scorer:
             part = chosen[begin : begin + BATCH]
             for draw in range(draws):
                 seeds = [self.run.seed("noise", sha256, draw) for sha256 in rows.sha256.iloc[part]]
-                noisy, fits = images.noisy(part, seeds)
+                noisy, fits = images.noisy(part, seeds, self.device)
                 change = np.abs(self.show(noisy) - before[part])
                 changes[draw, part] = np.where(fits[:, None], change, np.nan)
         return changes

@@ -30,7 +30,7 @@ class Gallery:
     readable: np.ndarray  # places of `images` among the rows (readable,)
     start: np.ndarray  # place of each of `images` among the originals (readable,); -1: it has none
 
-    def noisy(self, chosen, seeds):
+    def noisy(self, chosen, seeds, device="cpu"):
         """Add white noise to originals, of the l2 size of the images that were made of them.
 
         Parameters
@@ -38,6 +38,8 @@ class Gallery:
         chosen : array of ints (n,)
             Places among `images`.
         seeds : sequence of int (n,)
+        device : torch.device or str
+            Where noise gets its size; it is drawn on the CPU.
 
         Returns
         -------
@@ -45,11 +47,11 @@ class Gallery:
         fits : array of bool (n,)
             Whether the noise has its size: more than the range of pixels allows is not there.
         """
-        original = pictures.from_bytes(self.originals[self.start[chosen]])
-        white = torch.stack([noise.white(seed, original.shape[1:]) for seed in seeds])
-        wanted = torch.from_numpy(self.rows.l2.to_numpy()[self.readable[chosen]]).float()
+        original = pictures.from_bytes(self.originals[self.start[chosen]]).to(device)
+        white = torch.stack([noise.white(seed, original.shape[1:]) for seed in seeds]).to(device)
+        wanted = torch.from_numpy(self.rows.l2.to_numpy()[self.readable[chosen]]).float().to(device)
         delta = controls.resized(white, original, wanted, "l2")
-        return original + delta, (delta.flatten(1).norm(dim=1) >= FITS * wanted).numpy()
+        return original + delta, (delta.flatten(1).norm(dim=1) >= FITS * wanted).cpu().numpy()
 
 
 def gather(folder, entries, stimuli, size):

@@ -49,8 +49,8 @@ SCORED_IMAGES = Table(
     },
 )
 
-SCORES = Table(
-    "scores",
+IMAGE_SCORES = Table(
+    "image_scores",
     "one row per readable image made elsewhere, model and region: the response, and what white noise does",
     ("filename", "network", "roi"),
     {
