@@ -7,6 +7,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import planted_methods
 import planted_synthesis
 from PIL import Image
 from planted_changes import (
@@ -61,6 +62,7 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "control_slopes": ("control_slopes", "network_measures", "axes", "predictors"),
     "response_against_radius": ("ladder_changes",),
     "category_evidence": ("category_evidence",),
+    "method_scores": ("method_curves",),
 }
 ARCHITECTURES = ("resnet", "vgg", "densenet", "vit", "convnext", "swin", "cornet")
 NORMS = (0.3, 0.9, 0.0, 3.0)  # l2 radii of training; 0: of a network that is robust in another norm
@@ -115,6 +117,7 @@ def plant(
     plant_axes(folder, models, regions, zoo, rng)
     starts = planted_synthesis.plant(folder, write, zoo, models, regions, SIZE, np.random.default_rng(8))
     plant_example(folder, models, regions, starts, rng)
+    planted_methods.plant(folder, write, zoo, models, regions)
     return zoo
 
 

@@ -24,6 +24,7 @@ COLUMNS += ["noise_q95", "common", "front", "n_images", "reason"]
 NOISE = "all"  # as a method: white noise, on the originals of all methods
 # Unlike the colours of families of networks, because methods are no networks.
 COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a", "#c9a200", "#3f3f3f", "#7fae3f", "#d77fb4")
+HIGHEST = 9.0  # inches, of all panels
 MARGIN = 0.12  # of the range of a row of panels, beyond what it holds
 LABELS = {
     "wanted": "change in the wanted direction",
@@ -44,7 +45,8 @@ def main(run):
         raise ValueError("no method has an image with an original and another size than 0: nothing to draw")
     looks = {name: COLORS[i % len(COLORS)] for i, name in enumerate(methods)}
     shapes = {name: style.SPARE_MARKERS[i % len(style.SPARE_MARKERS)] for i, name in enumerate(methods)}
-    figure, axes = style.grid(len(seen), len(regions), 1.3 + 1.75 * len(seen), sharex=True, sharey="row")
+    height = 1.3 + min(1.75 * len(seen), HIGHEST)
+    figure, axes = style.grid(len(seen), len(regions), height, sharex=True, sharey="row")
     for name, row in zip(seen, axes, strict=True):
         for roi, axis in zip(regions, row, strict=True):
             draw(axis, values[(values.seen_by == name) & (values.roi == roi)], looks, shapes)
