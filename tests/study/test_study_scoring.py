@@ -81,10 +81,9 @@ def test_sizes_and_responses_of_our_own_images_are_those_of_synthesis_and_its_re
     scores = read(study, "results/scoring/image_scores.parquet", IMAGE_SCORES)
     reviews = read(study, "results/synthesis/peer_review.parquet", PEER_REVIEW)
     reviews = reviews.merge(made[["file", "filename"]], on="file")
-    both = scores.merge(
-        reviews, left_on=["filename", "network", "roi"], right_on=["filename", "reviewer", "roi"]
-    )
-    assert len(both) == len(made) * len(MODELS) and set(both.reviewer) == set(MODELS)
+    reviews = reviews.drop(columns="network").rename(columns={"reviewer": "network"})
+    both = scores.merge(reviews, on=["filename", "network", "roi"])
+    assert len(both) == len(made) * len(MODELS) and set(both.network) == set(MODELS)
     for name in ("response", "before", "level", "level_before"):
         np.testing.assert_allclose(both[f"{name}_x"], both[f"{name}_y"], rtol=1e-5, atol=1e-5)
     assert (both.super_stimulus_x == both.super_stimulus_y).all()
