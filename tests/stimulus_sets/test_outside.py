@@ -1,5 +1,6 @@
 """Tests of folders of images made elsewhere: three forms, and one clear error for each mistake in a table."""
 
+import os
 import re
 from pathlib import Path
 from unicodedata import normalize
@@ -196,3 +197,13 @@ def test_the_stamp_changes_with_an_image_of_any_kind_and_with_the_table_and_not_
     (tmp_path / outside.TABLE).write_text("filename,method\na.png,x\n")
     stamps.append(outside.stamp(tmp_path))
     assert len(set(stamps)) == 3
+
+
+def test_names_of_another_encoding_and_in_two_forms_of_unicode_are_refused(tmp_path):
+    put(tmp_path / "one", "a.png")
+    (tmp_path / "one/a.png").rename(os.fsdecode(os.fsencode(tmp_path / "one") + b"/caf\xe9.png"))
+    with pytest.raises(ValueError, match="has letters that cannot be shown; rename the file"):
+        outside.listed(tmp_path / "one", REGIONS)
+    put(tmp_path / "two", normalize("NFC", "café.png"), normalize("NFD", "café.png"))
+    with pytest.raises(ValueError, match="is there in two forms of Unicode; keep one"):
+        outside.listed(tmp_path / "two", REGIONS)

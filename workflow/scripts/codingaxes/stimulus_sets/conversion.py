@@ -10,7 +10,7 @@ from PIL import Image
 from codingaxes.nsd.stimuli import upright_rgb
 
 ORIENTATION = 0x0112  # the tag of EXIF
-UPRIGHT = (None, 1)
+TURNED = range(2, 9)
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,12 @@ def _changes(image):
     changes = []
     deep = any("16" in str(part[-1]) for part in image.tile)  # reading the EXIF of a PNG forgets it
     turned = image.getexif().get(ORIENTATION)
-    if turned not in UPRIGHT:
+    if turned in TURNED:
         changes.append(f"turned upright (EXIF orientation {turned})")
-    if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+    whole = image.mode.startswith("I")  # grey of 16 bits, whose transparency does not count
+    if not whole and image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         changes.append("transparent parts laid on mid-grey (128)")
-    if deep or image.mode.startswith("I"):
+    if deep or whole:
         changes.append("16 bits scaled to 8")
     if image.mode != "RGB":
         changes.append(f"mode {image.mode} converted to RGB")

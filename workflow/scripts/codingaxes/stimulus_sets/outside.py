@@ -39,11 +39,13 @@ def files_of(folder):
     Raises
     ------
     ValueError
-        If two names are the same but for the form of a letter.
+        If two names are the same but for the form of a letter, or a name is no text.
     """
     files = {}
     for path in (path for paths in pictures.find(folder, SUFFIXES).values() for path in paths):
         name = normal(path.relative_to(folder).as_posix())
+        if not name.isprintable():  # bytes of another encoding are not
+            raise ValueError(f"{folder}: the name {name!r} has letters that cannot be shown; rename the file")
         if name in files:
             raise ValueError(f"{folder}: {name!r} is there in two forms of Unicode; keep one")
         files[name] = path
