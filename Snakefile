@@ -37,6 +37,7 @@ if not config["archive"]:
     include: "rules/synthesis.smk"
     include: "rules/summaries.smk"
     include: "rules/control.smk"
+    include: "rules/scoring.smk"
     include: "rules/claims.smk"
     include: "rules/stimulus_sets.smk"
 
@@ -44,6 +45,7 @@ if not config["archive"]:
 include: "rules/figures.smk"
 include: "rules/synthesis_figures.smk"
 include: "rules/stimulus_figures.smk"
+include: "rules/scoring_figures.smk"
 include: "rules/movies.smk"
 
 

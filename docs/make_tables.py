@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "tables.md"
 # Schema modules, in the order of the steps.
 STEPS = ("nsd", "networks", "features", "readouts", "attacks", "sensitivity", "transfer", "axes")
 STEPS += ("similarity", "synthesis", "changes", "spaces", "summaries", "control", "claims")
-STEPS += ("stimulus_sets",)
+STEPS += ("stimulus_sets", "scoring")
 # Tables of the outputs of rules that do not bear the name of their table.
 TABLES = {
     "download_session.session": "sessions",

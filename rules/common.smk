@@ -19,7 +19,13 @@ if not isinstance(workflow.current_basedir, os.PathLike):
 CODE = Path(workflow.current_basedir).resolve().parent
 sys.path.append(str(CODE / "workflow" / "scripts"))
 
-from codingaxes import configuration, configuration_limits, configuration_synthesis, memory
+from codingaxes import (
+    configuration,
+    configuration_limits,
+    configuration_scoring,
+    configuration_synthesis,
+    memory,
+)
 from codingaxes.miniature import recipes
 from codingaxes.names import BRAIN
 from codingaxes.networks import requirements
@@ -40,6 +46,7 @@ try:
     BRAIN_NETWORK = configuration.brain_of(ROWS, config)
     configuration_limits.check_limits(config, ROWS)
     configuration_synthesis.check_synthesis(config)
+    SCORED = configuration_scoring.check_scoring(config)
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 

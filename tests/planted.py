@@ -16,6 +16,7 @@ from codingaxes.tables import (
     networks,
     nsd,
     readouts,
+    scoring,
     sensitivity,
     similarity,
     spaces,
@@ -39,7 +40,7 @@ MODELS = [*NETWORKS, BRAIN]
 REGIONS, SUBJECTS = ("FFA", "PPA"), ("subj01", "subj02", "subj03")
 IMAGES = [f"nsd_{number:05d}" for number in range(8)]
 STEPS = (attacks, axes, changes, control, networks, nsd, readouts, sensitivity, similarity, spaces, summaries)
-STEPS += (claims, stimulus_sets, synthesis, transfer)
+STEPS += (claims, scoring, stimulus_sets, synthesis, transfer)
 TABLES = {
     table.name: table for module in STEPS for table in vars(module).values() if hasattr(table, "columns")
 }

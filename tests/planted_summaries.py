@@ -7,6 +7,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import planted_methods
 import planted_ranking
 import planted_synthesis
 from PIL import Image
@@ -64,6 +65,7 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "category_evidence": ("category_evidence",),
     "stimulus_ranking": ("selection_curves",),
     "power": ("set_power", "set_experiments"),
+    "method_scores": ("method_curves",),
 }
 ARCHITECTURES = ("resnet", "vgg", "densenet", "vit", "convnext", "swin", "cornet")
 NORMS = (0.3, 0.9, 0.0, 3.0)  # l2 radii of training; 0: of a network that is robust in another norm
@@ -119,6 +121,7 @@ def plant(
     starts = planted_synthesis.plant(folder, write, zoo, models, regions, SIZE, np.random.default_rng(8))
     plant_example(folder, models, regions, starts, rng)
     planted_ranking.plant_summaries(folder, write, zoo, models, regions)
+    planted_methods.plant(folder, write, zoo, models, regions)
     return zoo
 
 

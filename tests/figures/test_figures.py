@@ -278,6 +278,7 @@ def test_every_figure_states_its_number_of_images_and_what_its_intervals_are(pag
         ("category_evidence", "category_evidence", "evidence_before"),
         ("stimulus_ranking", "selection_curves", "right"),
         ("power", "set_power", "power"),
+        ("method_scores", "method_curves", "change"),
     ],
 )
 def test_a_missing_value_leaves_a_gap_that_is_counted_and_the_rest_is_drawn(

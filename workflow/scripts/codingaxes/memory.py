@@ -223,6 +223,19 @@ def review(study):
     return _job(study, most, passes, study.synthesised * study.image / 2)
 
 
+def score(study, images):
+    """So many images made elsewhere, and as many originals, as bytes, shown to one model after the other."""
+    rows = study.rows.values()
+    passes = max(_shown(study, row, REVIEW_BATCH) for row in rows) + 4 * REVIEW_BATCH * study.image
+    most = max(loaded(study, row) for row in rows)
+    return _job(study, most, passes, images * study.image + ROW * images * study.models * study.regions)
+
+
+def compare_methods(study, images):
+    """Rows of scores of so many images, and the values of curves of each at all sizes."""
+    return round(TABLES + 40 * ROW * images * study.models * study.regions)
+
+
 def draw(study):
     """White noise of all sizes."""
     return round(NETWORKS + 3 * study.noise * study.image)

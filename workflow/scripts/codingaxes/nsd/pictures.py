@@ -16,15 +16,17 @@ def normal(name):
     return normalize("NFC", name)
 
 
-def find(folder):
+def find(folder, suffixes=SUFFIXES):
     """List the images of a folder and of the folders in it.
 
-    Hidden files and folders, broken links and files that end in none of `SUFFIXES` do not count. Links to
+    Hidden files and folders, broken links and files that end in none of `suffixes` do not count. Links to
     folders are not followed.
 
     Parameters
     ----------
     folder : path-like
+    suffixes : tuple of str
+        In small letters; files may have them in capitals.
 
     Returns
     -------
@@ -37,16 +39,16 @@ def find(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         for name in sorted(names):
             path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and path.is_file():
+            if path.suffix.lower() in suffixes and not name.startswith(".") and path.is_file():
                 files.setdefault(normal(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return files
 
 
-def stamp(folder):
+def stamp(folder, suffixes=SUFFIXES):
     """Digest the names, sizes and times of a folder's images, which change when one of them is replaced."""
     entries = [
         (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
-        for paths in find(folder).values()
+        for paths in find(folder, suffixes).values()
         for path in paths
     ]
     return sha256(repr(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -15,8 +15,8 @@ ALIKE = 2.0  # levels, root mean square: two small images that differ by less sh
 BLOCK = 512  # images that are compared with all others at a time
 
 
-def _rgb(image):
-    """Convert an opened image to RGB, upright and opaque; see `save_stimulus`."""
+def upright_rgb(image):
+    """Convert an opened image to RGB of 8 bits, upright and opaque; see `save_stimulus`."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # of a camera: the picture, and smaller ones of it
         raise ValueError(f"it holds {frames} pictures; save each as a file of its own")
@@ -60,7 +60,7 @@ def save_stimulus(source, destination, size):
     destination = Path(destination)
     try:
         with Image.open(source) as image:
-            image = _rgb(image)
+            image = upright_rgb(image)
     except Exception as error:  # Pillow has many, for every way in which a file can be broken
         raise ValueError(f"{source}: expected an image, cannot be read: {error}") from None
     side = min(image.size)
