@@ -10,6 +10,7 @@ import torch
 
 from codingaxes import devices, job, writing
 from codingaxes.attacks import budgets, controls, noise, smallest, strongest
+from codingaxes.axes import distortions
 from codingaxes.encoding import stored
 from codingaxes.images import read_images
 from codingaxes.names import BOTH, GROUP, NOISE, SIGNS
@@ -17,6 +18,7 @@ from codingaxes.stimulus_sets import starts
 from codingaxes.stimulus_sets.design import DISTORTIONS
 from codingaxes.synthesis import accentuation, ladder, pictures
 from codingaxes.tables import store
+from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS
 from codingaxes.tables.nsd import STIMULI
 from codingaxes.tables.readouts import MEASUREMENTS
 from codingaxes.tables.sensitivity import NATURAL_RESPONSES
@@ -131,6 +133,8 @@ class Studio:
         """Make some of the perturbations for one maker: rows of the table set_perturbations."""
         about = self.items_of(role).iloc[begin : begin + self.design["batch_size"]].reset_index(drop=True)
         images = self.images[[self.place[name] for name in about.image_id]]
+        if role == DISTORTIONS:
+            return self.to_axes(about, images.cpu())
         respond, column = self.responses_of(role)
         which = torch.tensor([column[roi] for roi in about.roi], device=self.device)
         sign = torch.tensor([SIGNS.get(way, 1.0) for way in about.direction], device=self.device)
@@ -149,6 +153,37 @@ class Studio:
                     delta=list(attack.delta.flatten(1).float().cpu().numpy()),
                 )
             )
+        return pd.concat(frames, ignore_index=True)[list(SET_PERTURBATIONS.columns)]
+
+    def to_axes(self, about, images):
+        """Make the principal distortions of images, at all sizes: rows of the table set_perturbations."""
+        axes, jacobians = (
+            store.read(
+                list(self.run.files(name).values()),
+                table,
+                columns,
+                filters=[("response", "=", "voxels"), ("image_id", "in", about.image_id.tolist())],
+            )
+            for name, table, columns in (
+                ("eigenvectors", EIGENVECTORS, [*EIGENVECTORS.key, "eigenvalue", "vector"]),
+                ("jacobians", JACOBIANS, [*JACOBIANS.key, "trace"]),
+            )
+        )
+        frames = []
+        for row, image in zip(about.itertuples(), images, strict=True):
+            here = (
+                part[(part.roi == row.roi) & (part.image_id == row.image_id)] for part in (axes, jacobians)
+            )
+            pair = distortions.of_image(*here)
+            vectors = torch.from_numpy(pair.vectors).float().view(2, *image.shape)
+            both = image.expand_as(vectors)
+            for step, radius in enumerate(self.run.params["radii"], start=1):
+                delta = budgets.stretch(vectors, both, torch.full((2,), radius, dtype=torch.float64))
+                start = {"roi": row.roi, "direction": NOISE, "image_id": row.image_id, "draw": [1, 2]}
+                search = {"evaluations": 0, "converged": pair.converged, "reached": True}
+                vectors_of = list(delta.flatten(1).float().numpy())
+                about_pair = {"maker_role": DISTORTIONS, "step": step, "delta": vectors_of}
+                frames.append(pd.DataFrame(start | search | about_pair))
         return pd.concat(frames, ignore_index=True)[list(SET_PERTURBATIONS.columns)]
 
     def responses_of(self, role):
@@ -305,6 +340,11 @@ class Studio:
         """Find the natural image to blend towards: the best of the region that is not the start itself."""
         best = self.best[(self.best.roi == roi) & (self.best.direction == direction)]
         return self.place[best.image_id[best.image_id != image_id].iloc[0]]
+
+
+def of_image(rows, roi, image_id):
+    """Take the rows of one region and image."""
+    return rows[(rows.roi == roi) & (rows.image_id == image_id)]
 
 
 def to_effects(respond, images, effects, **settings):
