@@ -13,7 +13,7 @@ from codingaxes.tables.columns import Table  # noqa: E402
 PAGE = ROOT / "docs" / "tables.md"
 # Schema modules, in the order of the steps.
 STEPS = ("nsd", "networks", "features", "readouts", "attacks", "sensitivity", "transfer", "axes")
-STEPS += ("similarity", "synthesis", "changes", "spaces", "summaries", "control", "claims")
+STEPS += ("similarity", "synthesis", "stimulus_sets", "changes", "spaces", "summaries", "control", "claims")
 # Tables of the outputs of rules that do not bear the name of their table.
 TABLES = {
     "download_session.session": "sessions",
@@ -30,6 +30,8 @@ TABLES = {
     "quote_numbers.numbers": "quoted_numbers",
     "explain_similarity.regression": "similarity_regression",
     "choose_images.chosen": "chosen_images",
+    "predict_stimuli.predictions": "set_predictions",
+    "predict_stimuli.refits": "set_refits",
 }
 INTRODUCTION = """# Tables
 

@@ -40,6 +40,7 @@ ROW = 0.003  # MB of a row of numbers, with copies; summaries of the miniature t
 NSD_IMAGES, NSD_VOXELS = 1000, 2000  # shared images; voxels of a region in a subject, about
 # Images that scripts show together, if no setting says so.
 FEATURES_BATCH, SHOWN_BATCH, REVIEW_BATCH = 50, 64, 144
+SET_IMAGES = 2000  # of a stimulus set, at most about
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,16 @@ def review(study):
     passes = max(_shown(study, row, REVIEW_BATCH) for row in rows)
     most = max(loaded(study, row) for row in rows)
     return _job(study, most, passes, study.synthesised * study.image / 2)
+
+
+def predict(study):
+    """All images of a stimulus set as bytes, all natural ones, and what refits of a model say of the set."""
+    rows = study.rows.values()
+    passes = max(_shown(study, row, REVIEW_BATCH) for row in rows)
+    most = max(loaded(study, row) for row in rows)
+    images = (3 * study.images + SET_IMAGES) * study.image
+    numbers = 8e-6 * SET_IMAGES * (4 * study.regions * study.config["readouts"]["refits"] + study.images)
+    return _job(study, most, passes, images + numbers + 4e-6 * study.images * study.voxels)
 
 
 def draw(study):
