@@ -35,6 +35,7 @@ if not config["archive"]:
     include: "rules/axes.smk"
     include: "rules/similarity.smk"
     include: "rules/synthesis.smk"
+    include: "rules/stimulus_sets.smk"
     include: "rules/summaries.smk"
     include: "rules/control.smk"
     include: "rules/scoring.smk"

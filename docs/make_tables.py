@@ -35,6 +35,8 @@ TABLES = {
     "rank_stimuli.curves": "selection_curves",
     "plan_experiment.power": "set_power",
     "plan_experiment.experiments": "set_experiments",
+    "predict_stimuli.predictions": "set_predictions",
+    "predict_stimuli.refits": "set_refits",
 }
 INTRODUCTION = """# Tables
 

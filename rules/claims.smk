@@ -54,7 +54,7 @@ rule hold_out_category:
         runtime="4h",
     params:
         category=config["held_out"]["category"],
-        readouts=config["readouts"],
+        readouts=FITTING,
         probes=config["nsd"]["probes"],
         batch_size=config["eigenvectors"]["batch_size"],
         networks={name: function_of(name) for name in NETWORKS},

@@ -14,6 +14,9 @@ makes   results/readouts/targets.parquet                      one row per region
         results/readouts/representations/{network}.parquet    one row per candidate layer: what its features are like
 """
 
+# All settings of readouts but how often they are fitted again: another number fits none of them anew.
+FITTING = {name: value for name, value in config["readouts"].items() if name != "refits"}
+
 
 rule average_regions:
     """Region means of each subject and of the group, in SD of the training images."""
@@ -72,7 +75,7 @@ rule fit_readouts:
         mem=mem_of_row(memory.fit),
         runtime="2h",
     params:
-        **config["readouts"],
+        **FITTING,
         seed=config["seed"],
         code=code_of("fit_readouts.py"),
     script:

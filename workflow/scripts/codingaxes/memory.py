@@ -41,6 +41,7 @@ ROW = 0.003  # MB of a row of numbers, with copies; summaries of the miniature t
 NSD_IMAGES, NSD_VOXELS = 1000, 2000  # shared images; voxels of a region in a subject, about
 # Images that scripts show together, if no setting says so.
 FEATURES_BATCH, SHOWN_BATCH, REVIEW_BATCH = 50, 64, 144
+SET_IMAGES = 2000  # of a stimulus set, at most about
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,16 @@ def score(study, images):
 def compare_methods(study, images):
     """Rows of scores of so many images, and the values of curves of each at all sizes."""
     return round(TABLES + 40 * ROW * images * study.models * study.regions)
+
+
+def predict(study):
+    """All images of a stimulus set as bytes, all natural ones, and what refits of a model say of the set."""
+    rows = study.rows.values()
+    passes = max(_shown(study, row, REVIEW_BATCH) for row in rows)
+    most = max(loaded(study, row) for row in rows)
+    images = (3 * study.images + SET_IMAGES) * study.image
+    numbers = 8e-6 * SET_IMAGES * (4 * study.regions * study.config["readouts"]["refits"] + study.images)
+    return _job(study, most, passes, images + numbers + 4e-6 * study.images * study.voxels)
 
 
 def draw(study):

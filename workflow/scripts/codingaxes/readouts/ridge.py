@@ -151,11 +151,11 @@ def fit(features, responses, *, cv, alphas=(), method="ridge", components=25):
     if method == "ridge":
         return _fit_ridge(features, responses, cv, np.sort(np.asarray(alphas, np.float64)))
 
-    solve = partial(_solve, method=method, components=components)
-    weight, intercept = solve(features, responses)
+    solver = partial(solve, method=method, components=components)
+    weight, intercept = solver(features, responses)
     errors = []
     for inside, outside in cv.split(features):
-        part, offset = solve(features[inside], responses[inside])
+        part, offset = solver(features[inside], responses[inside])
         left_out = features[outside] @ part.T + offset - responses[outside]
         errors.append(np.square(left_out).mean(axis=0))
     none = np.full(responses.shape[1], np.nan)
@@ -316,8 +316,8 @@ def _generalised(left, squares, y, z, alphas):
     return (beyond + np.square(shrunk) @ np.square(z)) / len(y) / np.square(free)[:, None]
 
 
-def _solve(x, y, method, components):
-    """Fit weights (targets, d) and intercepts (targets,) by scikit-learn."""
+def solve(x, y, method, components):
+    """Fit weights (targets, d) and intercepts (targets,) by least_squares or pls, of scikit-learn."""
     if method == "least_squares":
         model = LinearRegression().fit(x, y)
         return model.coef_, model.intercept_
