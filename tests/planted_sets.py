@@ -1,4 +1,4 @@
-"""Planted stimulus sets whose truth is known: two images, two regions, a standard and a robust maker, controls.
+"""Planted stimulus sets whose truth is known: two images, two regions, two makers, controls.
 
 `plant` writes a whole working folder, as the rules before the export do. `follows` says how much every model
 changes with every image; all predictions are made of it.
@@ -16,8 +16,8 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from codingaxes.names import BRAIN, GROUP, SIGNS
-from codingaxes.tables import store
 from codingaxes.tables import stimulus_sets as tables
+from codingaxes.tables import store
 
 SIZE = 32  # pixels, side of an image
 IMAGES, REGIONS = ("nsd_00003", "nsd_00005"), ("FFA", "PPA")
