@@ -28,7 +28,7 @@ rule export_stimulus_set:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem="4GB",
         runtime="30m",
     params:
         design=design_of_set,

@@ -1,6 +1,7 @@
 """A folder that was changed, copied or is incomplete is noticed, each fault by name; a sound one is not."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,15 @@ def test_a_copied_a_renamed_and_a_foreign_file_are_each_told_what_they_are(copie
     assert "it is missing" in set(found.problem[OTHER])
 
 
+def test_what_cannot_be_read_and_names_of_other_systems_are_findings(copied):
+    (copied / "link.png").symlink_to(copied / "nowhere")
+    with open(os.fsencode(copied) + b"/caf\xe9.txt", "w") as file:
+        file.write("of a system that does not know UTF-8")
+    found = check.findings(copied).set_index("file").problem
+    assert "it cannot be read (No such file or directory)" in set(found["link.png"])
+    assert found["caf\ufffd.txt"].startswith("it does not belong to the set")
+
+
 def test_all_findings_are_listed_not_only_the_first(copied):
     edit_pixel(copied / ONE)
     (copied / OTHER).unlink()
@@ -203,6 +213,7 @@ CHANGES = {
         lambda f: rewrite(f / "stimulus_set.csv", lambda t: t.assign(filename="x.png")),
         "stimulus_set.csv: Brain-Score refuses a column called filename",
     ),
+    "no README": (lambda f: (f / "README.md").unlink(), "README.md: it is missing"),
     "no table": (lambda f: (f / "stimuli.tsv").unlink(), "stimuli.tsv: it cannot be read as a table"),
     "an empty table": (
         lambda f: (f / "stimulus_set.csv").write_bytes(b""),
@@ -328,7 +339,12 @@ def test_copies_of_another_size_are_found(large):
 def test_no_folder_is_a_finding(tmp_path):
     assert problems(tmp_path / "none") == [f"{tmp_path / 'none'}: it is not there, or no folder"]
     (tmp_path / "empty").mkdir()
-    assert len(problems(tmp_path / "empty")) == 2
+    assert [line.split(": ")[0] for line in problems(tmp_path / "empty")] == [
+        "sha256sums.txt",
+        "README.md",
+        "design.json",
+        "stimuli.tsv",
+    ]
 
 
 def command(*arguments, cwd):

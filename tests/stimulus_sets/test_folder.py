@@ -317,6 +317,8 @@ def test_every_kind_of_stimulus_is_described_in_words():
     )
     assert texts["random"] == "Control: image nsd_00005 with white noise; step 2, l2 size 1.2, draw 1"
     assert len(set(texts.values())) == 5
+    sized = stimuli[stimuli.control == "random"].assign(maker="tough_resnet", maker_role="robust").iloc[0]
+    assert "white noise, as large as that of tough_resnet (robust); step 1" in catalogues.describe(sized)
     level = stimuli.assign(matched="effect", wanted_level=1.5).iloc[5]
     assert catalogues.describe(level).endswith("natural level 1.5")
     effect = stimuli.assign(matched="effect", effect=2.0).iloc[5]

@@ -2,10 +2,11 @@
 
 import numpy as np
 import planted_sets
+import pytest
 from exported_sets import content
 from PIL import ImageFont
 
-from codingaxes.stimulus_sets import measured, sheet
+from codingaxes.stimulus_sets import catalogues, measured, sheet
 
 
 def pictures_of(stimuli):
@@ -35,6 +36,21 @@ def test_each_picture_stands_in_its_row_and_column(working):
         x = sheet.LEFT + wide * (1 + places.columns.index(column))
         y = top + high * places.rows.index(row)
         assert np.array_equal(page[y : y + 128 : 4, x : x + 128 : 4], pictures[stimulus.stimulus_id])
+
+
+def test_perturbations_are_shown_about_grey_amplified_by_one_factor(working):
+    stimuli = content(working).stimuli
+    pictures = pictures_of(stimuli)
+    originals = catalogues.originals_of(stimuli)
+    ((name, page),) = sheet.amplified_pages(stimuli, originals, pictures)
+    assert name == "contact_sheet_perturbations.png"
+    noisy, natural = (pictures[n].astype(float) for n in ("stim-0003", "stim-0001"))
+    x, y = sheet.LEFT + 128 + sheet.GAP, 3 * sheet.LINE + sheet.GAP
+    shown = page[y : y + 128 : 4, x : x + 128 : 4].astype(float) - 128
+    factor = shown.std() / (noisy - natural).std()
+    assert factor == pytest.approx(round(factor), abs=0.05) and 5 <= factor <= 20
+    natural_alone = stimuli[stimuli.role == "original"]
+    assert sheet.amplified_pages(natural_alone, natural_alone.stimulus_id, pictures) == []
 
 
 def test_many_rows_are_divided_into_pages(working):

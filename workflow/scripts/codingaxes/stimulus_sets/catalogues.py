@@ -6,6 +6,7 @@ BIDS. The other two hold no more than their readers need; all three name the sam
 
 import re
 
+from codingaxes.names import NOISE
 from codingaxes.tables.stimulus_sets import SET_RANKING, SET_STIMULI
 
 LABEL = re.compile(r"stim-[a-zA-Z0-9]+")  # a stimulus_id, as BEP044 wants it
@@ -83,12 +84,13 @@ def describe(row):
     aim = f"to {row.direction} {row.roi}" if row.direction != "none" else f"for {row.roi}"
     maker = f"{row.maker} ({row.maker_role})" if row.maker_role != row.maker else row.maker
     draw = f", draw {row.draw}" if row.draw else ""
+    same_size = f", as large as that of {maker}" if row.maker != NOISE else ""
     what = {
         "none": f"Image {row.image_id} changed {aim} of {maker}",
-        "blend": f"Control: image {row.image_id} blended with another natural image {aim}",
+        "blend": f"Control: image {row.image_id} blended with another natural image {aim}{same_size}",
         "phase_scrambled": f"Control: image {row.image_id} with the perturbation {aim} of {maker}, with "
         "random phases",
-        "random": f"Control: image {row.image_id} with white noise",
+        "random": f"Control: image {row.image_id} with white noise{same_size}",
         "other_image": f"Control: image {row.image_id} with the perturbation {aim} of {maker} of "
         "another image",
     }[row.control]

@@ -4,7 +4,9 @@ The digests of `sha256sums.txt` tell whether files are as they were exported. Th
 them: they read all tables and pictures again and hold them to each other.
 """
 
+import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -20,6 +22,7 @@ SUMS, STIMULI, DECLARATION = "sha256sums.txt", "stimuli.tsv", "stimuli.json"
 BRAIN_SCORE, PSYCHOPY = "stimulus_set.csv", "conditions.csv"
 PREDICTIONS, PREDICTIONS_CSV = "predictions.parquet", "predictions.csv"
 PERTURBATIONS = "perturbations.safetensors"
+README, DESIGN = "README.md", "design.json"
 # What systems put into a folder that is looked at, and Snakemake into one that it has made.
 FOREIGN = {".snakemake_timestamp", ".DS_Store", "Thumbs.db", "desktop.ini"}
 LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")  # of sha256sums.txt
@@ -62,6 +65,9 @@ def findings(folder):
         said.add(folder, "it is not there, or no folder", "name the folder of a stimulus set")
         return said.table()
     check_sums(folder, said)
+    for name in (README, DESIGN):
+        if not (folder / name).is_file():
+            said.add(name, "it is missing")
     stimuli = check_catalogues(folder, said)
     if stimuli is not None:
         pictures = check_pictures(folder, stimuli, said)
@@ -74,11 +80,7 @@ def findings(folder):
 
 def check_sums(folder, said):
     """Hold all files to sha256sums.txt: none missing, none changed, none besides."""
-    there = {
-        file.relative_to(folder).as_posix(): measured.digest(file.read_bytes())
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name not in FOREIGN and file != folder / SUMS
-    }
+    there = _digests(folder, said)
     stated = _stated_sums(folder, said)
     if stated is None:
         return
@@ -98,6 +100,22 @@ def check_sums(folder, said):
             said.add(name, f"it is a copy of {known}", "delete the copy")
         else:
             said.add(name, f"it is {known} under another name", f"rename it to {known}")
+
+
+def _digests(folder, said):
+    """Compute the digests of all files but sha256sums.txt: name -> digest; empty where one cannot be read."""
+    there = {}
+    for file in sorted(folder.rglob("*")):
+        if (file.is_dir() and not file.is_symlink()) or file.name in FOREIGN or file == folder / SUMS:
+            continue
+        name = os.fsencode(file.relative_to(folder).as_posix()).decode(errors="replace")
+        try:
+            with open(file, "rb") as stored:
+                there[name] = hashlib.file_digest(stored, "sha256").hexdigest()
+        except OSError as error:
+            there[name] = ""
+            said.add(name, f"it cannot be read ({error.strerror})")
+    return there
 
 
 def _stated_sums(folder, said):

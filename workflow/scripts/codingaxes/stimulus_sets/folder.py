@@ -88,10 +88,10 @@ def write(path, content):
         _write_tables(folder, about, files)
         _write_predictions(folder, predictions)
         _write_perturbations(folder, deltas)
-        for name, page in sheet.pages(kept, pictures):
+        for name, page in [*sheet.pages(kept, pictures), *sheet.amplified_pages(kept, originals, pictures)]:
             writing.write_bytes(folder / name, _png(page))
-        writing.write_text(folder / "design.json", _json(content.design))
-        writing.write_text(folder / "README.md", words.readme(content, kept, predictions, pixels, side))
+        writing.write_text(folder / check.DESIGN, _json(content.design))
+        writing.write_text(folder / check.README, words.readme(content, kept, predictions, pixels, side))
         writing.write_text(folder / check.SUMS, sums(folder))
         _check(folder)
 
@@ -244,7 +244,7 @@ def _perturbations_of(file, kept):
 def _bytes(files, deltas, predictions, side):
     """Estimate the size of the folder from above, in bytes."""
     of_pictures = sum(map(len, files.values())) + sum(delta.nbytes for delta in deltas.values())
-    of_each = STIMULUS_BYTES + 3 * (side**2 + 2 * sheet.THUMB**2)  # copies and sheets, as if not compressed
+    of_each = STIMULUS_BYTES + 3 * (side**2 + 4 * sheet.THUMB**2)  # copies and sheets, as if not compressed
     return of_pictures + of_each * len(files) + ROW_BYTES * len(predictions) + OTHER_BYTES
 
 
@@ -262,8 +262,8 @@ def _check_room(path, needed):
 
 def _write_tables(folder, about, files):
     """Write the three tables about the images, and the declaration of the first."""
-    text = catalogues.bids(about).to_csv(sep="\t", index=False, lineterminator="\n")
-    writing.write_text(folder / check.STIMULI, text)
+    with writing.whole(folder / check.STIMULI) as temporary:
+        catalogues.bids(about).to_csv(temporary, sep="\t", index=False, lineterminator="\n")
     writing.write_text(folder / check.DECLARATION, _json(catalogues.declaration(about)))
     digests = [measured.digest(files[name], "sha1") for name in about.stimulus_id]
     writing.write_csv(folder / check.BRAIN_SCORE, catalogues.brain_score(about, digests), digits=9)

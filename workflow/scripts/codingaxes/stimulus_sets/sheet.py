@@ -4,6 +4,7 @@ The natural image begins every row. What stands once for all regions and directi
 shown again in each row of its image.
 """
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,38 @@ def layout(stimuli):
     return Layout(rows, columns, cells, originals)
 
 
-def pages(stimuli, pictures):
+def amplified_pages(stimuli, originals, pictures):
+    """Draw the sheet of what was added to natural images: amplified by one factor, about grey.
+
+    Parameters
+    ----------
+    stimuli, pictures
+        See `pages`.
+    originals : Series
+        stimulus_id of the natural image of each row.
+
+    Returns
+    -------
+    list of (str, array)
+        As `pages`; none where nothing was added.
+    """
+    natural = dict(zip(stimuli.stimulus_id, originals, strict=True))
+    changes = {
+        name: pictures[name].astype(float) - pictures[origin]
+        for name, origin in natural.items()
+        if name != origin
+    }
+    largest = max((np.percentile(np.abs(change), 99) for change in changes.values()), default=0.0)
+    if not largest:
+        return []
+    factor = float(f"{min(127.5 / largest, 100.0):.0e}")
+    shown = {
+        name: np.clip(128 + factor * change, 0, 255).astype(np.uint8) for name, change in changes.items()
+    }
+    return pages(stimuli, pictures | shown, "contact_sheet_perturbations", f"what was added, x {factor:g}")
+
+
+def pages(stimuli, pictures, name="contact_sheet", title=""):
     """Draw the sheet, on several pages where there are many rows.
 
     Parameters
@@ -76,6 +108,10 @@ def pages(stimuli, pictures):
         The table set_stimuli.
     pictures : dict
         stimulus_id -> 8-bit picture (h, h, 3).
+    name : str
+        Of the files, to which .png is added, or the number of the page before it.
+    title : str
+        Written in the upper left corner.
 
     Returns
     -------
@@ -84,13 +120,13 @@ def pages(stimuli, pictures):
     """
     places = layout(stimuli)
     starts = range(0, max(1, len(places.rows)), ROWS)
-    names = ["contact_sheet.png"] if len(starts) == 1 else []
-    names = names or [f"contact_sheet_{number}.png" for number in range(1, len(starts) + 1)]
+    names = [f"{name}.png"] if len(starts) == 1 else []
+    names = names or [f"{name}_{number}.png" for number in range(1, len(starts) + 1)]
     parts = [places.rows[start : start + ROWS] for start in starts]
-    return [(name, draw(places, part, pictures)) for name, part in zip(names, parts, strict=True)]
+    return [(name, draw(places, part, pictures, title)) for name, part in zip(names, parts, strict=True)]
 
 
-def draw(places, rows, pictures):
+def draw(places, rows, pictures, title=""):
     """Draw some rows of the sheet, with the names of all columns above."""
     side = thumb(next(iter(pictures.values()))).shape[0]
     wide, high, top = max(side, 84) + GAP, side + 2 * LINE + GAP, 3 * LINE + GAP
@@ -98,6 +134,8 @@ def draw(places, rows, pictures):
     pen = ImageDraw.Draw(page)
     pen.fontmode = "L"
     font = ImageFont.load_default(LETTERS)
+    for place, line in enumerate(textwrap.wrap(title, 16)):
+        pen.text((GAP // 2, GAP // 2 + LINE * place), line, INK, font)
     for number, column in enumerate(["natural", *places.columns]):
         lines = ["natural", "image"] if number == 0 else head(column)
         for place, line in enumerate(lines):

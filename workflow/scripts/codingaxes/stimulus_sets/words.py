@@ -15,7 +15,7 @@ FILES = {
     "file, in SD and in natural levels; intervals are over readouts that were fitted again",
     "`perturbations.safetensors`": "`delta` (stimuli, 3, rows, columns), float32: what was added to natural "
     "images, with pixels in [0, 1], before rounding to 8 bits; the metadata `stimulus_id` names the stimuli",
-    "`contact_sheet*.png`": "all stimuli at a glance",
+    "`contact_sheet*.png`": "all stimuli at a glance, and what was added to natural images, amplified",
     "`design.json`": "the design that the set was made from",
     "`sha256sums.txt`": "digests of all files",
 }
