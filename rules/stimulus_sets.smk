@@ -31,7 +31,7 @@ rule export_stimulus_set:
         mem="4GB",
         runtime="30m",
     params:
-        design=design_of_set,
+        design=value_for_set(DESIGNS),
         source=SOURCE,
         code=code_of("export_stimulus_set.py"),
     script:

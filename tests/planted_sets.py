@@ -5,7 +5,6 @@ changes with every image; all predictions are made of it.
 """
 
 import hashlib
-import json
 from io import BytesIO
 from itertools import product
 from types import SimpleNamespace
@@ -49,6 +48,7 @@ LOWEST, WIDTH = -1.0, 2.0  # quantile 0.01 of natural responses, and 0.99 less i
 HALF = 0.1  # SD: half the width of every interval over readouts that were fitted again
 REFITS = 20
 DESIGN = {
+    "name": "planted",
     "title": "Planted perturbations",
     "question": "Does the brain follow perturbations that were made for a robust model?",
     "seed": 1,
@@ -68,6 +68,7 @@ DESIGN = {
     "upscale": {"pixels": 0, "filter": "nearest"},
     "public": False,
     "terms_read": "",
+    "licence": "",
     "steps": 10,
     "limit": 70,
     "tolerance": 0.005,
@@ -120,7 +121,7 @@ def plant(folder, size=SIZE, design=None):
     rows, deltas = plant_images(folder / "pictures", size)
     answers = predictions(rows)
     paths = {"pictures": str(folder / "pictures"), "perturbations": str(folder / "perturbations.safetensors")}
-    order = {"stimulus_id": json.dumps(list(rows.stimulus_id))}
+    order = {"stimulus_ids": " ".join(rows.stimulus_id)}
     save_file({"delta": deltas}, paths["perturbations"], metadata=order)
     frames = {
         "stimuli": (tables.SET_STIMULI, rows),
@@ -234,7 +235,7 @@ def ranking(rows):
     gain = 1.0 / np.arange(1, len(ranked) + 1)
     difference = np.abs(changes(ranked, "tough_vgg", "FFA") - changes(ranked, "plain_vgg", "FFA"))
     columns = {"rank": np.arange(1, len(ranked) + 1), "gain": gain, "total": np.cumsum(gain)}
-    columns |= {"alone": np.ones(len(ranked)), "difference": difference, "chosen": True}
+    columns |= {"alone": np.ones(len(ranked)), "difference": difference, "chosen": True, "reason": ""}
     return ranked[["stimulus_id"]].assign(**columns).reset_index(drop=True)
 
 
@@ -246,6 +247,8 @@ def curves():
         right = 1 - 0.5 * np.exp(-speed * number)
         row = {"truth": BRAIN, "truth_family": "robust", "strategy": strategy, "n_stimuli": number}
         rows.append(row | {"right": right, "low": right - 0.02, "high": right + 0.02, "n_experiments": 200})
+        rows[-1] |= {"needed": {"information": 4.0, "list": 4.0, "difference": 8.0, "random": 16.0}[strategy]}
+        rows[-1] |= {"reason": ""}
     return pd.DataFrame(rows)
 
 
@@ -263,7 +266,7 @@ def power():
         row = {"contrast": "robust - standard", "roi": roi, "predicted_by": family, "n_pairs": 8}
         row |= {"n_subjects": subjects, "n_repetitions": trials, "effect": 0.0 if undefined else effect}
         row |= {"effect_size": np.nan if undefined else effect / 2, "power": 0.05 if undefined else found}
-        row |= {"low": row["power"] - 0.02, "high": row["power"] + 0.02, "false_alarms": 0.05}
+        row |= {"low": row["power"] - 0.02, "high": row["power"] + 0.02, "false_alarms": 0.05, "n_images": 2}
         rows.append(row | {"enough": row["power"] >= 0.8, "reason": "no difference" if undefined else ""})
     return pd.DataFrame(rows)
 

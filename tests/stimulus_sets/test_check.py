@@ -1,6 +1,5 @@
 """A folder that was changed, copied or is incomplete is noticed, each fault by name; a sound one is not."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -273,28 +272,24 @@ CHANGES = {
         lambda f: save_file(
             {"delta": load_file(f / "perturbations.safetensors")["delta"][::-1].copy()},
             f / "perturbations.safetensors",
-            {"stimulus_id": json.dumps(list(pd.read_csv(f / "conditions.csv").stimulus_id))},
+            {"stimulus_ids": " ".join(pd.read_csv(f / "conditions.csv").stimulus_id)},
         ),
         "perturbations.safetensors: that of stim-0003 does not make its picture of stim-0001",
     ),
     "perturbations without an order": (
         lambda f: save_file({"delta": np.zeros((1, 3, 32, 32), np.float32)}, f / "perturbations.safetensors"),
-        "perturbations.safetensors: it cannot be read",
+        "perturbations.safetensors: delta of 1 float32 does not fit 0 stimulus_ids",
     ),
     "few perturbations": (
         lambda f: save_file(
             {"delta": np.zeros((1, 3, 32, 32), np.float32)},
             f / "perturbations.safetensors",
-            {"stimulus_id": '["stim-0001"]'},
+            {"stimulus_ids": "stim-0001"},
         ),
         "perturbations.safetensors: it lacks stim-0003, which stimuli.tsv has",
     ),
-    "a number as the order of perturbations": (
-        lambda f: save_file(
-            {"delta": np.zeros((1, 3, 32, 32), np.float32)},
-            f / "perturbations.safetensors",
-            {"stimulus_id": "5"},
-        ),
+    "damaged perturbations": (
+        lambda f: (f / "perturbations.safetensors").write_bytes(b"none"),
         "perturbations.safetensors: it cannot be read",
     ),
 }

@@ -51,7 +51,7 @@ def test_predictions_are_those_of_the_table_in_both_formats(exported, working):
 
 def test_perturbations_are_float32_and_in_the_order_that_their_metadata_states(exported):
     with safe_open(exported / "perturbations.safetensors", "numpy") as tensors:
-        order, delta = json.loads(tensors.metadata()["stimulus_id"]), tensors.get_tensor("delta")
+        order, delta = tensors.metadata()["stimulus_ids"].split(), tensors.get_tensor("delta")
     stimuli = pd.read_csv(exported / "stimuli.tsv", sep="\t").set_index("stimulus_id")
     assert order == list(stimuli.index) and delta.dtype == np.float32 and delta.shape == (118, 3, 32, 32)
     norms = np.linalg.norm(delta.reshape(118, -1), axis=1)
@@ -231,7 +231,7 @@ def test_two_stimuli_of_the_same_content_are_refused_and_leave_nothing(working, 
     deltas = load_file(working.perturbations)["delta"]
     deltas[5] = deltas[4]
     file = tmp_path / "deltas.safetensors"
-    save_file({"delta": deltas}, file, {"stimulus_id": json.dumps(list(stimuli.stimulus_id))})
+    save_file({"delta": deltas}, file, {"stimulus_ids": " ".join(stimuli.stimulus_id)})
     with pytest.raises(
         ValueError, match=r"1 findings.*stim-0006_image\.png: it is the same picture as stim-0005"
     ):
@@ -243,7 +243,7 @@ def test_perturbations_of_other_stimuli_are_refused(working, tmp_path):
     stimuli = content(working).stimuli
     deltas = np.roll(load_file(working.perturbations)["delta"], 1, axis=0)
     file = tmp_path / "deltas.safetensors"
-    save_file({"delta": deltas}, file, {"stimulus_id": json.dumps(list(stimuli.stimulus_id))})
+    save_file({"delta": deltas}, file, {"stimulus_ids": " ".join(stimuli.stimulus_id)})
     with pytest.raises(
         ValueError, match=r"perturbations\.safetensors: that of stim-0003 does not make its picture"
     ):

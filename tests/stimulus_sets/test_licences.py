@@ -5,9 +5,9 @@ import pytest
 from codingaxes.stimulus_sets import licences
 
 
-def design(public=True, terms_read="", **more):
+def design(public=True, terms_read="", licence=""):
     """Make the part of a design that licences read."""
-    return {"public": public, "terms_read": terms_read, **more}
+    return {"public": public, "terms_read": terms_read, "licence": licence}
 
 
 @pytest.mark.parametrize("source", ["nsd", "local"])

@@ -144,6 +144,23 @@ def test_the_smallest_experiment_has_the_fewest_trials_and_then_the_fewest_subje
     assert smallest[["n_subjects", "n_repetitions", "n_trials"]].to_numpy().tolist() == [[1, 8, 48]]
     none = results.smallest_experiments(power.assign(enough=False))
     assert none.power.tolist() == [0.99]
+    undefined = results.smallest_experiments(power.assign(enough=False, power=np.nan))
+    assert undefined.n_subjects.tolist() == [4] and undefined.power.isna().all()
+
+
+def test_what_is_undefined_is_a_dash_with_its_reason(working, tmp_path):
+    whole = content(working)
+    reason = "no readout of another architecture"
+    nothing = {"power": np.nan, "effect": np.nan, "false_alarms": np.nan, "enough": False, "reason": reason}
+    undefined = {"measured": np.nan, "low": np.nan, "high": np.nan, "p": np.nan, "predicted": np.nan}
+    changes = {"power": whole.power.assign(**nothing)}
+    changes |= {"experiments": whole.experiments.assign(**undefined, found=False, reason=reason)}
+    changes |= {"ranking": whole.ranking.assign(gain=np.nan)}
+    readme = (export(working, tmp_path / "set", **changes) / "README.md").read_text()
+    assert f"| – | {reason} |" in readme and f"| no | 0.76 | {reason} |" in readme
+    assert "nan" not in readme and "If makers did not matter" not in readme
+    stimuli = pd.read_csv(tmp_path / "set/stimuli.tsv", sep="\t", dtype=str, keep_default_na=False)
+    assert set(stimuli.gain) == {"n/a"}
 
 
 def test_a_bar_in_a_cell_does_not_break_a_table():

@@ -226,13 +226,13 @@ def _perturbations_of(file, kept):
     """Read perturbations of the kept stimuli, float32 (3, h, w) by stimulus_id; originals may have none."""
     try:
         with safe_open(file, "numpy") as tensors:
-            order = json.loads((tensors.metadata() or {}).get("stimulus_id", "[]"))
+            order = (tensors.metadata() or {}).get(check.ORDER, "").split()
             delta = tensors.get_tensor("delta")
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"{file} cannot be read ({error}); run make_stimuli again") from None
     if len(order) != len(delta) or delta.dtype != np.float32:
         raise ValueError(
-            f"{file}: metadata stimulus_id names {len(order)} stimuli, delta has {len(delta)} of "
+            f"{file}: metadata {check.ORDER} names {len(order)} stimuli, delta has {len(delta)} of "
             f"{delta.dtype}; run make_stimuli again"
         )
     place = {name: number for number, name in enumerate(order)}
@@ -281,7 +281,7 @@ def _write_perturbations(folder, deltas):
 
     Safetensors writes several entries in an order that changes from run to run.
     """
-    about = {"stimulus_id": json.dumps(list(deltas))}
+    about = {check.ORDER: " ".join(deltas)}
     tensors = {"delta": np.stack(list(deltas.values()))}
     writing.write_bytes(folder / check.PERTURBATIONS, save(tensors, about))
 

@@ -47,7 +47,7 @@ def of(design, source):
     Parameters
     ----------
     design : dict
-        Of the set. Its key `licence` is optional: what the owner of own images says.
+        Of the set. Its key `licence` is what the owner of own images says of them; "": nothing.
     source : str
         The setting nsd.source: miniature, nsd, local or own.
 
@@ -59,7 +59,7 @@ def of(design, source):
         return MINIATURE
     if source in FROM_NSD:
         return NSD
-    said = design.get("licence", "").strip()
+    said = design["licence"].strip()
     words = (
         f"The owner of the natural images states this licence: {said}. It was not checked."
         if said
@@ -76,7 +76,7 @@ def check_public(design, source):
     Parameters
     ----------
     design : dict
-        With `public` and `terms_read`; see `of`.
+        With `public`, `terms_read` and `licence`; see `of`.
     source : str
 
     Raises
@@ -95,7 +95,7 @@ def check_public(design, source):
             "terms_read who has read them and when, for instance 'A. Reader, 2026-05-01', or set public: "
             "false"
         )
-    if source not in FROM_NSD and not design.get("licence", "").strip():
+    if source not in FROM_NSD and not design["licence"].strip():
         raise ValueError(
             "public: true is refused, as the licence of your own images is unknown: write it in licence of "
             "the design, or set public: false"

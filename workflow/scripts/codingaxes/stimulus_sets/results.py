@@ -98,8 +98,8 @@ def smallest_experiments(power):
     -------
     DataFrame
         Rows of `power` with the fewest trials in all, and of these the fewest subjects; where none has
-        enough, that with the largest power. n_trials is of one subject: two stimuli of each pair, times
-        repetitions.
+        enough, that with the largest power, or the first if it is nowhere defined. n_trials is of one
+        subject: two stimuli of each pair, times repetitions.
     """
     trials = power.assign(
         n_trials=2 * power.n_pairs * power.n_repetitions, all=power.n_subjects * power.n_repetitions
@@ -107,6 +107,6 @@ def smallest_experiments(power):
     best = trials.sort_values(["all", "n_subjects"], kind="stable")
     chosen = []
     for _, part in best.groupby(["contrast", "roi", "predicted_by"], sort=False):
-        enough = part[part.enough]
-        chosen.append(enough.index[0] if len(enough) else part.power.idxmax())
+        largest = part.power.fillna(-1.0).idxmax()
+        chosen.append(part.index[part.enough][0] if part.enough.any() else largest)
     return trials.loc[sorted(chosen)].drop(columns="all")

@@ -159,7 +159,7 @@ def head(column):
     """Name a column in three lines: what was done, for whom, and the step."""
     step, maker, control, draw = column
     what = SHORT.get(control, "perturbed")
-    number = f", draw {draw}" if draw > 1 or maker == "principal_distortions" else ""
+    number = f", draw {draw}" if draw else ""
     return [what, "" if maker == NOISE else maker.replace("_", " "), f"step {step}{number}"]
 
 

@@ -14,7 +14,7 @@ FILES = {
     "`predictions.parquet`, `predictions.csv`": "the response of every model to every stimulus, as the saved "
     "file, in SD and in natural levels; intervals are over readouts that were fitted again",
     "`perturbations.safetensors`": "`delta` (stimuli, 3, rows, columns), float32: what was added to natural "
-    "images, with pixels in [0, 1], before rounding to 8 bits; the metadata `stimulus_id` names the stimuli",
+    "images, with pixels in [0, 1], before rounding to 8 bits; the metadata `stimulus_ids` name the stimuli",
     "`contact_sheet*.png`": "all stimuli at a glance, and what was added to natural images, amplified",
     "`design.json`": "the design that the set was made from",
     "`sha256sums.txt`": "digests of all files",
@@ -260,14 +260,16 @@ def _power(power, wanted):
         size = f"{size} ({row.n_trials} trials each)" if row.enough else f"none was; the best had {size}"
         predicted, effect = row.predicted_by.replace("_", " "), number(row.effect, 2)
         rows.append((row.contrast, row.roi, predicted, effect, size, number(row.power, 2), row.reason))
+    most = power.false_alarms.max()
+    alarms = f" If makers did not matter, at most {most:.1%} of the experiments found a difference."
+    alarms = alarms if most == most else ""
     headers = ["contrast", "region", "if this is right", "difference (SD)", f"smallest with power {wanted:g}"]
     return f"{table([*headers, 'its power', 'note'], rows)}\n\n" + wrapped(
         "Experiments were simulated with the trial noise of each region. The difference is that between "
         "stimuli that differ in the maker alone, as models of the family in the third column predict it: "
         "models that did not make the stimuli. Trials are of the stimuli of this contrast and region alone; "
-        "add controls and natural images to them. If makers did not matter, at most "
-        f"{power.false_alarms.max():.1%} of the experiments found a difference. A real brain may follow less "
-        "than any model predicts, and then the power is less."
+        "add controls and natural images to them. A real brain may follow less than any model predicts, and "
+        f"then the power is less.{alarms}"
     )
 
 
