@@ -212,6 +212,10 @@ CHANGES = {
         lambda f: rewrite(f / "stimulus_set.csv", lambda t: t.assign(filename="x.png")),
         "stimulus_set.csv: Brain-Score refuses a column called filename",
     ),
+    "an undeclared column of predictions": (
+        lambda f: (f / "predictions.json").write_text('{"roi": 5}'),
+        "predictions.json: it cannot be read as a JSON object of columns (TypeError)",
+    ),
     "no README": (lambda f: (f / "README.md").unlink(), "README.md: it is missing"),
     "no table": (lambda f: (f / "stimuli.tsv").unlink(), "stimuli.tsv: it cannot be read as a table"),
     "an empty table": (

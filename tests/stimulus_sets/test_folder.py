@@ -47,6 +47,8 @@ def test_predictions_are_those_of_the_table_in_both_formats(exported, working):
     pd.testing.assert_frame_equal(pd.read_parquet(exported / "predictions.parquet"), truth)
     text = pd.read_csv(exported / "predictions.csv")
     pd.testing.assert_frame_equal(text, truth, check_dtype=False, rtol=1e-8)
+    declared = json.loads((exported / "predictions.json").read_text())
+    assert list(declared) == list(truth) and declared["change"]["Units"] == "SD over training images"
 
 
 def test_perturbations_are_float32_and_in_the_order_that_their_metadata_states(exported):
@@ -196,6 +198,7 @@ def broken_sets(working, tmp_path):
             r"two stimuli have the id stim-A, capitals aside",
         ),
         "no original": ({"stimuli": no_original}, r"no stimulus is the original of nsd_00003"),
+        "nothing chosen": ({"ranking": truth.ranking.assign(chosen=False)}, r"the ranking keeps no stimulus"),
         "few predictions": ({"predictions": short}, r"predictions of .* PPA .* lack stimuli"),
         "a bad name": ({"name": "räume 1"}, r"'räume 1' has a name that cannot travel"),
         "a name that leads elsewhere": ({"name": "../up"}, r"cannot travel"),
@@ -203,11 +206,11 @@ def broken_sets(working, tmp_path):
     }
 
 
-@pytest.fixture(params=list(range(13)))
+@pytest.fixture(params=list(range(14)))
 def broken(request, working, tmp_path):
     """One broken set, and what the error says."""
     sets = broken_sets(working, tmp_path)
-    assert len(sets) == 13
+    assert len(sets) == 14
     return list(sets.values())[request.param]
 
 

@@ -165,6 +165,12 @@ def declaration(table):
     return about
 
 
+def declaration_of(table):
+    """Declare every column of a table of the workflow, as `declaration`."""
+    columns = table.columns.items()
+    return {name: {"Description": spec.meaning, "Units": spec.unit or MISSING} for name, spec in columns}
+
+
 def brain_score(table, digests):
     """Select what Brain-Score needs: stimulus_id, files and their sha1, and what an analysis asks for.
 

@@ -21,6 +21,7 @@ from codingaxes.tables.stimulus_sets import SET_PREDICTIONS
 SUMS, STIMULI, DECLARATION = "sha256sums.txt", "stimuli.tsv", "stimuli.json"
 BRAIN_SCORE, PSYCHOPY = "stimulus_set.csv", "conditions.csv"
 PREDICTIONS, PREDICTIONS_CSV = "predictions.parquet", "predictions.csv"
+PREDICTIONS_DECLARATION = "predictions.json"
 PERTURBATIONS = "perturbations.safetensors"
 ORDER = "stimulus_ids"  # entry of the metadata of perturbations: ids with blanks between them
 README, DESIGN = "README.md", "design.json"
@@ -143,7 +144,7 @@ def check_catalogues(folder, said):
     if stimuli is None or not _has(stimuli, needed, STIMULI, said):
         return None
     _check_ids(stimuli, said)
-    _check_declaration(folder, stimuli, said)
+    _check_declaration(folder, STIMULI, stimuli, DECLARATION, said)
     for file, name_column in ((BRAIN_SCORE, "image_filename"), (PSYCHOPY, "image_file")):
         other = _read_table(folder, file, said)
         if other is not None and _has(other, {"stimulus_id", name_column}, file, said):
@@ -188,19 +189,19 @@ def _check_ids(stimuli, said):
         said.add(STIMULI, f"{name} stands in several rows")
 
 
-def _check_declaration(folder, stimuli, said):
-    """Check that every column of stimuli.tsv is declared, with its meaning and its unit."""
+def _check_declaration(folder, file, table, declaration, said):
+    """Check that every column of a table is declared, with its meaning and its unit."""
     try:
-        declared = json.loads((folder / DECLARATION).read_text(encoding="utf-8"))
+        declared = json.loads((folder / declaration).read_text(encoding="utf-8"))
         described = {name: set(about) for name, about in declared.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        said.add(DECLARATION, f"it cannot be read as a JSON object of columns ({error.__class__.__name__})")
+        said.add(declaration, f"it cannot be read as a JSON object of columns ({error.__class__.__name__})")
         return
-    for column in stimuli:
+    for column in table:
         for part in ("Description", "Units"):
             if part not in described.get(column, set()):
-                remedy = f"declare the column there, or take it out of {STIMULI}"
-                said.add(DECLARATION, f"it has no {part} of the column {column} of {STIMULI}", remedy)
+                remedy = f"declare the column there, or take it out of {file}"
+                said.add(declaration, f"it has no {part} of the column {column} of {file}", remedy)
 
 
 def _check_headers(table, file, said):
@@ -324,6 +325,7 @@ def check_predictions(folder, stimuli, said):
         said.add(PREDICTIONS, "it has no rows")
     text = _read_table(folder, PREDICTIONS_CSV, said)
     if text is not None:
+        _check_declaration(folder, PREDICTIONS_CSV, text, PREDICTIONS_DECLARATION, said)
         _compare_predictions(table, text, said)
 
 

@@ -67,6 +67,8 @@ def write(path, content):
     _check_names(content)
     licences.check_public(content.design, content.source)
     kept = keep(content.stimuli, content.ranking)
+    if kept.empty:
+        raise ValueError(f"set {content.name}: the ranking keeps no stimulus; raise number in its design")
     originals = catalogues.originals_of(kept)
     predictions = _predictions_of(content.predictions, kept)
     files = _read(kept)
@@ -271,7 +273,9 @@ def _write_tables(folder, about, files):
 
 
 def _write_predictions(folder, predictions):
-    """Write the predictions as Parquet, whose columns explain themselves, and as CSV."""
+    """Write the predictions as Parquet, whose columns explain themselves, and as CSV with a declaration."""
+    declaration = catalogues.declaration_of(SET_PREDICTIONS)
+    writing.write_text(folder / check.PREDICTIONS_DECLARATION, _json(declaration))
     store.write(folder / check.PREDICTIONS, SET_PREDICTIONS, predictions)
     writing.write_csv(folder / check.PREDICTIONS_CSV, predictions, digits=9)
 

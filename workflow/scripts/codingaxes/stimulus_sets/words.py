@@ -12,7 +12,8 @@ FILES = {
     "`stimulus_set.csv`": "the same files for Brain-Score",
     "`conditions.csv`": "the same files for PsychoPy",
     "`predictions.parquet`, `predictions.csv`": "the response of every model to every stimulus, as the saved "
-    "file, in SD and in natural levels; intervals are over readouts that were fitted again",
+    "file, in SD and in natural levels; intervals are over readouts that were fitted again. "
+    "`predictions.json` explains the columns",
     "`perturbations.safetensors`": "`delta` (stimuli, 3, rows, columns), float32: what was added to natural "
     "images, with pixels in [0, 1], before rounding to 8 bits; the metadata `stimulus_ids` name the stimuli",
     "`contact_sheet*.png`": "all stimuli at a glance, and what was added to natural images, amplified",
