@@ -3,6 +3,7 @@
 snakemake --cores 2                 the whole study, with config/config.yaml (the miniature)
 snakemake --cores 2 figures         figures only
 snakemake --cores 2 --config archive=true           figures, movies and the report, of archived tables
+snakemake --cores 2 stimulus_sets                   folders of images that an experiment can run
 snakemake --cores 2 networks        does every network of the table build, answer and differentiate?
 snakemake --cores 4 fetch           only all downloads, for nodes of a cluster that have no internet
 snakemake --cores 8 --configfile config/nsd.yaml --config 'nsd={terms_accepted: true}'     the full study
@@ -35,7 +36,6 @@ if not config["archive"]:
     include: "rules/axes.smk"
     include: "rules/similarity.smk"
     include: "rules/synthesis.smk"
-    include: "rules/stimulus_sets.smk"
     include: "rules/summaries.smk"
     include: "rules/control.smk"
     include: "rules/scoring.smk"
@@ -67,6 +67,7 @@ rule all:
         SUMMARIES,
         "results/claims/claims.csv",
         "results/claims/results.md",
+        expand("results/candidates/{set}/check.csv", set=SETS),
         "results/report.html",
 
 
@@ -74,6 +75,14 @@ rule figures:
     """Every figure."""
     input:
         expand("results/figures/{figure}.pdf", figure=FIGURES),
+
+
+if not config["archive"]:
+
+    rule stimulus_sets:
+        """Every stimulus set, as a folder that an experiment can run, and checked."""
+        input:
+            expand("results/candidates/{set}/check.csv", set=SETS),
 
 
 rule zoo:

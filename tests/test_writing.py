@@ -174,3 +174,52 @@ def test_a_name_that_is_too_long_is_named(tmp_path):
 def test_numbers_of_a_csv_have_the_digits_that_are_asked_for(tmp_path):
     writing.write_csv(tmp_path / "t.csv", pd.DataFrame({"a": [1 / 3], "b": ["é"]}), digits=4)
     assert (tmp_path / "t.csv").read_bytes() == "a,b\n0.3333,é\n".encode()
+
+
+KILLED_FOLDER = KILLED.replace(
+    'whole("table.csv") as temporary:\n    temporary.write',
+    'whole_folder("set") as temporary:\n    (temporary / "a").write',
+)
+
+
+def test_a_folder_appears_whole_and_takes_the_place_of_what_was_there(tmp_path):
+    (tmp_path / "set/below").mkdir(parents=True)
+    (tmp_path / "set/below/old").write_text("old")
+    with writing.whole_folder(tmp_path / "set") as folder:
+        writing.write_text(folder / "a/new", "new")
+        assert (tmp_path / "set/below/old").exists() and not (tmp_path / "set/a").exists()
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert files == [tmp_path / "set/a/new"] and [file.name for file in tmp_path.iterdir()] == ["set"]
+
+
+def write_folder(path, size, error=None):
+    """Write a folder of two files, the second of a size, and perhaps fail then."""
+    with writing.whole_folder(path) as folder:
+        writing.write_text(folder / "small", "small")
+        writing.write_text(folder / "large", "l" * size)
+        if error:
+            raise error
+
+
+def test_a_folder_that_fails_leaves_what_was_there_and_passes_the_error(tmp_path):
+    (tmp_path / "set").mkdir()
+    with pytest.raises(ValueError, match="of another kind"):
+        write_folder(tmp_path / "set", 10, ValueError("of another kind"))
+    said = r"set cannot be written: File too large; make room on the disk of"
+    with limited_size(1000), pytest.raises(OSError, match=said):
+        write_folder(tmp_path / "set", 5000)
+    assert [file.name for file in tmp_path.rglob("*")] == ["set"]
+
+
+def test_a_folder_has_the_rights_that_the_umask_gives(tmp_path):
+    with umask_of(0o027), writing.whole_folder(tmp_path / "set"):
+        pass
+    assert oct(stat.S_IMODE((tmp_path / "set").stat().st_mode)) == "0o750"
+
+
+def test_a_folder_that_a_killed_writer_leaves_is_swept(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED_FOLDER], cwd=tmp_path, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(writing.MARK) and (left / "a").read_text() == "half of"
+    assert writing.sweep(tmp_path) == [left] and not list(tmp_path.iterdir())

@@ -2,7 +2,8 @@
 
 A file is written under a temporary name beside its place and gets its own name at the end. So a job that is
 killed leaves no half of a file under the name of a whole one. Every writer of the workflow goes through
-`whole`; only downloads grow in staging files of their own.
+`whole`, and a folder that must not be seen unfinished through `whole_folder`; only downloads grow in staging
+files of their own.
 """
 
 import errno
@@ -59,6 +60,42 @@ def whole(path):
         raise OSError(f"{path} cannot be written: {os.strerror(number)}; {_remedy(number, path)}") from error
 
 
+@contextmanager
+def whole_folder(path):
+    """Give a temporary folder beside a folder, in which to write; the folder appears whole at the end.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder around it is made. What lies under this name stays until the new content is whole, and is
+        removed then.
+
+    Yields
+    ------
+    Path
+        An empty folder beside `path`; write its files as usual, each by `whole`. If the context fails it is
+        removed.
+
+    Raises
+    ------
+    OSError
+        As `whole`, also if a file in the folder cannot be written.
+    """
+    path, temporary = Path(path), None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path)
+        temporary.mkdir()
+        yield temporary
+        _replace_folder(temporary, path)
+    except BaseException as error:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if (number := _obstacle(error, path.parent, temporary)) is None:
+            raise
+        raise OSError(f"{path} cannot be written: {os.strerror(number)}; {_remedy(number, path)}") from error
+
+
 def write_bytes(path, content):
     """Write bytes as a file, see `whole`."""
     with whole(path) as temporary:
@@ -88,11 +125,15 @@ def sweep(*folders):
     Returns
     -------
     list of Path
-        The files that were removed.
+        The files and folders that were removed.
     """
     removed = []
     for folder in folders:
-        for parent, _, names in os.walk(folder):
+        for parent, below, names in os.walk(folder):
+            for left in [name for name in below if name.startswith(MARK)]:
+                below.remove(left)
+                shutil.rmtree(Path(parent, left), ignore_errors=True)
+                removed.append(Path(parent, left))
             for name in names:
                 if name.startswith(MARK):
                     file = Path(parent, name)
@@ -115,6 +156,18 @@ def _create(file):
         return stat.S_IMODE(os.fstat(handle).st_mode)
     finally:
         os.close(handle)
+
+
+def _replace_folder(new, path):
+    """Put a folder in the place of what lies there; between two renames there is neither."""
+    old = _temporary(path)
+    if path.exists():
+        os.rename(path, old)
+    os.rename(new, path)
+    if old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink(missing_ok=True)
 
 
 def _to_disk(file):
