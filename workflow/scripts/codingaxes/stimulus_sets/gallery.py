@@ -74,7 +74,7 @@ class Originals:
         self.pixels, self.places, self.found = [], {}, {}
 
     def find(self, name):
-        """Give the original of a name; a name that the study has without the folders before it is that one."""
+        """Give the original of a name; an id of the study may have folders before it that are not its own."""
         if name not in self.found:
             self.found[name] = self._find(name)
         return self.found[name]
