@@ -23,7 +23,7 @@ COLUMNS = [
 COLUMNS += ["noise_q95", "common", "front", "n_images", "reason"]
 NOISE = "all"  # as a method: white noise, on the originals of all methods
 # Unlike the colours of families of networks, because methods are no networks.
-COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a", "#c9a200", "#3f3f3f", "#7fae3f", "#d77fb4")
+COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a", "#c9a200", "#00a6d6", "#7fae3f", "#d77fb4")
 HIGHEST = 9.0  # inches, of all panels
 LETTERS = 130  # of a line of the legend, with 6 for each mark
 MARGIN = 0.12  # of the range of a row of panels, beyond what it holds
