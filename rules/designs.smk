@@ -23,3 +23,25 @@ for name, design in DESIGNS.items():
     if (said := designs.what_is_lacking(design, SET_MAKERS[name])) and workflow.is_main_process:
         logger.warning(said)
 SETS = [name for name, design in DESIGNS.items() if set(design["compare"].values()) <= set(SET_MAKERS[name])]
+
+
+wildcard_constraints:
+    set="|".join(SETS) or "none",
+
+
+def value_for_set(values):
+    """Give a job the value of its set."""
+
+    def parameter(wildcards):
+        return values[wildcards.set]
+
+    return parameter
+
+
+def of_design(key):
+    """Give a rule one key of the design of its set."""
+
+    def parameter(wildcards):
+        return DESIGNS[wildcards.set][key]
+
+    return parameter

@@ -5,11 +5,6 @@ makes   results/candidates/{set}/                  stimuli, predictions, ranks a
         results/stimulus_sets/{set}/               the folder that a laboratory can use
 """
 
-
-wildcard_constraints:
-    set="|".join(SETS) or "none",
-
-
 # Keys of a design that make its images; others make no image anew.
 MAKING = ("seed", "images", "directions", "match", "effects", "levels", "controls")
 MAKING += ("steps", "limit", "tolerance", "batch_size")
@@ -41,24 +36,6 @@ def files_of_makers(wildcards):
         files |= {f"{role}.{part}": file for part, file in model_files(name).items()}
         files[f"{role}.natural"] = f"results/attacks/natural/{name}.parquet"
     return files
-
-
-def value_for_set(values):
-    """Give a job the value of its set."""
-
-    def parameter(wildcards):
-        return values[wildcards.set]
-
-    return parameter
-
-
-def of_design(key):
-    """Give a rule one key of the design of its set."""
-
-    def parameter(wildcards):
-        return DESIGNS[wildcards.set][key]
-
-    return parameter
 
 
 def mem_of_ranking(wildcards, attempt):

@@ -8,6 +8,7 @@ import measure_transfer
 import predict_stimuli
 import pytest
 import review_images
+import score_stimuli
 import torch
 import yaml
 
@@ -171,4 +172,4 @@ def test_every_network_of_the_tables_is_listed_and_an_unknown_one_asks_for_no_le
 def test_batches_of_estimates_are_those_of_the_scripts():
     assert memory.FEATURES_BATCH == extract_features.BATCH
     assert memory.SHOWN_BATCH == measure_transfer.BATCH == measure_sensitivity.BATCH
-    assert memory.REVIEW_BATCH == review_images.BATCH == predict_stimuli.BATCH
+    assert memory.REVIEW_BATCH == review_images.BATCH == predict_stimuli.BATCH == score_stimuli.BATCH

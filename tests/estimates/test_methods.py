@@ -157,3 +157,19 @@ def test_points_without_a_value_are_on_no_front():
     on = methods.front([1.0, np.nan, 2.0, 3.0], [np.nan, 5.0, 1.0, 1.0])
     assert on.tolist() == [False, False, True, False]
     assert methods.front([], []).tolist() == []
+
+
+@pytest.mark.parametrize("draws", [20, 60])
+def test_one_further_draw_of_noise_in_twenty_is_beyond_the_noise_floor(rng, draws):
+    n = 20_000
+    mean, quantile = methods.noise_floor(np.abs(rng.standard_normal((draws, n))))
+    beyond = np.abs(rng.standard_normal(n)) > quantile
+    assert beyond.mean() == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / n))
+    assert mean.mean() == pytest.approx(np.sqrt(2 / np.pi), rel=0.01)
+
+
+def test_there_is_no_noise_floor_where_a_draw_is_missing():
+    changes = np.ones((20, 2))
+    changes[3, 1] = np.nan
+    mean, quantile = methods.noise_floor(changes)
+    assert mean[0] == quantile[0] == 1.0 and np.isnan([mean[1], quantile[1]]).all()

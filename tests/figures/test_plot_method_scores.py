@@ -13,6 +13,8 @@ from planted_summaries import REGIONS
 
 from codingaxes.names import BRAIN
 
+pytestmark = pytest.mark.slow  # draws a figure in every test
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -202,7 +202,25 @@ def test_an_original_can_be_an_image_of_the_study(tmp_path, rng):
     stimuli = pd.DataFrame({"image_id": ["nsd_00002"], "file": [str(file)], "sha256": [digest]})
     save(tmp_path, "made/one.png", np.clip(content + 1, 0, 255).astype(np.uint8))
     found = gathered(tmp_path / "made", entry("one.png", "nsd_00002"), stimuli=stimuli)
-    assert found.rows.rms[0] == pytest.approx(1.0) and found.rows.reason[0] == ""
+    assert (
+        found.rows.rms[0] == pytest.approx(1.0)
+        and found.rows.original[0] == "nsd_00002"
+        and found.rows.reason[0] == ""
+    )
+
+
+def test_one_original_under_several_names_is_one_unit_and_a_name_of_the_study_may_have_folders(tmp_path, rng):
+    content = picture(rng)
+    file = save(tmp_path, "study/nsd_00002.png", content)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    stimuli = pd.DataFrame({"image_id": ["nsd_00002"], "file": [str(file)], "sha256": [digest]})
+    for name in ("made/one.png", "made/two.png"):
+        save(tmp_path, name, picture(rng))
+    save(tmp_path, "made/clean.bmp", content)
+    entries = entry("one.png", "weak/nsd_00002"), entry("two.png", "clean.bmp")
+    found = gathered(tmp_path / "made", *entries, stimuli=stimuli)
+    assert found.rows.original.tolist() == ["nsd_00002", "clean.bmp"] and len(found.originals) == 1
+    assert found.rows.original_digest.nunique() == 1 and len(found.rows.original_digest[0]) == 16
 
 
 def test_equal_pixels_are_flagged_with_the_first_file_and_an_unchanged_image_too(tmp_path, rng):

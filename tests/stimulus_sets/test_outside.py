@@ -1,5 +1,6 @@
 """Tests of folders of images made elsewhere: three forms, and one clear error for each mistake in a table."""
 
+import importlib.util
 import os
 import re
 from pathlib import Path
@@ -38,6 +39,18 @@ def test_the_example_has_three_methods_of_three_originals_at_one_or_two_sizes():
     for row in rows:
         assert Path(row["original"]).name == Path(row["filename"]).name
     assert sum(file.stat().st_size for file in EXAMPLE.rglob("*")) < 150_000
+
+
+def test_the_example_is_what_its_script_makes(tmp_path):
+    spec = importlib.util.spec_from_file_location("make_outside", EXAMPLE / "make_outside.py")
+    make_outside = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_outside)
+    make_outside.main(tmp_path)
+    made, shipped = outside.files_of(tmp_path), outside.files_of(EXAMPLE)
+    assert set(made) == set(shipped)
+    for name, file in shipped.items():
+        pixels = [np.asarray(Image.open(path)).astype(int) for path in (made[name], file)]
+        assert np.abs(pixels[0] - pixels[1]).max() <= 1  # libraries round differently
 
 
 def test_a_table_names_methods_originals_regions_and_directions_and_cells_may_be_empty(tmp_path):

@@ -24,7 +24,7 @@ def image(method, original, l2, direction="increase", roi="FFA", change=None):
     return {
         "filename": f"{method}/{roi}_{direction}_{original}_{l2:.4f}.png",
         "method": method,
-        "original": original,
+        "original_digest": original if l2 == l2 else "",
         "roi": roi,
         "direction": direction,
         "l2": l2,
@@ -45,7 +45,9 @@ def scores_of(images):
             meant = one["roi"] in ("", roi)
             for model in MODELS:
                 sign = SIGNS.get(one["direction"], -1.0)
-                change = sign * one["planted"] * OF_MODEL[model] * OF_IMAGE.get(one["original"], np.nan)
+                change = (
+                    sign * one["planted"] * OF_MODEL[model] * OF_IMAGE.get(one["original_digest"], np.nan)
+                )
                 noise = NOISE * one["l2"] ** 0.5
                 row = {"filename": one["filename"], "method": one["method"], "network": model, "roi": roi}
                 row |= {"meant": meant, "change": change, "noise_mean": noise / 2, "noise_q95": noise}

@@ -60,7 +60,7 @@ class Region:
     """Hold the scored images of one region, with a column of every value for each model and family."""
 
     roi: str
-    files: pd.DataFrame  # method, original, direction, l2, by filename
+    files: pd.DataFrame  # method, original_digest, direction, l2, by filename
     values: dict  # name of a value -> DataFrame, files x (seen_as, seen_by)
 
     @classmethod
@@ -78,7 +78,7 @@ class Region:
             The table networks, by network.
         """
         names = list(dict.fromkeys(scores.filename))
-        files = images.loc[names, ["method", "original", "direction", "l2"]]
+        files = images.loc[names, ["method", "original_digest", "direction", "l2"]]
         direction = scores.filename.map(files.direction)
         scores = scores.assign(
             wanted=measures.attacked_change(scores.change, direction).where(direction != ""),
@@ -122,7 +122,7 @@ class Comparison:
         self.names = list(dict.fromkeys(region.files.method))
         self.seen = list(region.values[measure].columns)
         files = region.files
-        has_size = files.original.ne("") & files.l2.gt(0)
+        has_size = files.original_digest.ne("") & files.l2.gt(0)
         has_measure = region.values[measure].notna().all(axis=1)
         self.usable = has_size & has_measure
         self.paths = {name: self.paths_of(self.usable & (files.method == name)) for name in self.names}
@@ -138,7 +138,7 @@ class Comparison:
         files = self.region.files[chosen]
         values = [self.region.values[name].loc[files.index] for name in (self.measure, *NOISES)]
         values = np.concatenate([table.to_numpy(float) for table in values], axis=1)
-        groups = files.groupby(["original", "direction"], sort=False).indices
+        groups = files.groupby(["original_digest", "direction"], sort=False).indices
         return [
             methods.make_path(original, files.l2.to_numpy()[places], values[places])
             for (original, _), places in groups.items()
@@ -228,7 +228,7 @@ class Comparison:
     def of_own(self, name):
         """Give the mean change of all images of a method, at the geometric mean of their sizes."""
         files = self.region.files[self.usable & (self.region.files.method == name)]
-        means = self.means(self.value(self.measure, files.index), files.original)
+        means = self.means(self.value(self.measure, files.index), files.original_digest)
         noises = {noise: self.value(noise, files.index).mean(axis=0) for noise in NOISES}
         return self.frame("own").assign(
             l2=np.exp(np.log(files.l2).mean()),

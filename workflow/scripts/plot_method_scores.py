@@ -23,8 +23,9 @@ COLUMNS = [
 COLUMNS += ["noise_q95", "common", "front", "n_images", "reason"]
 NOISE = "all"  # as a method: white noise, on the originals of all methods
 # Unlike the colours of families of networks, because methods are no networks.
-COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a", "#c9a200", "#3f3f3f", "#7fae3f", "#d77fb4")
+COLORS = ("#7a4fa3", "#b03a5b", "#3aa6a0", "#6b4f2a", "#c9a200", "#00a6d6", "#7fae3f", "#d77fb4")
 HIGHEST = 9.0  # inches, of all panels
+LETTERS = 130  # of a line of the legend, with 6 for each mark
 MARGIN = 0.12  # of the range of a row of panels, beyond what it holds
 LABELS = {
     "wanted": "change in the wanted direction",
@@ -59,10 +60,11 @@ def main(run):
     style.plain_log(axes[0, 0], "x", (1.0, 3.0))
     marks.letters(axes[:, 0])
     handles = [marks.line(name, looks[name], marker=shapes[name], markersize=4) for name in methods]
-    handles.append(marks.mark("s", "white noise of the same size, to its 95% quantile", color=style.MISSING))
+    handles.append(marks.mark("s", "white noise of the same size (95%)", color=style.MISSING))
     handles.append(marks.mark("o", "no method beats it (Pareto)", False))
-    handles.append(marks.dashed("sizes that all methods have lie between"))
-    marks.legend_below(figure, handles, 3, describe(values))
+    handles.append(marks.dashed("between: sizes that all have"))
+    longest = max(len(handle.get_label()) for handle in handles)
+    marks.legend_below(figure, handles, max(1, min(3, LETTERS // (longest + 6))), describe(values))
     style.save(run, figure, values)
 
 

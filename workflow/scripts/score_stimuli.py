@@ -6,7 +6,7 @@ import torch
 
 from codingaxes import devices, job
 from codingaxes.encoding import stored
-from codingaxes.estimates import levels, undefined
+from codingaxes.estimates import levels, methods, undefined
 from codingaxes.names import GROUP, SIGNS
 from codingaxes.stimulus_sets import gallery
 from codingaxes.synthesis import pictures
@@ -16,7 +16,6 @@ from codingaxes.tables.scoring import IMAGE_SCORES, SCORED_IMAGES
 from codingaxes.tables.sensitivity import NATURAL_RESPONSES
 
 BATCH = 144  # images that are shown together
-QUANTILE = 0.95
 NO_LEVELS = "natural responses do not differ: no level"
 NO_ORIGINAL = "no original"
 NO_NOISE = "white noise of this size does not fit into the range of pixels"
@@ -90,17 +89,14 @@ class Scorer:
         level, level_before = (
             levels.natural_level(value, quantiles.q01, quantiles.q99) for value in (response, before)
         )
-        known = ~np.isnan(noise).any(axis=0)
-        mean, q95 = np.full((2, len(rows)), np.nan)
-        mean[known] = noise[:, known].mean(axis=0)
-        q95[known] = np.quantile(noise[:, known], QUANTILE, axis=0)
+        mean, q95 = methods.noise_floor(noise)
         wanted = meant & rows.direction.isin(list(SIGNS))
         lost, unchanged = np.isnan(before), rows.l2.to_numpy() == 0
         reason = undefined.say(
             {
                 NO_ORIGINAL: lost,
                 UNCHANGED: unchanged,
-                NO_NOISE: ~known & ~lost & ~unchanged,
+                NO_NOISE: np.isnan(q95) & ~lost & ~unchanged,
                 NO_LEVELS: np.isnan(level),
             }
         )

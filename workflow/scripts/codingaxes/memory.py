@@ -234,7 +234,7 @@ def score(study, images):
 
 def compare_methods(study, images):
     """Rows of scores of so many images, and the values of curves of each at all sizes."""
-    return round(TABLES + 40 * ROW * images * study.models * study.regions)
+    return round(TABLES + 10 * ROW * images * study.models * study.regions)
 
 
 def predict(study):

@@ -1,7 +1,7 @@
 """Gather images made elsewhere beside their originals, measure both, and flag what is not as it should be."""
 
+import hashlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,53 @@ class Gallery:
         return original + delta, (delta.flatten(1).norm(dim=1) >= FITS * wanted).cpu().numpy()
 
 
+@dataclass(frozen=True)
+class Original:
+    """Say where an original is, or why there is none."""
+
+    name: str
+    place: int = -1  # among the originals of a gallery; -1: there is none
+    digest: str = ""  # of its pixels
+    converted: str = ""
+    problem: str = ""
+
+
+class Originals:
+    """Look up originals: files of the folder, or images of the study; equal pixels are kept once."""
+
+    def __init__(self, files, stimuli, size):
+        self.files, self.size = files, size
+        self.of_study = stimuli.set_index("image_id")
+        self.pixels, self.places, self.found = [], {}, {}
+
+    def find(self, name):
+        """Give the original of a name; an id of the study may have folders before it that are not its own."""
+        if name not in self.found:
+            self.found[name] = self._find(name)
+        return self.found[name]
+
+    def _find(self, name):
+        last = name.rpartition("/")[2]
+        if name in self.files:
+            picture = conversion.read(self.files[name], self.size)
+            if picture.problem:
+                return Original(name, problem=f"its original {name} {_said(picture)}")
+            return self._keep(name, picture.pixels, picture.converted)
+        if not {name, last} & set(self.of_study.index):
+            known = f"{name!r} is neither a file of the folder nor an image of the study"
+            return Original(name, problem=known if name else "none is given")
+        name = name if name in self.of_study.index else last
+        (image,) = read_images(self.of_study.loc[[name]], self.size)
+        return self._keep(name, np.asarray((255 * image).round().to(torch.uint8).permute(1, 2, 0)), "")
+
+    def _keep(self, name, pixels, converted):
+        digest = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
+        if digest not in self.places:
+            self.places[digest] = len(self.pixels)
+            self.pixels.append(pixels)
+        return Original(name, self.places[digest], digest, converted)
+
+
 def gather(folder, entries, stimuli, size):
     """Read the listed images of a folder and their originals.
 
@@ -77,38 +124,19 @@ def gather(folder, entries, stimuli, size):
         If not one of the images can be read.
     """
     files = outside.files_of(folder)
-    of_study = stimuli.set_index("image_id")
-    pixels, rows = [], []
-    originals, places = [], {}
-
-    @cache
-    def original_of(name):
-        """Give the place of an original, what was converted, and why there is none."""
-        if name in files:
-            picture = conversion.read(files[name], size)
-            if picture.problem:
-                return -1, "", f"its original {name} {_said(picture)}"
-            content, converted = picture.pixels, picture.converted
-        elif name in of_study.index:
-            (image,) = read_images(of_study.loc[[name]], size)
-            content, converted = np.asarray((255 * image).round().to(torch.uint8).permute(1, 2, 0)), ""
-        else:
-            known = f"{name!r} is neither a file of the folder nor an image of the study"
-            return -1, "", known if name else "none is given"
-        originals.append(content)
-        return places.setdefault(name, len(originals) - 1), converted, ""
-
-    start = []
+    originals, pixels, start, rows = Originals(files, stimuli, size), [], [], []
     for entry in entries:
         name = entry["filename"]
         there = name in files
         picture = conversion.read(files[name], size) if there else conversion.Picture(None, "", NOT_THERE, "")
-        place, converted, problem = original_of(entry["original"])
-        rows.append(entry | {"converted": picture.converted, "original_converted": converted})
-        rows[-1] |= {"sha256": picture.sha256, "problem": picture.problem, "no_original": problem}
+        original = originals.find(entry["original"])
+        rows.append(entry | {"converted": picture.converted, "sha256": picture.sha256})
+        rows[-1] |= {"original": original.name, "original_digest": original.digest}
+        rows[-1] |= {"original_converted": original.converted, "no_original": original.problem}
+        rows[-1] |= {"problem": picture.problem}
         if picture.pixels is not None:
             pixels.append(picture.pixels)
-            start.append(place)
+            start.append(original.place)
     rows = pd.DataFrame(rows)
     readable = np.flatnonzero(rows.problem == "")
     if not len(readable):
@@ -116,7 +144,7 @@ def gather(folder, entries, stimuli, size):
             f"{folder}: none of its {len(rows)} images can be read, the first {rows.filename[0]}: "
             f"{rows.problem[0]}"
         )
-    images, originals = _stacked(pixels, size), _stacked(originals, size)
+    images, originals = _stacked(pixels, size), _stacked(originals.pixels, size)
     start = np.array(start)
     return Gallery(described(rows, images, originals, readable, start), images, originals, readable, start)
 
@@ -138,8 +166,8 @@ def described(rows, images, originals, readable, start):
     Parameters
     ----------
     rows : DataFrame
-        filename, method, original, roi, direction, converted, original_converted, sha256, and why the image
-        (problem) or its original (no_original) could not be read.
+        The columns of the table that are no size and no flag, and why the image (problem) or its original
+        (no_original) could not be read.
     images, originals, readable, start
         As in `Gallery`.
     """

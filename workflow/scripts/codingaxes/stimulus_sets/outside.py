@@ -193,7 +193,7 @@ def _of_folders(folder, files):
                 f"{folder}: {' and '.join(same)} can both be the original of {name}; keep one of them, or "
                 f"say in {folder / TABLE} which it is"
             )
-        original = same[0] if same else _stem(last)
+        original = same[0] if same else _stem(rest)
         rows.append({"filename": name, "method": method, "original": original, "roi": "", "direction": ""})
     return rows
 
@@ -235,7 +235,7 @@ def _read(path):
 def _within(path, row, column):
     """Give the name of a file as names in a folder are; refuse one outside of it, or none."""
     name = normal(row[column].replace("\\", "/")).removeprefix("./")
-    if not name or name.startswith("/") or ":" in name or ".." in name.split("/"):
+    if not name or name.startswith("/") or name[1:2] == ":" or ".." in name.split("/"):
         raise ValueError(
             f"{path}, line {row['line']}: {column} is {row[column]!r}; it must name a file within "
             f"{path.parent}, relative to it"

@@ -33,6 +33,12 @@ SCORED_IMAGES = Table(
             "string", "", "what was changed when it was read: orientation, colours, bits, square, size"
         ),
         "original_converted": Column("string", "", "the same of its original"),
+        "original_digest": Column(
+            "string",
+            "",
+            "of the pixels of the original at the study's size: the unit of intervals, whatever its names; "
+            "empty: there is none",
+        ),
         "l2": Column("float64", f"l2 norm, {PIXELS}", "of image less original", missing=True),
         "linf": Column("float64", f"l∞ norm, {PIXELS}", "of the same", missing=True),
         "rms": Column(
