@@ -40,7 +40,7 @@ if config["scoring"]["folder"]:
             device=config["device"],
             image_size=config["image_size"],
             seed=config["seed"],
-            regions=list(config["own" if SOURCE == "own" else "nsd"]["regions"]),
+            regions=REGION_ORDER,
             noise_draws=config["scoring"]["noise_draws"],
             models=functions_of_models,
             stamp=outside.stamp(config["scoring"]["folder"]),
