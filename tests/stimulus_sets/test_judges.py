@@ -86,5 +86,5 @@ def test_a_missing_prediction_is_named(about):
     answers = planted.predictions(rows)
     answers = answers[(answers.subject == GROUP) & ~answers.stimulus_id.eq("stim-0020")]
     refits = pd.DataFrame(columns=["stimulus_id", "network", "roi", "change"])
-    with pytest.raises(ValueError, match="plain_vgg_1 has none of stimulus stim-0020"):
+    with pytest.raises(ValueError, match=r"plain_vgg_1 has none of stimulus stim-0020 \(and 0 others\)"):
         judges.collect(planted.JUDGES, list(rows.stimulus_id), ["FFA"], answers, refits, about)

@@ -110,6 +110,14 @@ def test_pairs_of_an_image_are_averaged_in_the_wanted_direction():
     np.testing.assert_array_equal(found.noise_sd, [1, 2])
 
 
+def test_a_missing_response_is_named():
+    pairs = power.list_pairs(stimuli(), "robust", "standard")
+    responses = pd.DataFrame({"subj01": 0.0, "subj02": 0.0}, index=stimuli().stimulus_id)
+    responses.loc[pairs.other[2], "subj02"] = np.nan
+    with pytest.raises(ValueError, match=f"response to stimulus {pairs.other[2]} "):
+        power.average_pairs(pairs, responses, pd.Series({"subj01": 1.0, "subj02": 1.0}))
+
+
 @pytest.mark.parametrize(
     ("differences", "reason"),
     [

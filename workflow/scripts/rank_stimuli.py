@@ -119,9 +119,8 @@ def list_truths(setting, predictions, brain_family):
     known = setting.judges
     truths = {name: known.changes[place] for place, name in enumerate(known.names)}
     families = dict(zip(known.names, known.families, strict=True))
-    brain = predictions[predictions.network == BRAIN]
-    if len(brain):
-        truths[BRAIN] = judges.as_array(brain, list(setting.stimuli.stimulus_id), known.rois)
+    if BRAIN in set(predictions.network):
+        truths[BRAIN] = judges.as_array(predictions, BRAIN, list(setting.stimuli.stimulus_id), known.rois)
         families[BRAIN] = brain_family or setting.compared[0]
     return {name: (changes, families[name]) for name, changes in truths.items()}
 

@@ -70,17 +70,31 @@ def subject_noise(regions, targets):
     return raw / sd.reindex(raw.index)
 
 
-def as_array(rows, stimuli, rois):
-    """Arrange changes as an array (n, R).
+def as_array(predictions, model, stimuli, rois):
+    """Arrange the changes of one model as an array (n, R).
 
     Parameters
     ----------
-    rows : DataFrame
-        stimulus_id, roi and change, of one model.
+    predictions : DataFrame
+        The table set_predictions, of the group.
+    model : str
     stimuli, rois : lists of str
+
+    Raises
+    ------
+    ValueError
+        If the model lacks a prediction of a stimulus; names both.
     """
+    rows = predictions[predictions.network == model]
     table = rows.pivot(index="stimulus_id", columns="roi", values="change")
-    return table.reindex(index=stimuli, columns=rois).to_numpy(float)
+    table = table.reindex(index=stimuli, columns=rois)
+    lacking = table.index[table.isna().any(axis=1)]
+    if len(lacking):
+        raise ValueError(
+            f"predictions: {model} has none of stimulus {lacking[0]} (and {len(lacking) - 1} others) in all of "
+            f"{', '.join(rois)}; run predict_stimuli again"
+        )
+    return table.to_numpy(float)
 
 
 @dataclass(frozen=True)
@@ -153,15 +167,11 @@ def collect(names, stimuli, rois, predictions, refits, networks):
     Raises
     ------
     ValueError
-        If a judge lacks a prediction of a stimulus; names both.
+        As `as_array`.
     """
-    shape = len(stimuli), len(rois)
-    changes = np.empty((len(names), *shape))
+    changes = np.empty((len(names), len(stimuli), len(rois)))
     for place, name in enumerate(names):
-        changes[place] = as_array(predictions[predictions.network == name], stimuli, rois)
-        if np.isnan(changes[place]).any():
-            where = stimuli[int(np.argwhere(np.isnan(changes[place]))[0, 0])]
-            raise ValueError(f"predictions: {name} has none of stimulus {where}; run predict_stimuli again")
+        changes[place] = as_array(predictions, name, stimuli, rois)
     again = {}
     for name, rows in refits[refits.network.isin(names if rois else [])].groupby("network", sort=False):
         rows = rows.set_index(["stimulus_id", "roi"]).change
