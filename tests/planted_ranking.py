@@ -15,7 +15,7 @@ from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.nsd import REGIONS
 from codingaxes.tables.readouts import TARGETS
-from codingaxes.tables.stimulus_sets import SET_PREDICTIONS, SET_REFITS, SET_STIMULI
+from codingaxes.tables.stimulus_sets import SET_PREDICTIONS, SET_RANKING, SET_REFITS, SET_STIMULI
 
 ROIS, SUBJECTS = ("FFA", "PPA"), {"subj01": 0.9, "subj02": 1.1}
 IMAGES = [f"nsd_{number:05d}" for number in range(10)]
@@ -91,6 +91,14 @@ def refits(answers):
     return rows[["stimulus_id", "network", "roi"]].assign(change=list(draws.astype(np.float32)))
 
 
+def ranking(rows, left_out=()):
+    """Give the table set_ranking in the order of the set; stimuli `left_out` are not kept."""
+    table = rows[rows.role == "perturbed"][["stimulus_id"]].reset_index(drop=True)
+    blank = dict.fromkeys(("gain", "total", "alone", "difference"), 0.5)
+    ranks = np.arange(1, len(table) + 1, dtype="int32")
+    return table.assign(**blank, rank=ranks, chosen=~table.stimulus_id.isin(left_out), reason="")
+
+
 def noise_tables(noise=NOISE, subjects=SUBJECTS):
     """Give the tables regions and targets."""
     pairs = list(product(subjects, ROIS))
@@ -108,7 +116,7 @@ def plant(folder, frames=None, **params):
     function of a rule's name -> Run
         Its outputs are ranking, curves, power and experiments in `folder`.
     """
-    rows = stimuli()
+    rows = (frames or {}).get("stimuli", stimuli())
     answers = predictions(rows)
     regions, targets = noise_tables()
     content = {
@@ -118,6 +126,7 @@ def plant(folder, frames=None, **params):
         "refits": (SET_REFITS, refits(answers)),
         "regions": (REGIONS, regions),
         "targets": (TARGETS, targets),
+        "ranking": (SET_RANKING, ranking(rows)),
     }
     paths = {name: str(folder / f"{name}.parquet") for name in content}
     for name, (table, frame) in content.items():

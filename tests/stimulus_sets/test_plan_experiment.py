@@ -146,6 +146,14 @@ def test_a_brain_that_other_stimuli_were_made_for_is_the_truth_all_the_same(tmp_
     assert experiments.empty and set(sizes.predicted_by) == {"standard", "robust"}
 
 
+def test_only_pairs_that_the_set_keeps_are_planned_with(tmp_path):
+    rows = planted.stimuli()
+    gone = rows[(rows.role == "perturbed") & (rows.image_id == planted.IMAGES[0])].stimulus_id[:1]
+    sizes, _ = plan(tmp_path, {"ranking": planted.ranking(rows, list(gone))})
+    pairs = sizes.drop_duplicates("roi").set_index("roi").n_pairs
+    assert pairs["FFA"] == 19 and pairs["PPA"] == 20
+
+
 def test_a_family_without_judges_predicts_nothing(tmp_path):
     table = planted.networks()
     table["architecture"] = table.architecture.where(table.family == "standard", "resnet")

@@ -154,7 +154,7 @@ def test_a_region_of_unknown_noise_is_left_out(tmp_path):
     ranking, _ = rank(tmp_path, {"regions": regions, "targets": targets})
     rows = planted.stimuli().set_index("stimulus_id").loc[ranking.stimulus_id]
     assert ranking.difference.isna().tolist() == (rows.roi == "PPA").tolist() and ranking.gain.notna().all()
-    assert (ranking.reason[ranking.difference.isna()] != "").all()
+    assert (ranking.reason[ranking.difference.isna()] == rank_stimuli.REGION).all()
 
 
 def test_without_readouts_that_were_fitted_again_ranks_are_those_of_models_alone(tmp_path):

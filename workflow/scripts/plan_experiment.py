@@ -12,7 +12,13 @@ from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.nsd import REGIONS
 from codingaxes.tables.readouts import TARGETS
-from codingaxes.tables.stimulus_sets import SET_EXPERIMENTS, SET_POWER, SET_PREDICTIONS, SET_STIMULI
+from codingaxes.tables.stimulus_sets import (
+    SET_EXPERIMENTS,
+    SET_POWER,
+    SET_PREDICTIONS,
+    SET_RANKING,
+    SET_STIMULI,
+)
 
 COLUMNS = ["stimulus_id", "role", "maker", "maker_role", "roi", "direction", "image_id", "draw", "step"]
 NOT_ENOUGH = "no size of the design has the wanted power: the largest was run"
@@ -22,6 +28,10 @@ def main(run):
     """Predict by each family of judges; on the simulated brain run the experiment that this plans."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     stimuli = store.read(run.input["stimuli"], SET_STIMULI, COLUMNS)
+    ranking = store.read(
+        run.input["ranking"], SET_RANKING, ["stimulus_id", "chosen"], [("chosen", "=", True)]
+    )
+    stimuli = stimuli[stimuli.stimulus_id.isin(ranking.stimulus_id)]  # as many as the set keeps
     predictions = store.read(run.input["predictions"], SET_PREDICTIONS, [*SET_PREDICTIONS.key, "response"])
     noise = judges.subject_noise(
         store.read(run.input["regions"], REGIONS), store.read(run.input["targets"], TARGETS)

@@ -27,6 +27,7 @@ NO_STIMULI = "no stimulus was made for a model"
 NO_NOISE = "noise of trials is unknown in all regions"
 FEW_FAMILIES = "fewer than two families have a judge of another architecture than the makers"
 NOT_BOTH = "a family whose maker is compared has no judge"
+REGION = "noise of trials is unknown in its own region"
 NOBODY = "its family has no other judge"
 OF_ALL = "made of the axes of all networks, so that none is a stranger to it"
 NEVER = f"no number that was tried is right in {identification.ENOUGH:g} of experiments and more"
@@ -165,7 +166,8 @@ def rank(setting, others, params):
         difference = setting.judges.difference(setting.places, *setting.compared)
         table = table.assign(alone=information.alone(between, rest, regions), difference=difference)
         table = table.iloc[order].assign(gain=gains, total=np.cumsum(gains))
-        table["reason"] = np.where(table.difference.isna(), NOT_BOTH, "")
+        why = np.where(setting.places[order] < 0, REGION, NOT_BOTH)
+        table["reason"] = np.where(table.difference.isna(), why, "")
     table = pd.concat([table, others[["stimulus_id"]].assign(**blank, reason=OF_ALL)])
     ranks = np.arange(1, len(table) + 1, dtype="int32")
     return table.assign(rank=ranks, chosen=ranks <= best)[list(SET_RANKING.columns)]

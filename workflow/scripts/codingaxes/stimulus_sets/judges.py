@@ -91,8 +91,8 @@ def as_array(predictions, model, stimuli, rois):
     lacking = table.index[table.isna().any(axis=1)]
     if len(lacking):
         raise ValueError(
-            f"predictions: {model} has none of stimulus {lacking[0]} (and {len(lacking) - 1} others) in all of "
-            f"{', '.join(rois)}; run predict_stimuli again"
+            f"predictions: {model} has none of stimulus {lacking[0]} (and {len(lacking) - 1} others) in "
+            f"one of {', '.join(rois)}; run predict_stimuli again"
         )
     return table.to_numpy(float)
 
