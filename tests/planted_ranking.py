@@ -67,20 +67,20 @@ def strength(rows, roi):
 
 def predictions(rows, brain=ROBUST, subjects=SUBJECTS):
     """Give the table set_predictions; `brain` is the simulated brain's change for each SD of strength."""
-    parts, rng = [], np.random.default_rng(3)
+    rng, made = np.random.default_rng(3), (rows.role != "original").to_numpy()
     models = {name: ROBUST if "tough" in name else STANDARD for name in (*MAKERS.values(), *JUDGES)}
-    for (model, slope), roi in product({**models, BRAIN: brain}.items(), ROIS):
-        own = rows.maker.to_numpy() == model
-        noise = (
-            SPREAD * rng.standard_normal(len(rows)) * (model != BRAIN) * (rows.role != "original").to_numpy()
-        )
-        for subject, share in {GROUP: 1.0, **subjects}.items():
-            change = share * (slope * strength(rows, roi) * np.where(own, 5.0, 1.0) + noise)
-            part = pd.DataFrame({"stimulus_id": rows.stimulus_id, "network": model, "roi": roi})
-            parts.append(part.assign(subject=subject, before=0.3, change=change, response=0.3 + change))
+    models, readers = {**models, BRAIN: brain}, {GROUP: 1.0, **subjects}
+    strengths, changes = {roi: strength(rows, roi) for roi in ROIS}, []
+    for (model, slope), roi in product(models.items(), ROIS):
+        own = np.where(rows.maker == model, 5.0, 1.0)
+        noise = SPREAD * rng.standard_normal(len(rows)) * (made & (model != BRAIN))
+        changes += [share * (slope * own * strengths[roi] + noise) for share in readers.values()]
+    cells = product(models, ROIS, readers, rows.stimulus_id)
+    table = pd.DataFrame(cells, columns=["network", "roi", "subject", "stimulus_id"])
+    table["change"] = np.concatenate(changes)
+    table = table.assign(before=0.3, response=0.3 + table.change, super_stimulus=False)
     blank = dict.fromkeys(("response_low", "response_high", "change_low", "change_high", "level", "distance"))
-    table = pd.concat(parts, ignore_index=True).assign(**blank, super_stimulus=False)
-    return table.astype(dict.fromkeys(blank, "float64"))[list(SET_PREDICTIONS.columns)]
+    return table.assign(**blank).astype(dict.fromkeys(blank, "float64"))[list(SET_PREDICTIONS.columns)]
 
 
 def refits(answers):
@@ -116,8 +116,9 @@ def plant(folder, frames=None, **params):
     function of a rule's name -> Run
         Its outputs are ranking, curves, power and experiments in `folder`.
     """
-    rows = (frames or {}).get("stimuli", stimuli())
-    answers = predictions(rows)
+    frames = frames or {}
+    rows = frames["stimuli"] if "stimuli" in frames else stimuli()
+    answers = frames["predictions"] if "predictions" in frames else predictions(rows)
     regions, targets = noise_tables()
     content = {
         "networks": (NETWORKS, networks()),
@@ -130,7 +131,7 @@ def plant(folder, frames=None, **params):
     }
     paths = {name: str(folder / f"{name}.parquet") for name in content}
     for name, (table, frame) in content.items():
-        store.write(paths[name], table, (frames or {}).get(name, frame)[list(table.columns)])
+        store.write(paths[name], table, frames.get(name, frame)[list(table.columns)])
     outputs = {
         name: str(folder / f"{name}.parquet") for name in ("ranking", "curves", "power", "experiments")
     }

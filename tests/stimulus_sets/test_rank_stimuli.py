@@ -119,7 +119,7 @@ def test_what_was_made_for_the_brain_is_ranked_but_not_shown_where_the_brain_is_
     # these would tell every family apart at once
     of_brain = answers.stimulus_id.isin(rows.stimulus_id[rows.maker == BRAIN])
     answers.loc[of_brain, "change"] = np.where(answers.network.str.startswith("plain"), -50.0, 50.0)[of_brain]
-    frames = {"stimuli": rows, "predictions": answers, "refits": planted.refits(answers)}
+    frames = {"stimuli": rows, "predictions": answers}
     ranking, curves = rank(tmp_path, frames)
     first = rows.set_index("stimulus_id").maker[ranking.stimulus_id[0]]
     assert first == BRAIN and len(ranking) == 48
@@ -131,7 +131,7 @@ def test_what_was_made_for_the_brain_is_ranked_but_not_shown_where_the_brain_is_
 def test_principal_distortions_are_not_ranked_because_no_network_is_a_stranger_to_them(tmp_path):
     rows = planted.stimuli({**planted.MAKERS, "distortions": "principal_distortions"}, planted.IMAGES[:4])
     answers = planted.predictions(rows)
-    frames = {"stimuli": rows, "predictions": answers, "refits": planted.refits(answers)}
+    frames = {"stimuli": rows, "predictions": answers}
     ranking, curves = rank(tmp_path, frames, choose="information", number=4)
     last = rows.set_index("stimulus_id").maker[ranking.stimulus_id[32:]]
     assert (last == "principal_distortions").all() and len(last) == 16
