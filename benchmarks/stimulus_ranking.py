@@ -7,8 +7,8 @@ one region, made for a standard and a robust network of one architecture, all st
 sizes. Their changes in every other model stand in peer_review.parquet, for the region that they were made
 for. For each region and each architecture of makers the rule rank_stimuli runs as it would on a set of its
 own; it has no readouts that were fitted again. The truth is each network of the other architectures in turn,
-left out of everything else. Peers of our order: |A - B|, each stimulus by its own information, and a random
-order.
+left out of everything else with its twin. Peers of our order: |A - B|, each stimulus by its own information,
+and a random order.
 
 Goal: the information order needs no more stimuli than each of the others, median over truths, regions and
 makers. About two minutes of one core.

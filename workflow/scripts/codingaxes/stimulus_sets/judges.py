@@ -34,6 +34,21 @@ def list_judges(makers, models, networks):
     return [name for name in names if name not in related]
 
 
+def with_twins(truth, networks):
+    """List a truth and its twins, which differ from it in their seed alone.
+
+    Parameters
+    ----------
+    truth : str
+        A model.
+    networks : DataFrame
+        The table networks, indexed by network.
+    """
+    names = pd.Series(networks.index)
+    one = pd.Series([truth] * len(names), dtype=names.dtype)
+    return {truth, *names[control.twins(one, names, networks)]}
+
+
 def group_noise(regions, targets):
     """Compute the SD of the group's response to one trial in every subject.
 
@@ -113,10 +128,10 @@ class Judges:
         models, stimuli, regions = self.changes.shape
         return self.changes.reshape(models, stimuli * regions)
 
-    def without(self, name):
-        """Leave out one judge."""
-        kept = [place for place, other in enumerate(self.names) if other != name]
-        refits = {other: rows for other, rows in self.refits.items() if other != name}
+    def without(self, left_out):
+        """Leave out some judges, by name."""
+        kept = [place for place, name in enumerate(self.names) if name not in left_out]
+        refits = {name: rows for name, rows in self.refits.items() if name not in left_out}
         names = [self.names[place] for place in kept]
         return Judges(names, self.families[kept], self.changes[kept], self.rois, refits)
 
