@@ -1,17 +1,15 @@
 """Ask of a finished study how many stimuli tell the right family, by how they are chosen.
 
-    OMP_NUM_THREADS=1 python benchmarks/stimulus_ranking.py STUDY --csv ranking.csv
+    OMP_NUM_THREADS=1 python docs/rank_study.py STUDY --csv ranking.csv
 
 STUDY is the folder of a finished miniature. Candidates are the large perturbations that it has already: of
 one region, made for a standard and a robust network of one architecture, all start images, directions and
 sizes. Their changes in every other model stand in peer_review.parquet, for the region that they were made
 for. For each region and each architecture of makers the rule rank_stimuli runs as it would on a set of its
 own; it has no readouts that were fitted again. The truth is each network of the other architectures in turn,
-left out of everything else with its twin. Peers of our order: |A - B|, each stimulus by its own information,
-and a random order.
+left out of everything else with its twin.
 
-Goal: the information order needs no more stimuli than each of the others, median over truths, regions and
-makers. About two minutes of one core.
+docs/stimulus_sets.md has the numbers. About two minutes of one core.
 """
 
 import argparse
