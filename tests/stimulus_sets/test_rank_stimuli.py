@@ -1,13 +1,17 @@
 """A planted set is ranked by strangers to its makers, and the planted truth is told from a few stimuli."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import planted_ranking as planted
 import pytest
 import rank_stimuli
 
+from codingaxes import memory
+from codingaxes.job import Run
 from codingaxes.names import BRAIN
-from codingaxes.stimulus_sets import identification
+from codingaxes.stimulus_sets import identification, judges
 from codingaxes.tables import store
 from codingaxes.tables.stimulus_sets import SELECTION_CURVES, SET_RANKING
 
@@ -174,3 +178,24 @@ def test_a_seed_gives_the_same_tables_again_and_another_seed_others(tmp_path):
     pd.testing.assert_frame_equal(again[1], first[1])
     pd.testing.assert_frame_equal(other[0], first[0])  # nothing is drawn for it
     assert not np.allclose(other[1].right, first[1].right)
+
+
+def test_a_ranking_takes_the_memory_that_its_rule_asks_for_and_not_far_less(rng):
+    stimuli, families = 240, np.array(["a"] * 4 + ["b"] * 4)
+    changes = rng.standard_normal((8, stimuli, 3))
+    refits = {
+        f"m{place}": changes[place].ravel() + rng.standard_normal((40, 3 * stimuli)) for place in range(8)
+    }
+    known = judges.Judges(list(refits), families, changes, list("xyz"), refits)
+    candidates = identification.Candidates(np.arange(stimuli) // 12, np.ones(3), 1)
+    rows = pd.DataFrame({"stimulus_id": [f"s{number}" for number in range(stimuli)], "maker": "k"})
+    places, table = np.zeros(stimuli, int), planted.networks().set_index("network")
+    setting = rank_stimuli.Setting(rows, candidates, known, places, ["a", "b"], table)
+    run = Run("rank_stimuli", {}, {}, {"experiment": {"simulations": 100}}, {}, "")
+    tracemalloc.start()
+    rank_stimuli.rank(setting, rows.head(0), {"choose": "all"})
+    rank_stimuli.curves_of(setting, "m0", changes[0], "a", run)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    covariances = memory.COVARIANCES * 8e-6 * (3 * stimuli) ** 2
+    assert peak < covariances < 4 * peak
