@@ -36,6 +36,11 @@ def test_false_alarms_are_five_percent_where_makers_do_not_matter(rng):
         assert found["false_alarms"] == pytest.approx(0.05, abs=0.01)
 
 
+def test_of_six_images_that_differ_alike_two_of_64_ways_to_swap_makers_are_false_alarms(rng):
+    found = power.power(differences_of(np.ones((1, 6)), 1e-6), 1, 1, 1, 20_000, rng)
+    assert found["false_alarms"] == pytest.approx(2 / 64, abs=0.005)
+
+
 def test_without_a_difference_the_predicted_sign_is_found_half_as_often_as_either(rng):
     found = power.power(differences_of(np.zeros((1, 12))), 1, 1, 1, 20_000, rng)
     assert found["power"] == pytest.approx(0.025, abs=0.004)
