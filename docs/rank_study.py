@@ -42,10 +42,13 @@ def main():
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--repetitions", type=int, default=1, help="trials of each stimulus in each subject")
     parser.add_argument("--experiments", type=int, default=2000, help="that are simulated for each truth")
+    parser.add_argument("--steps", type=int, nargs="+", help="of the ladder of sizes, from 1; default: all")
     options = parser.parse_args()
     results = options.study / "results"
     networks = store.read(results / "networks/networks.parquet", NETWORKS).set_index("network")
     reviews = read_reviews(results / "synthesis/peer_review.parquet")
+    if options.steps:
+        reviews = reviews[reviews.step.isin(options.steps)]
     regions = store.read(sorted((results / "nsd/regions").glob("*.parquet")), REGIONS)
     noise = judges.group_noise(regions, store.read(results / "readouts/targets.parquet", TARGETS))
     experiment = {"repetitions": [options.repetitions], "simulations": options.experiments}
@@ -126,7 +129,7 @@ def report(table):
 
 def at_few(table, names):
     """Write how often the right family is told after some numbers of stimuli."""
-    few = table[table.n_stimuli.isin([1, 4, 16, 64])]
+    few = table[table.n_stimuli.isin([1, 4, 12, 16, 64])]
     return few.pivot_table(index=names, columns="n_stimuli", values="right").round(3).to_string()
 
 
