@@ -162,6 +162,7 @@ rule plan_experiment:
         regions=expand("results/nsd/regions/{subject}.parquet", subject=SUBJECTS),
         targets="results/readouts/targets.parquet",
         stimuli="results/candidates/{set}/stimuli.parquet",
+        ranking="results/candidates/{set}/ranking.parquet",
         predictions="results/candidates/{set}/predictions.parquet",
     output:
         power="results/candidates/{set}/power.parquet",

@@ -15,7 +15,7 @@ from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.nsd import REGIONS
 from codingaxes.tables.readouts import TARGETS
-from codingaxes.tables.stimulus_sets import SET_PREDICTIONS, SET_REFITS, SET_STIMULI
+from codingaxes.tables.stimulus_sets import SET_PREDICTIONS, SET_RANKING, SET_REFITS, SET_STIMULI
 
 ROIS, SUBJECTS = ("FFA", "PPA"), {"subj01": 0.9, "subj02": 1.1}
 IMAGES = [f"nsd_{number:05d}" for number in range(10)]
@@ -67,20 +67,20 @@ def strength(rows, roi):
 
 def predictions(rows, brain=ROBUST, subjects=SUBJECTS):
     """Give the table set_predictions; `brain` is the simulated brain's change for each SD of strength."""
-    parts, rng = [], np.random.default_rng(3)
+    rng, made = np.random.default_rng(3), (rows.role != "original").to_numpy()
     models = {name: ROBUST if "tough" in name else STANDARD for name in (*MAKERS.values(), *JUDGES)}
-    for (model, slope), roi in product({**models, BRAIN: brain}.items(), ROIS):
-        own = rows.maker.to_numpy() == model
-        noise = (
-            SPREAD * rng.standard_normal(len(rows)) * (model != BRAIN) * (rows.role != "original").to_numpy()
-        )
-        for subject, share in {GROUP: 1.0, **subjects}.items():
-            change = share * (slope * strength(rows, roi) * np.where(own, 5.0, 1.0) + noise)
-            part = pd.DataFrame({"stimulus_id": rows.stimulus_id, "network": model, "roi": roi})
-            parts.append(part.assign(subject=subject, before=0.3, change=change, response=0.3 + change))
+    models, readers = {**models, BRAIN: brain}, {GROUP: 1.0, **subjects}
+    strengths, changes = {roi: strength(rows, roi) for roi in ROIS}, []
+    for (model, slope), roi in product(models.items(), ROIS):
+        own = np.where(rows.maker == model, 5.0, 1.0)
+        noise = SPREAD * rng.standard_normal(len(rows)) * (made & (model != BRAIN))
+        changes += [share * (slope * own * strengths[roi] + noise) for share in readers.values()]
+    cells = product(models, ROIS, readers, rows.stimulus_id)
+    table = pd.DataFrame(cells, columns=["network", "roi", "subject", "stimulus_id"])
+    table["change"] = np.concatenate(changes)
+    table = table.assign(before=0.3, response=0.3 + table.change, super_stimulus=False)
     blank = dict.fromkeys(("response_low", "response_high", "change_low", "change_high", "level", "distance"))
-    table = pd.concat(parts, ignore_index=True).assign(**blank, super_stimulus=False)
-    return table.astype(dict.fromkeys(blank, "float64"))[list(SET_PREDICTIONS.columns)]
+    return table.assign(**blank).astype(dict.fromkeys(blank, "float64"))[list(SET_PREDICTIONS.columns)]
 
 
 def refits(answers):
@@ -89,6 +89,14 @@ def refits(answers):
     rows = answers[(answers.subject == GROUP) & (answers.network != BRAIN)]
     draws = rows.change.to_numpy()[:, None] + 0.05 * rng.standard_normal((len(rows), REFITS))
     return rows[["stimulus_id", "network", "roi"]].assign(change=list(draws.astype(np.float32)))
+
+
+def ranking(rows, left_out=()):
+    """Give the table set_ranking in the order of the set; stimuli `left_out` are not kept."""
+    table = rows[rows.role == "perturbed"][["stimulus_id"]].reset_index(drop=True)
+    blank = dict.fromkeys(("gain", "total", "alone", "difference"), 0.5)
+    ranks = np.arange(1, len(table) + 1, dtype="int32")
+    return table.assign(**blank, rank=ranks, chosen=~table.stimulus_id.isin(left_out), reason="")
 
 
 def noise_tables(noise=NOISE, subjects=SUBJECTS):
@@ -108,8 +116,9 @@ def plant(folder, frames=None, **params):
     function of a rule's name -> Run
         Its outputs are ranking, curves, power and experiments in `folder`.
     """
-    rows = stimuli()
-    answers = predictions(rows)
+    frames = frames or {}
+    rows = frames["stimuli"] if "stimuli" in frames else stimuli()
+    answers = frames["predictions"] if "predictions" in frames else predictions(rows)
     regions, targets = noise_tables()
     content = {
         "networks": (NETWORKS, networks()),
@@ -118,10 +127,11 @@ def plant(folder, frames=None, **params):
         "refits": (SET_REFITS, refits(answers)),
         "regions": (REGIONS, regions),
         "targets": (TARGETS, targets),
+        "ranking": (SET_RANKING, ranking(rows)),
     }
     paths = {name: str(folder / f"{name}.parquet") for name in content}
     for name, (table, frame) in content.items():
-        store.write(paths[name], table, (frames or {}).get(name, frame)[list(table.columns)])
+        store.write(paths[name], table, frames.get(name, frame)[list(table.columns)])
     outputs = {
         name: str(folder / f"{name}.parquet") for name in ("ranking", "curves", "power", "experiments")
     }

@@ -1,5 +1,6 @@
 """Information about the family is what its formula says, and the greedy order is that of brute force."""
 
+import time
 from itertools import permutations
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_without_shared_nuisance_showing_the_same_again_is_showing_it_twice_as_o
     gains = information.greedy(between, noise, 1)[1]
     once = information.information(between[:1, :1], noise[:1, :1] / 2)
     assert gains.sum() == pytest.approx(once) and gains[1] < gains[0]
+
+
+def test_five_hundred_stimuli_of_three_regions_are_ranked_in_seconds(rng):
+    predictions = rng.standard_normal((4, 1500))
+    noise = information.trial_noise(np.arange(500) // 20, np.ones(3), 1)
+    rest = information.nuisance(predictions, list("aabb")) + noise
+    begin = time.process_time()
+    order, _ = information.greedy(information.between_families(predictions), rest, 3)
+    assert time.process_time() - begin < 30 and sorted(order) == list(range(500))
 
 
 def test_ties_go_to_the_stimulus_that_comes_first():

@@ -27,6 +27,14 @@ def test_makers_that_are_no_networks_exclude_nobody(about):
     assert judges.list_judges([], about.index, about) == list(about.index)
 
 
+def test_a_truth_goes_with_its_twins_which_differ_in_their_seed_alone(about):
+    assert judges.with_twins("plain_vgg_1", about) == {"plain_vgg_1", "plain_vgg_2"}
+    assert judges.with_twins("tough_dense", about) == {"tough_dense"}
+    assert judges.with_twins(BRAIN, about) == {BRAIN}
+    about.loc["plain_vgg_2", "source"] = "torchvision"  # whose training is not known well enough
+    assert judges.with_twins("plain_vgg_1", about) == {"plain_vgg_1"}
+
+
 def test_noise_of_the_group_is_that_of_the_mean_of_subjects_in_its_own_units(rng):
     regions, targets = planted.noise_tables()
     regions.loc[regions.subject == "subj02", "noise_sd"] = 0.6
@@ -70,7 +78,7 @@ def test_collected_changes_and_refits_are_those_of_the_tables(about):
 
 def test_a_truth_that_is_left_out_leaves_means_refits_and_differences(about):
     found, _, ids = collect(about)
-    others = found.without("plain_dense")
+    others = found.without({"plain_dense"})
     assert len(others.names) == 5 and "plain_dense" not in others.refits
     names, means, _ = others.learned()
     np.testing.assert_allclose(means[names.index("standard")], found.changes[:2].mean(axis=0))
@@ -86,5 +94,5 @@ def test_a_missing_prediction_is_named(about):
     answers = planted.predictions(rows)
     answers = answers[(answers.subject == GROUP) & ~answers.stimulus_id.eq("stim-0020")]
     refits = pd.DataFrame(columns=["stimulus_id", "network", "roi", "change"])
-    with pytest.raises(ValueError, match="plain_vgg_1 has none of stimulus stim-0020"):
+    with pytest.raises(ValueError, match=r"plain_vgg_1 has none of stimulus stim-0020 \(and 0 others\)"):
         judges.collect(planted.JUDGES, list(rows.stimulus_id), ["FFA"], answers, refits, about)

@@ -107,7 +107,17 @@ def test_subjects_without_readouts_are_predicted_by_those_of_the_group(tmp_path)
     answers = planted.predictions(planted.stimuli())
     sizes, _ = plan(tmp_path, {"predictions": answers[answers.subject == GROUP]})
     effect = sizes.query("predicted_by == 'simulated_brain'").effect
-    assert effect.to_numpy() == pytest.approx(predicted(planted.ROBUST)) and sizes.power.notna().all()
+    # SD of the group's response, which is a mean over subjects, are fewer SD of a subject's
+    assert effect.to_numpy() == pytest.approx(planted.GROUP_SD * predicted(planted.ROBUST))
+    assert sizes.power.notna().all()
+
+
+def test_without_judges_and_without_a_brain_there_is_no_prediction(tmp_path):
+    answers = planted.predictions(planted.stimuli())
+    table = planted.networks().assign(architecture="resnet")
+    frames = {"predictions": answers[answers.network != BRAIN], "networks": table}
+    sizes, experiments = plan(tmp_path, frames)
+    assert sizes.empty and experiments.empty
 
 
 @pytest.mark.parametrize(
@@ -144,6 +154,14 @@ def test_a_brain_that_other_stimuli_were_made_for_is_the_truth_all_the_same(tmp_
     compare = {"with": BRAIN, "against": "standard"}
     sizes, experiments = plan(tmp_path, frames, compare=compare)
     assert experiments.empty and set(sizes.predicted_by) == {"standard", "robust"}
+
+
+def test_only_pairs_that_the_set_keeps_are_planned_with(tmp_path):
+    rows = planted.stimuli()
+    gone = rows[(rows.role == "perturbed") & (rows.image_id == planted.IMAGES[0])].stimulus_id[:1]
+    sizes, _ = plan(tmp_path, {"ranking": planted.ranking(rows, list(gone))})
+    pairs = sizes.drop_duplicates("roi").set_index("roi").n_pairs
+    assert pairs["FFA"] == 19 and pairs["PPA"] == 20
 
 
 def test_a_family_without_judges_predicts_nothing(tmp_path):

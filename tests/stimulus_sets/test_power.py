@@ -36,6 +36,11 @@ def test_false_alarms_are_five_percent_where_makers_do_not_matter(rng):
         assert found["false_alarms"] == pytest.approx(0.05, abs=0.01)
 
 
+def test_of_six_images_that_differ_alike_two_of_64_ways_to_swap_makers_are_false_alarms(rng):
+    found = power.power(differences_of(np.ones((1, 6)), 1e-6), 1, 1, 1, 20_000, rng)
+    assert found["false_alarms"] == pytest.approx(2 / 64, abs=0.005)
+
+
 def test_without_a_difference_the_predicted_sign_is_found_half_as_often_as_either(rng):
     found = power.power(differences_of(np.zeros((1, 12))), 1, 1, 1, 20_000, rng)
     assert found["power"] == pytest.approx(0.025, abs=0.004)
@@ -108,6 +113,14 @@ def test_pairs_of_an_image_are_averaged_in_the_wanted_direction():
     np.testing.assert_allclose(found.means, [[1, 4], [-5 / 3, -1.5]])
     np.testing.assert_array_equal(found.pairs, [3, 4])
     np.testing.assert_array_equal(found.noise_sd, [1, 2])
+
+
+def test_a_missing_response_is_named():
+    pairs = power.list_pairs(stimuli(), "robust", "standard")
+    responses = pd.DataFrame({"subj01": 0.0, "subj02": 0.0}, index=stimuli().stimulus_id)
+    responses.loc[pairs.other[2], "subj02"] = np.nan
+    with pytest.raises(ValueError, match=f"response to stimulus {pairs.other[2]} "):
+        power.average_pairs(pairs, responses, pd.Series({"subj01": 1.0, "subj02": 1.0}))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 """A planted set is ranked by strangers to its makers, and the planted truth is told from a few stimuli."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import planted_ranking as planted
 import pytest
 import rank_stimuli
 
+from codingaxes import memory
+from codingaxes.job import Run
 from codingaxes.names import BRAIN
-from codingaxes.stimulus_sets import identification
+from codingaxes.stimulus_sets import identification, judges
 from codingaxes.tables import store
 from codingaxes.tables.stimulus_sets import SELECTION_CURVES, SET_RANKING
 
@@ -104,12 +108,12 @@ def test_choosing_by_information_without_judges_keeps_all_and_says_what_to_do(tm
     assert "fewer than two families" in said and "makers of one architecture" in said
 
 
-def test_a_truth_without_another_judge_of_its_family_has_no_curve_but_others_have(tmp_path):
+def test_a_truth_whose_family_has_no_judge_but_it_and_its_twin_has_no_curve_but_others_have(tmp_path):
     table = planted.networks()
-    lonely = (table.family == "robust") & (table.network != "tough_dense")
-    table["architecture"] = table.architecture.mask(lonely, "resnet")
+    table["architecture"] = table.architecture.mask(table.network == "tough_dense", "resnet")
     curves = rank(tmp_path, {"networks": table})[1].set_index("truth")
-    assert (curves.loc["tough_dense"].reason == rank_stimuli.NOBODY).all()
+    for twin in ("tough_vgg_1", "tough_vgg_2"):
+        assert (curves.loc[twin].reason == rank_stimuli.NOBODY).all()
     assert curves.loc["plain_vgg_1"].right.notna().all()
 
 
@@ -119,7 +123,7 @@ def test_what_was_made_for_the_brain_is_ranked_but_not_shown_where_the_brain_is_
     # these would tell every family apart at once
     of_brain = answers.stimulus_id.isin(rows.stimulus_id[rows.maker == BRAIN])
     answers.loc[of_brain, "change"] = np.where(answers.network.str.startswith("plain"), -50.0, 50.0)[of_brain]
-    frames = {"stimuli": rows, "predictions": answers, "refits": planted.refits(answers)}
+    frames = {"stimuli": rows, "predictions": answers}
     ranking, curves = rank(tmp_path, frames)
     first = rows.set_index("stimulus_id").maker[ranking.stimulus_id[0]]
     assert first == BRAIN and len(ranking) == 48
@@ -131,7 +135,7 @@ def test_what_was_made_for_the_brain_is_ranked_but_not_shown_where_the_brain_is_
 def test_principal_distortions_are_not_ranked_because_no_network_is_a_stranger_to_them(tmp_path):
     rows = planted.stimuli({**planted.MAKERS, "distortions": "principal_distortions"}, planted.IMAGES[:4])
     answers = planted.predictions(rows)
-    frames = {"stimuli": rows, "predictions": answers, "refits": planted.refits(answers)}
+    frames = {"stimuli": rows, "predictions": answers}
     ranking, curves = rank(tmp_path, frames, choose="information", number=4)
     last = rows.set_index("stimulus_id").maker[ranking.stimulus_id[32:]]
     assert (last == "principal_distortions").all() and len(last) == 16
@@ -154,7 +158,7 @@ def test_a_region_of_unknown_noise_is_left_out(tmp_path):
     ranking, _ = rank(tmp_path, {"regions": regions, "targets": targets})
     rows = planted.stimuli().set_index("stimulus_id").loc[ranking.stimulus_id]
     assert ranking.difference.isna().tolist() == (rows.roi == "PPA").tolist() and ranking.gain.notna().all()
-    assert (ranking.reason[ranking.difference.isna()] != "").all()
+    assert (ranking.reason[ranking.difference.isna()] == rank_stimuli.REGION).all()
 
 
 def test_without_readouts_that_were_fitted_again_ranks_are_those_of_models_alone(tmp_path):
@@ -174,3 +178,24 @@ def test_a_seed_gives_the_same_tables_again_and_another_seed_others(tmp_path):
     pd.testing.assert_frame_equal(again[1], first[1])
     pd.testing.assert_frame_equal(other[0], first[0])  # nothing is drawn for it
     assert not np.allclose(other[1].right, first[1].right)
+
+
+def test_a_ranking_takes_the_memory_that_its_rule_asks_for_and_not_far_less(rng):
+    stimuli, families = 240, np.array(["a"] * 4 + ["b"] * 4)
+    changes = rng.standard_normal((8, stimuli, 3))
+    refits = {
+        f"m{place}": changes[place].ravel() + rng.standard_normal((40, 3 * stimuli)) for place in range(8)
+    }
+    known = judges.Judges(list(refits), families, changes, list("xyz"), refits)
+    candidates = identification.Candidates(np.arange(stimuli) // 12, np.ones(3), 1)
+    rows = pd.DataFrame({"stimulus_id": [f"s{number}" for number in range(stimuli)], "maker": "k"})
+    places, table = np.zeros(stimuli, int), planted.networks().set_index("network")
+    setting = rank_stimuli.Setting(rows, candidates, known, places, ["a", "b"], table)
+    run = Run("rank_stimuli", {}, {}, {"experiment": {"simulations": 100}}, {}, "")
+    tracemalloc.start()
+    rank_stimuli.rank(setting, rows.head(0), {"choose": "all"})
+    rank_stimuli.curves_of(setting, "m0", changes[0], "a", run)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    covariances = memory.COVARIANCES * 8e-6 * (3 * stimuli) ** 2
+    assert peak < covariances < 4 * peak

@@ -1,5 +1,6 @@
 """Figures of ranking and power draw every number of their tables, and mark the plan and what it found."""
 
+import shutil
 from itertools import product
 
 import matplotlib as mpl
@@ -15,9 +16,18 @@ from codingaxes.names import BRAIN
 pytestmark = pytest.mark.slow  # plants all tables
 
 
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """The tables of three networks and the brain."""
+    folder = tmp_path_factory.mktemp("study")
+    planted.plant(folder)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path):
-    planted.plant(tmp_path)
+def folder(study, tmp_path):
+    """The same, for a test to edit."""
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

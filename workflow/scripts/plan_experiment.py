@@ -12,7 +12,13 @@ from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.nsd import REGIONS
 from codingaxes.tables.readouts import TARGETS
-from codingaxes.tables.stimulus_sets import SET_EXPERIMENTS, SET_POWER, SET_PREDICTIONS, SET_STIMULI
+from codingaxes.tables.stimulus_sets import (
+    SET_EXPERIMENTS,
+    SET_POWER,
+    SET_PREDICTIONS,
+    SET_RANKING,
+    SET_STIMULI,
+)
 
 COLUMNS = ["stimulus_id", "role", "maker", "maker_role", "roi", "direction", "image_id", "draw", "step"]
 NOT_ENOUGH = "no size of the design has the wanted power: the largest was run"
@@ -22,10 +28,14 @@ def main(run):
     """Predict by each family of judges; on the simulated brain run the experiment that this plans."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     stimuli = store.read(run.input["stimuli"], SET_STIMULI, COLUMNS)
-    predictions = store.read(run.input["predictions"], SET_PREDICTIONS, [*SET_PREDICTIONS.key, "response"])
-    noise = judges.subject_noise(
-        store.read(run.input["regions"], REGIONS), store.read(run.input["targets"], TARGETS)
+    ranking = store.read(
+        run.input["ranking"], SET_RANKING, ["stimulus_id", "chosen"], [("chosen", "=", True)]
     )
+    stimuli = stimuli[stimuli.stimulus_id.isin(ranking.stimulus_id)]  # as many as the set keeps
+    predictions = store.read(run.input["predictions"], SET_PREDICTIONS, [*SET_PREDICTIONS.key, "response"])
+    targets = store.read(run.input["targets"], TARGETS)
+    noise = judges.subject_noise(store.read(run.input["regions"], REGIONS), targets)
+    units = targets[targets.subject == GROUP].set_index("roi").sd
     compare = run.params["compare"]
     contrast = f"{compare['with']} - {compare['against']}"
     pairs = power.list_pairs(stimuli, compare["with"], compare["against"])
@@ -37,8 +47,10 @@ def main(run):
     for roi in predictions.roi.unique():
         of_region = pairs[pairs.roi == roi]
         some = predictions[predictions.roi == roi]
+        some = some.assign(response=some.response.where(some.subject != GROUP, units[roi] * some.response))
+        here = noise[noise.index.get_level_values("roi") == roi].droplevel("roi")
         known = {
-            name: power.average_pairs(of_region, *responses_of(some, members, noise, roi))
+            name: power.average_pairs(of_region, responses_of(some, members, list(here.index)), here)
             for name, members in models.items()
         }
         for name, differences in known.items():
@@ -54,31 +66,27 @@ def main(run):
     store.write(run.output["experiments"], SET_EXPERIMENTS, tried)
 
 
-def responses_of(predictions, members, noise, roi):
-    """Average the responses of models in one region, of every subject whose noise can be known.
+def responses_of(predictions, members, subjects):
+    """Average the responses of models, of every subject.
 
     Parameters
     ----------
     predictions : DataFrame
-        Of the region, from the table set_predictions.
-    members : list of str
-        Models.
-    noise : Series, indexed by subject and roi
-        From `judges.subject_noise`.
-    roi : str
+        Of one region, from the table set_predictions. Responses of the group are the mean of those of
+        subjects, each in SD of its own.
+    members, subjects : lists of str
+        Models, and subjects who have the region.
 
     Returns
     -------
-    responses : DataFrame
-        One row a stimulus, one column a subject, SD of that subject. A subject whom no model has a readout
-        of is predicted by the readouts of the group.
-    noise : Series, indexed by subject
+    DataFrame
+        One row a stimulus, one column a subject, SD of that subject. A subject whom no model has a readout of
+        is predicted by those of the group.
     """
-    noise = noise[noise.index.get_level_values("roi") == roi].droplevel("roi")
     rows = predictions[predictions.network.isin(members)]
     table = rows.pivot_table(index="stimulus_id", columns="subject", values="response", aggfunc="mean")
-    columns = {subject: table[subject if subject in table else GROUP] for subject in noise.index}
-    return pd.DataFrame(columns, index=table.index), noise
+    columns = {subject: table[subject if subject in table else GROUP] for subject in subjects}
+    return pd.DataFrame(columns, index=table.index)
 
 
 def powers(differences, about, run):

@@ -27,7 +27,8 @@ NO_STIMULI = "no stimulus was made for a model"
 NO_NOISE = "noise of trials is unknown in all regions"
 FEW_FAMILIES = "fewer than two families have a judge of another architecture than the makers"
 NOT_BOTH = "a family whose maker is compared has no judge"
-NOBODY = "its family has no other judge"
+REGION = "noise of trials is unknown in its own region"
+NOBODY = "its family has no judge but it and its twins"
 OF_ALL = "made of the axes of all networks, so that none is a stranger to it"
 NEVER = f"no number that was tried is right in {identification.ENOUGH:g} of experiments and more"
 
@@ -41,12 +42,18 @@ class Setting:
     judges: judges.Judges
     places: np.ndarray  # (n,) of the region that each was made for; -1: its noise is unknown
     compared: list  # families of the two makers that are compared
+    networks: pd.DataFrame  # the table networks, indexed by network
 
     def not_made_for(self, truth):
         """Leave out what was made for a model, which cannot be had of a brain that is to be measured."""
         kept = (self.stimuli.maker != truth).to_numpy()
         some = replace(self.candidates, images=self.candidates.images[kept])
-        return Setting(self.stimuli[kept], some, self.judges.about(kept), self.places[kept], self.compared)
+        about = {
+            "stimuli": self.stimuli[kept],
+            "judges": self.judges.about(kept),
+            "places": self.places[kept],
+        }
+        return replace(self, candidates=some, **about)
 
     def reason(self):
         """Why nothing can be said; empty if it can."""
@@ -102,7 +109,8 @@ def set_up(stimuli, predictions, refits, networks, noise, params):
     repetitions = min(params["experiment"]["repetitions"])
     candidates = identification.Candidates(stimuli.image_id.to_numpy(), noise.to_numpy(), repetitions)
     places = stimuli.roi.map({roi: place for place, roi in enumerate(noise.index)}).fillna(-1).to_numpy(int)
-    setting = Setting(stimuli, candidates, known, places, families_of(stimuli, params["compare"], networks))
+    compared = families_of(stimuli, params["compare"], networks)
+    setting = Setting(stimuli, candidates, known, places, compared, networks)
     job.log.info(
         f"judges: {', '.join(names) or 'none'}; regions: {', '.join(noise.index) or 'none'}; "
         f"trials of each stimulus: {repetitions}{'; ' * bool(setting.reason())}{setting.reason()}"
@@ -119,9 +127,8 @@ def list_truths(setting, predictions, brain_family):
     known = setting.judges
     truths = {name: known.changes[place] for place, name in enumerate(known.names)}
     families = dict(zip(known.names, known.families, strict=True))
-    brain = predictions[predictions.network == BRAIN]
-    if len(brain):
-        truths[BRAIN] = judges.as_array(brain, list(setting.stimuli.stimulus_id), known.rois)
+    if BRAIN in set(predictions.network):
+        truths[BRAIN] = judges.as_array(predictions, BRAIN, list(setting.stimuli.stimulus_id), known.rois)
         families[BRAIN] = brain_family or setting.compared[0]
     return {name: (changes, families[name]) for name, changes in truths.items()}
 
@@ -166,7 +173,8 @@ def rank(setting, others, params):
         difference = setting.judges.difference(setting.places, *setting.compared)
         table = table.assign(alone=information.alone(between, rest, regions), difference=difference)
         table = table.iloc[order].assign(gain=gains, total=np.cumsum(gains))
-        table["reason"] = np.where(table.difference.isna(), NOT_BOTH, "")
+        why = np.where(setting.places[order] < 0, REGION, NOT_BOTH)
+        table["reason"] = np.where(table.difference.isna(), why, "")
     table = pd.concat([table, others[["stimulus_id"]].assign(**blank, reason=OF_ALL)])
     ranks = np.arange(1, len(table) + 1, dtype="int32")
     return table.assign(rank=ranks, chosen=ranks <= best)[list(SET_RANKING.columns)]
@@ -187,7 +195,8 @@ def curves_of(setting, truth, answers, family, run):
     """
     kept = (setting.stimuli.maker != truth).to_numpy()
     setting, answers = setting.not_made_for(truth), answers[kept]
-    others, numbers = setting.judges.without(truth), setting.candidates.numbers()
+    others = setting.judges.without(judges.with_twins(truth, setting.networks))
+    numbers = setting.candidates.numbers()
     reason = setting.reason()
     if not reason and (family not in others.families or len(set(others.families)) < 2):
         reason = NOBODY

@@ -34,6 +34,21 @@ def list_judges(makers, models, networks):
     return [name for name in names if name not in related]
 
 
+def with_twins(truth, networks):
+    """List a truth and its twins, which differ from it in their seed alone.
+
+    Parameters
+    ----------
+    truth : str
+        A model.
+    networks : DataFrame
+        The table networks, indexed by network.
+    """
+    names = pd.Series(networks.index)
+    one = pd.Series([truth] * len(names), dtype=names.dtype)
+    return {truth, *names[control.twins(one, names, networks)]}
+
+
 def group_noise(regions, targets):
     """Compute the SD of the group's response to one trial in every subject.
 
@@ -70,17 +85,31 @@ def subject_noise(regions, targets):
     return raw / sd.reindex(raw.index)
 
 
-def as_array(rows, stimuli, rois):
-    """Arrange changes as an array (n, R).
+def as_array(predictions, model, stimuli, rois):
+    """Arrange the changes of one model as an array (n, R).
 
     Parameters
     ----------
-    rows : DataFrame
-        stimulus_id, roi and change, of one model.
+    predictions : DataFrame
+        The table set_predictions, of the group.
+    model : str
     stimuli, rois : lists of str
+
+    Raises
+    ------
+    ValueError
+        If the model lacks a prediction of a stimulus; names both.
     """
+    rows = predictions[predictions.network == model]
     table = rows.pivot(index="stimulus_id", columns="roi", values="change")
-    return table.reindex(index=stimuli, columns=rois).to_numpy(float)
+    table = table.reindex(index=stimuli, columns=rois)
+    lacking = table.index[table.isna().any(axis=1)]
+    if len(lacking):
+        raise ValueError(
+            f"predictions: {model} has none of stimulus {lacking[0]} (and {len(lacking) - 1} others) in "
+            f"one of {', '.join(rois)}; run predict_stimuli again"
+        )
+    return table.to_numpy(float)
 
 
 @dataclass(frozen=True)
@@ -99,10 +128,10 @@ class Judges:
         models, stimuli, regions = self.changes.shape
         return self.changes.reshape(models, stimuli * regions)
 
-    def without(self, name):
-        """Leave out one judge."""
-        kept = [place for place, other in enumerate(self.names) if other != name]
-        refits = {other: rows for other, rows in self.refits.items() if other != name}
+    def without(self, left_out):
+        """Leave out some judges, by name."""
+        kept = [place for place, name in enumerate(self.names) if name not in left_out]
+        refits = {name: rows for name, rows in self.refits.items() if name not in left_out}
         names = [self.names[place] for place in kept]
         return Judges(names, self.families[kept], self.changes[kept], self.rois, refits)
 
@@ -153,15 +182,11 @@ def collect(names, stimuli, rois, predictions, refits, networks):
     Raises
     ------
     ValueError
-        If a judge lacks a prediction of a stimulus; names both.
+        As `as_array`.
     """
-    shape = len(stimuli), len(rois)
-    changes = np.empty((len(names), *shape))
+    changes = np.empty((len(names), len(stimuli), len(rois)))
     for place, name in enumerate(names):
-        changes[place] = as_array(predictions[predictions.network == name], stimuli, rois)
-        if np.isnan(changes[place]).any():
-            where = stimuli[int(np.argwhere(np.isnan(changes[place]))[0, 0])]
-            raise ValueError(f"predictions: {name} has none of stimulus {where}; run predict_stimuli again")
+        changes[place] = as_array(predictions, name, stimuli, rois)
     again = {}
     for name, rows in refits[refits.network.isin(names if rois else [])].groupby("network", sort=False):
         rows = rows.set_index(["stimulus_id", "roi"]).change

@@ -97,8 +97,20 @@ def average_pairs(pairs, responses, noise_sd):
     -------
     Differences
         Subjects as in `responses`, images in the order of their names.
+
+    Raises
+    ------
+    ValueError
+        If the response to a stimulus is missing; names it.
     """
-    columns = responses.columns
+    columns, shown = responses.columns, [*pairs.one, *pairs.other]
+    responses = responses.reindex(shown)
+    lacking = responses.index[responses.isna().any(axis=1)]
+    if len(lacking):
+        raise ValueError(
+            f"predictions: a response to stimulus {lacking[0]} (and {len(lacking) - 1} others) is missing; "
+            "run predict_stimuli again"
+        )
     change = responses.loc[pairs.one].to_numpy() - responses.loc[pairs.other].to_numpy()
     images, place = np.unique(pairs.image_id.to_numpy(str), return_inverse=True)
     member = (place == np.arange(len(images))[:, None]).astype(float)

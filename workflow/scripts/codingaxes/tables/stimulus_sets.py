@@ -154,7 +154,9 @@ SELECTION_CURVES = Table(
     ("truth", "strategy", "n_stimuli"),
     {
         "truth": Column(
-            "string", "", "model that answers as the brain; it is none of those that are compared"
+            "string",
+            "",
+            "model that answers as the brain; it and its twins (other seeds) are not compared",
         ),
         "truth_family": Column(
             "string",

@@ -1,17 +1,15 @@
 """Ask of a finished study how many stimuli tell the right family, by how they are chosen.
 
-    OMP_NUM_THREADS=1 python benchmarks/stimulus_ranking.py STUDY --csv ranking.csv
+    OMP_NUM_THREADS=1 python docs/rank_study.py STUDY --csv ranking.csv
 
 STUDY is the folder of a finished miniature. Candidates are the large perturbations that it has already: of
 one region, made for a standard and a robust network of one architecture, all start images, directions and
 sizes. Their changes in every other model stand in peer_review.parquet, for the region that they were made
 for. For each region and each architecture of makers the rule rank_stimuli runs as it would on a set of its
 own; it has no readouts that were fitted again. The truth is each network of the other architectures in turn,
-left out of everything else. Peers of our order: |A - B|, each stimulus by its own information, and a random
-order.
+left out of everything else with its twin.
 
-Goal: the information order needs no more stimuli than each of the others, median over truths, regions and
-makers. About two minutes of one core.
+docs/stimulus_sets.md has the numbers. About two minutes of one core.
 """
 
 import argparse
@@ -44,10 +42,13 @@ def main():
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--repetitions", type=int, default=1, help="trials of each stimulus in each subject")
     parser.add_argument("--experiments", type=int, default=2000, help="that are simulated for each truth")
+    parser.add_argument("--steps", type=int, nargs="+", help="of the ladder of sizes, from 1; default: all")
     options = parser.parse_args()
     results = options.study / "results"
     networks = store.read(results / "networks/networks.parquet", NETWORKS).set_index("network")
     reviews = read_reviews(results / "synthesis/peer_review.parquet")
+    if options.steps:
+        reviews = reviews[reviews.step.isin(options.steps)]
     regions = store.read(sorted((results / "nsd/regions").glob("*.parquet")), REGIONS)
     noise = judges.group_noise(regions, store.read(results / "readouts/targets.parquet", TARGETS))
     experiment = {"repetitions": [options.repetitions], "simulations": options.experiments}
@@ -128,7 +129,7 @@ def report(table):
 
 def at_few(table, names):
     """Write how often the right family is told after some numbers of stimuli."""
-    few = table[table.n_stimuli.isin([1, 4, 16, 64])]
+    few = table[table.n_stimuli.isin([1, 4, 12, 16, 64])]
     return few.pivot_table(index=names, columns="n_stimuli", values="right").round(3).to_string()
 
 
