@@ -142,6 +142,13 @@ def test_the_pair_is_farther_apart_than_any_of_the_axes_and_random_directions(rn
         assert found.objective > variance
 
 
+def test_models_with_the_same_metrics_have_nothing_to_tell_apart(rng):
+    values, vectors, traces = planted(rng, 1)
+    same = [np.repeat(part, 3, axis=0) for part in (values, vectors, traces)]
+    found = distortions.principal(*same)
+    assert found.objective < 1e-20 and np.allclose(found.ratios, found.ratios[0])
+
+
 def test_a_model_whose_axes_leave_nothing_of_the_trace_has_a_floor_all_the_same(rng):
     values, vectors, traces = planted(rng, 3)
     traces[0] = values[0].sum() * (1 - 1e-3)  # as an estimated trace may be

@@ -87,7 +87,11 @@ SET_PREDICTIONS = Table(
         "subject": Column("string", "", "group, or the subject whose own readout predicts"),
         "response": Column("float64", SD, "to the saved file"),
         "response_low": Column(
-            "float64", SD, "2.5% of readouts fitted again on bootstrapped training images", missing=True
+            "float64",
+            SD,
+            "2.5% of the group's readouts fitted again on bootstrapped training images; missing of subjects "
+            "and of the simulated brain",
+            missing=True,
         ),
         "response_high": Column("float64", SD, "97.5% of the same", missing=True),
         "before": Column("float64", SD, "response to the natural image that the stimulus was made of"),
@@ -96,7 +100,9 @@ SET_PREDICTIONS = Table(
         "change_high": Column("float64", SD, "97.5% of the same", missing=True),
         "level": Column("float64", LEVEL, "of the group's readout; missing of subjects", missing=True),
         "super_stimulus": Column(
-            "bool", "", "level above 1 (increase) or below 0 (decrease); false where neither was wanted"
+            "bool",
+            "",
+            "level above 1 (increase) or below 0 (decrease) where that was wanted of the region; else false",
         ),
         "distance": Column(
             "float64",
