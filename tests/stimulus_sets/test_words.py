@@ -60,6 +60,16 @@ def test_it_says_how_far_the_match_is_off_in_the_saved_files(text, exported):
     assert f"another natural image | 2 | l2 size | 1.2 | {len(stimuli)} | {span}" in text
 
 
+def test_it_says_how_many_searches_fell_short(text, working, tmp_path):
+    assert "Of 32 images made for models, 0 did not reach what was wanted, and 0 might come nearer" in text
+    stimuli = content(working).stimuli
+    short = stimuli.stimulus_id.isin(["stim-0003", "stim-0004"])
+    stimuli = stimuli.assign(reached=~short, converged=stimuli.stimulus_id != "stim-0003")
+    readme = (export(working, tmp_path / "set", stimuli=stimuli) / "README.md").read_text()
+    said = "Of 5 images made for models, 2 did not reach what was wanted, and 1 might come nearer"
+    assert said in " ".join(readme.split())
+
+
 def test_it_states_the_planted_changes_of_the_maker_of_families_and_of_the_brain(text):
     headers = "| stimuli | maker | step | the maker itself | standard | robust | simulated brain |"
     assert headers in text

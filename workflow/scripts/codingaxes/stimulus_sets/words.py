@@ -62,9 +62,9 @@ KINDS = {
 MAY = [
     "how large each perturbation is, as a saved file: all sizes were measured again on these files;",
     "what each model predicts for each file, and how sure it is of that (intervals over readouts);",
-    "if the test that this set was planned for finds the difference: that responses to stimuli made for "
-    "{with_} models and responses to those made for {against} models differ, in these regions, for "
-    "perturbations that are matched in {match}.",
+    "if the test that this set was planned for finds the difference: that responses to stimuli made for the "
+    "maker `{with}` and responses to those made for `{against}` differ, in these regions, for perturbations "
+    "that are matched in {match}.",
 ]
 NOT = {
     "norm": "that perturbations of equal norm look equally strong to people, or are equally visible. They "
@@ -166,8 +166,7 @@ def _opening(content, kept):
     return wrapped(
         f"The set `{content.name}` has {len(kept)} stimuli: {counts['original']}, {counts['perturbed']} made "
         f"for models, and {counts['control']}. It was made by codingaxes{version}."
-        + public
-        * (content.source != "miniature")
+        + (public if content.source != "miniature" else "")
     )
 
 
@@ -228,7 +227,13 @@ def _match(design, kept, predictions):
         "maker for the saved files. Controls have the l2 size of the maker's perturbation, measured on the "
         "saved files:"
     )
-    return f"{wrapped(words)}\n\n{table(headers, rows)}"
+    made = kept[kept.role == "perturbed"]
+    search = (
+        f"Of {plural(len(made), 'image')} made for models, {(~made.reached).sum()} did not reach what was "
+        f"wanted, and {(~made.converged).sum()} might come nearer with more gradients: the columns `reached` "
+        "and `converged`."
+    )
+    return f"{wrapped(words)}\n\n{table(headers, rows)}\n\n{wrapped(search)}"
 
 
 def _predictions(content, kept, predictions):
@@ -298,15 +303,12 @@ def _experiments(experiments):
 
 def _claims(content, kept):
     design = content.design
-    compared = design["compare"]
-    values = {
-        "with_": compared.get("with", ""),
-        "against": compared.get("against", ""),
+    values = design["compare"] | {
         "match": {"norm": "l2 norm", "effect": "the effect on their own maker"}[design["match"]],
         "images": kept.image_id.nunique(),
         "regions": ", ".join(name for name in kept.roi.unique() if name != "all"),
     }
-    may = [text.format(**values) for text in (MAY if compared else MAY[:-1])]
+    may = [text.format(**values) for text in MAY]
     forbidden = [NOT[design["match"]], *[text.format(**values) for text in NOT_EITHER]]
     forbidden = [SIMULATED] * (content.source == "miniature") + forbidden
     return f"With this set you can claim\n\n{listed(may)}\n\nYou cannot claim\n\n{listed(forbidden)}"
