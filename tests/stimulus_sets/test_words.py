@@ -39,10 +39,21 @@ def test_it_says_how_many_trials_give_which_power(text):
         in text
     )
     assert (
-        "| robust - standard | PPA | standard | 0 | none was; the best had 1 subject x 1 repetition | 0.05 |"
+        "| robust - standard | PPA | standard | 0 | none tried; the best: 1 subject x 1 repetition | 0.05 |"
         in text
     )
     assert "no difference |" in text and "smallest with power 0.8" in text
+
+
+def test_it_says_in_which_regions_the_power_is_reached(text, working, tmp_path):
+    assert "- If robust is right, power 0.8 is reached in FFA, PPA. - If standard is right, power" in text
+    assert "If standard is right, power 0.8 is reached in no region." in text
+    power = content(working).power
+    only = power.assign(enough=power.enough & (power.roi == "PPA") & (power.predicted_by == "robust"))
+    readme = (export(working, tmp_path / "one", power=only) / "README.md").read_text()
+    assert "- If robust is right, power 0.8 is reached in PPA; not in FFA." in readme
+    none = (export(working, tmp_path / "none", power=power.assign(enough=False)) / "README.md").read_text()
+    assert "**No experiment that was tried has power 0.8, in any region and by any prediction.**" in none
 
 
 def test_it_says_whether_the_experiment_on_the_simulated_brain_found_it(text):

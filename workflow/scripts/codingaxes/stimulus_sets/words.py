@@ -33,6 +33,7 @@ not know into the dataset's `.bidsignore`:
     stimuli/*.txt
     stimuli/*.parquet
     stimuli/*.safetensors
+    stimuli/predictions.json
     stimuli/design.json
     stimuli/contact_sheet*.png
 
@@ -260,23 +261,41 @@ def _predictions(content, kept, predictions):
 def _power(power, wanted):
     if power.empty:
         return "No experiment was planned: the design compares no two makers."
-    rows = []
-    for row in results.smallest_experiments(power).itertuples():
+    rows, smallest = [], results.smallest_experiments(power)
+    for row in smallest.itertuples():
         size = f"{plural(row.n_subjects, 'subject')} x {plural(row.n_repetitions, 'repetition')}"
-        size = f"{size} ({row.n_trials} trials each)" if row.enough else f"none was; the best had {size}"
+        size = f"{size} ({row.n_trials} trials each)" if row.enough else f"none tried; the best: {size}"
         predicted, effect = row.predicted_by.replace("_", " "), number(row.effect, 2)
         rows.append((row.contrast, row.roi, predicted, effect, size, number(row.power, 2), row.reason))
     most = power.false_alarms.max()
     alarms = f" If makers did not matter, at most {most:.1%} of the experiments found a difference."
     alarms = alarms if most == most else ""
     headers = ["contrast", "region", "if this is right", "difference (SD)", f"smallest with power {wanted:g}"]
-    return f"{table([*headers, 'its power', 'note'], rows)}\n\n" + wrapped(
+    return f"{_reached(smallest, wanted)}\n\n{table([*headers, 'its power', 'note'], rows)}\n\n" + wrapped(
         "Experiments were simulated with the trial noise of each region. The difference is that between "
         "stimuli that differ in the maker alone, as models of the family in the third column predict it: "
         "models that did not make the stimuli. Trials are of the stimuli of this contrast and region alone; "
         "add controls and natural images to them. A real brain may follow less than any model predicts, and "
         f"then the power is less.{alarms}"
     )
+
+
+def _reached(smallest, wanted):
+    """Say in which regions the wanted power is reached, by each prediction."""
+    if not smallest.enough.any():
+        return wrapped(
+            f"**No experiment that was tried has power {wanted:g}, in any region and by any prediction.** A "
+            "set with larger sizes or more images is needed, or more subjects and repetitions than the design "
+            "tries."
+        )
+    lines = []
+    for judge, rows in smallest.groupby("predicted_by", sort=False):
+        enough, short = (", ".join(rows.roi[rows.enough == yes].unique()) for yes in (True, False))
+        lines.append(
+            f"If {judge.replace('_', ' ')} is right, power {wanted:g} is reached in {enough or 'no region'}"
+            + (f"; not in {short}." if enough and short else ".")
+        )
+    return listed(lines)
 
 
 def _experiments(experiments):
@@ -306,7 +325,7 @@ def _claims(content, kept):
     values = design["compare"] | {
         "match": {"norm": "l2 norm", "effect": "the effect on their own maker"}[design["match"]],
         "images": kept.image_id.nunique(),
-        "regions": ", ".join(name for name in kept.roi.unique() if name != "all"),
+        "regions": ", ".join(name for name in content.predictions.roi.unique() if name in set(kept.roi)),
     }
     may = [text.format(**values) for text in MAY]
     forbidden = [NOT[design["match"]], *[text.format(**values) for text in NOT_EITHER]]
