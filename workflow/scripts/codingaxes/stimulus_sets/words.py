@@ -285,8 +285,7 @@ def _reached(smallest, wanted):
     if not smallest.enough.any():
         return wrapped(
             f"**No experiment that was tried has power {wanted:g}, in any region and by any prediction.** A "
-            "set with larger sizes or more images is needed, or more subjects and repetitions than the design "
-            "tries."
+            "set with larger sizes or more images is needed, or more subjects and repetitions than were tried."
         )
     lines = []
     for judge, rows in smallest.groupby("predicted_by", sort=False):
