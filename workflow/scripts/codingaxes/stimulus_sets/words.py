@@ -284,8 +284,8 @@ def _reached(smallest, wanted):
     """Say in which regions the wanted power is reached, by each prediction."""
     if not smallest.enough.any():
         return wrapped(
-            f"**No experiment that was tried has power {wanted:g}, in any region and by any prediction.** A "
-            "set with larger sizes or more images is needed, or more subjects and repetitions than were tried."
+            f"**No experiment that was tried has power {wanted:g}, in any region and by any prediction.** "
+            "A set with larger sizes or more images is needed, or more subjects and repetitions."
         )
     lines = []
     for judge, rows in smallest.groupby("predicted_by", sort=False):
