@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from codingaxes.names import BRAIN
-from codingaxes.stimulus_sets import catalogues, folder
+from codingaxes.stimulus_sets import catalogues, folder, keeping
 
 
 def as_array(file):
@@ -126,7 +126,7 @@ def test_a_set_keeps_what_the_ranking_chose_with_its_originals_and_controls(work
     one = stimuli.query("role == 'perturbed' and image_id == 'nsd_00003' and roi == 'FFA' and step == 2")
     one = one.query("direction == 'increase' and maker_role == 'robust'")
     ranking = whole.ranking.assign(chosen=whole.ranking.stimulus_id.isin(one.stimulus_id))
-    kept = folder.keep(stimuli, ranking)
+    kept = keeping.keep(stimuli, ranking)
     assert sorted(kept.control) == ["blend", "none", "none", "other_image", "phase_scrambled", "random"]
     assert set(kept.role) == {"original", "perturbed", "control"} and set(kept.step) == {0, 2}
     assert set(kept.maker_role) == {"none", "robust"} and set(kept.image_id) == {"nsd_00003"}

@@ -9,7 +9,7 @@ import pytest
 from exported_sets import content, export
 
 from codingaxes.names import BRAIN
-from codingaxes.stimulus_sets import results, words
+from codingaxes.stimulus_sets import keeping, results, words
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,14 @@ def test_it_says_how_many_trials_give_which_power(text):
         in text
     )
     assert "no difference |" in text and "smallest with power 0.8" in text
+
+
+def test_it_says_that_power_is_not_that_of_a_set_that_lost_its_pairs(text, small, working):
+    said = "**This folder does not have all pairs of the experiments below"
+    readme = " ".join((small / "README.md").read_text().split())
+    assert said in readme and "and of the pairs: FFA 0 of 8, PPA 0 of 8." in readme and said not in text
+    pairs = keeping.pairs(content(working).stimuli, working.design["compare"])
+    assert pairs.to_dict() == {"FFA": 8, "PPA": 8}
 
 
 def test_it_says_in_which_regions_the_power_is_reached(text, working, tmp_path):

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from codingaxes.stimulus_sets import catalogues, licences, results
+from codingaxes.stimulus_sets import catalogues, keeping, licences, results
 
 WIDTH = 110
 FILES = {
@@ -117,6 +117,7 @@ def readme(content, kept, predictions, pixels, side):
         "## What models predict",
         _predictions(content, kept, predictions),
         "## How many trials",
+        _fewer_pairs(content, kept),
         _power(content.power, design["experiment"]["power"]),
         _experiments(content.experiments),
         "## What may be claimed",
@@ -255,6 +256,21 @@ def _predictions(content, kept, predictions):
         "Mean predicted change in SD over training images, the wanted way, in the region that a stimulus was "
         "made for: of the maker itself, and of all other models by family. Where no direction was wanted it "
         "is the mean absolute change. `predictions.csv` has every single one, and its interval."
+    )
+
+
+def _fewer_pairs(content, kept):
+    """Say where the set has fewer pairs than the experiments that were simulated: some were left out."""
+    planned = content.power.groupby("roi", sort=False).n_pairs.first()
+    if content.ranking.chosen.all() or planned.empty:
+        return ""
+    left = keeping.pairs(kept, content.design["compare"]).reindex(planned.index, fill_value=0)
+    if (left >= planned).all():
+        return ""
+    counts = ", ".join(f"{roi} {left[roi]} of {planned[roi]}" for roi in planned.index)
+    return wrapped(
+        "**This folder does not have all pairs of the experiments below, so their power is not that of this "
+        f"folder.** The set keeps the stimuli that teach most, and of the pairs: {counts}."
     )
 
 
