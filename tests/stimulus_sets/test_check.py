@@ -1,6 +1,7 @@
 """A folder that was changed, copied or is incomplete is noticed, each fault by name; a sound one is not."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from codingaxes.job import Run
-from codingaxes.stimulus_sets import check, folder
+from codingaxes.stimulus_sets import check, folder, measured
 from codingaxes.tables import store
 from codingaxes.tables.stimulus_sets import SET_PREDICTIONS
 
@@ -309,6 +310,45 @@ def test_a_change_is_found_with_digests_and_also_if_they_were_written_anew(copie
     sign(copied)
     found = problems(copied)
     assert any(said in line for line in found), found
+
+
+def damaged(content, rng):
+    """Change some bytes of a file, cut it, leave a piece out, or repeat one."""
+    content, place = bytearray(content), rng.randrange(len(content))
+    kind = rng.choice(["change", "cut", "leave out", "repeat"])
+    if kind == "change":
+        content[place] ^= rng.randrange(1, 256)
+    elif kind == "cut":
+        del content[place:]
+    elif kind == "leave out":
+        del content[place : place + rng.randrange(1, 50)]
+    else:
+        content[place:place] = content[place : place + 30]
+    return bytes(content)
+
+
+def test_random_damage_to_any_file_is_a_finding_and_never_a_crash(copied):
+    rng = random.Random(0)
+    tables = [file.name for file in copied.iterdir() if not file.name.startswith(("stim-", "contact"))]
+    for name in sorted([*tables, *tables, ONE, OTHER]):
+        stored = (copied / name).read_bytes()
+        (copied / name).write_bytes(damaged(stored, rng))
+        assert problems(copied), name
+        (copied / name).write_bytes(stored)
+    assert not problems(copied)
+
+
+def test_a_damaged_picture_is_a_value_error_whatever_the_damage(small, monkeypatch):
+    stored, rng, failed = (small / ONE).read_bytes(), random.Random(1), 0
+    for _ in range(300):
+        try:
+            measured.decode(damaged(stored, rng))
+        except ValueError:
+            failed += 1
+    assert failed > 200
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="it is too large to be opened"):
+        measured.decode(stored)
 
 
 def test_digests_that_were_edited_or_are_gone_are_found(copied):

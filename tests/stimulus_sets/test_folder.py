@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from codingaxes.names import BRAIN
-from codingaxes.stimulus_sets import catalogues, folder
+from codingaxes.stimulus_sets import catalogues, folder, keeping
 
 
 def as_array(file):
@@ -126,7 +126,7 @@ def test_a_set_keeps_what_the_ranking_chose_with_its_originals_and_controls(work
     one = stimuli.query("role == 'perturbed' and image_id == 'nsd_00003' and roi == 'FFA' and step == 2")
     one = one.query("direction == 'increase' and maker_role == 'robust'")
     ranking = whole.ranking.assign(chosen=whole.ranking.stimulus_id.isin(one.stimulus_id))
-    kept = folder.keep(stimuli, ranking)
+    kept = keeping.keep(stimuli, ranking)
     assert sorted(kept.control) == ["blend", "none", "none", "other_image", "phase_scrambled", "random"]
     assert set(kept.role) == {"original", "perturbed", "control"} and set(kept.step) == {0, 2}
     assert set(kept.maker_role) == {"none", "robust"} and set(kept.image_id) == {"nsd_00003"}
@@ -332,6 +332,38 @@ def test_a_set_of_photographs_states_the_rights_in_every_row(working, tmp_path):
     export(working, tmp_path / "set", source="nsd")
     stimuli = pd.read_csv(tmp_path / "set/stimuli.tsv", sep="\t")
     assert stimuli.license.str.contains("COCO").all() and stimuli.license.str.contains("NSD").all()
+
+
+def test_a_set_that_is_matched_in_effect_is_written_and_says_so(working, tmp_path):
+    stimuli = content(working).stimuli
+    effect = {"matched": "effect", "effect": np.where(stimuli.step > 0, 2.0 * stimuli.step, np.nan)}
+    path = export(
+        working, tmp_path / "set", {"match": "effect"}, stimuli=stimuli.assign(**effect, radius=np.nan)
+    )
+    table = pd.read_csv(path / "stimuli.tsv", sep="\t")
+    assert table.radius.isna().all() and table.description.str.contains("effect 2 SD").any()
+    readme = " ".join((path / "README.md").read_text().split())
+    assert "the same **effect** on their own maker" in readme and "| change, SD | 2 |" in readme
+    assert (
+        "| l2, of the maker's | 1 |" in readme and "perturbations of equal effect are of equal size" in readme
+    )
+
+
+def test_principal_distortions_and_names_of_own_images_are_written(working, tmp_path):
+    whole = content(working)
+    made = (whole.stimuli.role == "perturbed") & (whole.stimuli.maker_role == "standard")
+    odd = {"maker": "principal_distortions", "maker_role": "principal_distortions", "direction": "none"}
+    stimuli = whole.stimuli.copy()
+    draws = stimuli.direction.map({"increase": 1, "decrease": 2}).where(made, stimuli.draw)
+    stimuli.loc[made, list(odd)] = list(odd.values())
+    stimuli["draw"] = draws.astype("int32")
+    stimuli["image_id"] = stimuli.image_id.map({"nsd_00003": "my folder/ünï, 1", "nsd_00005": '5 "x"'})
+    path = export(working, tmp_path / "set", stimuli=stimuli, source="own")
+    table = pd.read_csv(path / "conditions.csv")
+    assert set(table.image_id) == {"my folder/ünï, 1"}
+    assert set(table.draw[table.maker == "principal_distortions"]) == {1, 2}
+    # mean of the absolute changes of the two standard networks, 0.8 * 0.4 * (4 + 0.2) / 2
+    assert "| made for the maker | principal_distortions | 1 | 0.67 |" in (path / "README.md").read_text()
 
 
 def test_a_set_without_a_brain_has_no_experiment_and_is_written(working, tmp_path):

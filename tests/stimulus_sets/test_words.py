@@ -9,7 +9,7 @@ import pytest
 from exported_sets import content, export
 
 from codingaxes.names import BRAIN
-from codingaxes.stimulus_sets import results, words
+from codingaxes.stimulus_sets import keeping, results, words
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,29 @@ def test_it_says_how_many_trials_give_which_power(text):
         in text
     )
     assert (
-        "| robust - standard | PPA | standard | 0 | none was; the best had 1 subject x 1 repetition | 0.05 |"
+        "| robust - standard | PPA | standard | 0 | none tried; the best: 1 subject x 1 repetition | 0.05 |"
         in text
     )
     assert "no difference |" in text and "smallest with power 0.8" in text
+
+
+def test_it_says_that_power_is_not_that_of_a_set_that_lost_its_pairs(text, small, working):
+    said = "**This folder does not have all pairs of the experiments below"
+    readme = " ".join((small / "README.md").read_text().split())
+    assert said in readme and "and of the pairs: FFA 0 of 8, PPA 0 of 8." in readme and said not in text
+    pairs = keeping.pairs(content(working).stimuli, working.design["compare"])
+    assert pairs.to_dict() == {"FFA": 8, "PPA": 8}
+
+
+def test_it_says_in_which_regions_the_power_is_reached(text, working, tmp_path):
+    assert "- If robust is right, power 0.8 is reached in FFA, PPA. - If standard is right, power" in text
+    assert "If standard is right, power 0.8 is reached in no region." in text
+    power = content(working).power
+    only = power.assign(enough=power.enough & (power.roi == "PPA") & (power.predicted_by == "robust"))
+    readme = (export(working, tmp_path / "one", power=only) / "README.md").read_text()
+    assert "- If robust is right, power 0.8 is reached in PPA; not in FFA." in readme
+    none = (export(working, tmp_path / "none", power=power.assign(enough=False)) / "README.md").read_text()
+    assert "**No experiment that was tried has power 0.8, in any region and by any prediction.**" in none
 
 
 def test_it_says_whether_the_experiment_on_the_simulated_brain_found_it(text):
@@ -58,6 +77,16 @@ def test_it_says_how_far_the_match_is_off_in_the_saved_files(text, exported):
     assert 0 < off < 0.02
     span = f"{stimuli.l2.min():.4g} | {stimuli.l2.max():.4g} | {off:.2%} |"
     assert f"another natural image | 2 | l2 size | 1.2 | {len(stimuli)} | {span}" in text
+
+
+def test_it_says_how_many_searches_fell_short(text, working, tmp_path):
+    assert "Of 32 images made for models, 0 did not reach what was wanted, and 0 might come nearer" in text
+    stimuli = content(working).stimuli
+    short = stimuli.stimulus_id.isin(["stim-0003", "stim-0004"])
+    stimuli = stimuli.assign(reached=~short, converged=stimuli.stimulus_id != "stim-0003")
+    readme = (export(working, tmp_path / "set", stimuli=stimuli) / "README.md").read_text()
+    said = "Of 5 images made for models, 2 did not reach what was wanted, and 1 might come nearer"
+    assert said in " ".join(readme.split())
 
 
 def test_it_states_the_planted_changes_of_the_maker_of_families_and_of_the_brain(text):

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from codingaxes import writing
-from codingaxes.stimulus_sets import catalogues, check, licences, measured, sheet, words
+from codingaxes.stimulus_sets import catalogues, check, keeping, licences, measured, sheet, words
 from codingaxes.tables import store
 from codingaxes.tables.stimulus_sets import SET_PREDICTIONS
 
@@ -66,7 +66,7 @@ def write(path, content):
     """
     _check_names(content)
     licences.check_public(content.design, content.source)
-    kept = keep(content.stimuli, content.ranking)
+    kept = keeping.keep(content.stimuli, content.ranking)
     if kept.empty:
         raise ValueError(f"set {content.name}: the ranking keeps no stimulus; raise number in its design")
     originals = catalogues.originals_of(kept)
@@ -96,41 +96,6 @@ def write(path, content):
         writing.write_text(folder / check.README, words.readme(content, kept, predictions, pixels, side))
         writing.write_text(folder / check.SUMS, sums(folder))
         _check(folder)
-
-
-def keep(stimuli, ranking):
-    """Select the stimuli that the set keeps: by the ranking, with the natural images and controls they need.
-
-    Parameters
-    ----------
-    stimuli : DataFrame
-        The table set_stimuli.
-    ranking : DataFrame
-        The table set_ranking. A stimulus made for a model that it does not rank is kept.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `stimuli`, in their order. A control is kept if a kept stimulus has its image and step, and
-        also its region, direction and maker, where the control has one of its own.
-    """
-    dropped = set(ranking.stimulus_id[~ranking.chosen])
-    chosen = stimuli[(stimuli.role == "perturbed") & ~stimuli.stimulus_id.isin(dropped)]
-    if not dropped:
-        return stimuli.reset_index(drop=True)
-
-    def is_needed(row):
-        near = chosen[chosen.image_id == row.image_id]
-        if row.role == "original":
-            return len(near) > 0
-        near = near[near.step == row.step]
-        for column, of_all in {"roi": "all", "direction": "none", "maker": "none"}.items():
-            value = getattr(row, column)
-            near = near[(near[column] == value) | (value == of_all)]
-        return len(near) > 0
-
-    needed = [row.role != "perturbed" and is_needed(row) for row in stimuli.itertuples()]
-    return stimuli[np.array(needed) | stimuli.index.isin(chosen.index)].reset_index(drop=True)
 
 
 def upscaled(picture, side, filter):

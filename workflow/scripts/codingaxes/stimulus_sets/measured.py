@@ -37,6 +37,8 @@ def decode(stored):
         with Image.open(BytesIO(stored), formats=["PNG"]) as image:
             mode, profile = image.mode, {"icc_profile", "gamma"} & set(image.info)
             picture = np.asarray(image)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"it is too large to be opened ({error})") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"it is no whole PNG file ({' '.join(str(error).split())})") from None
     if mode != "RGB" or picture.dtype != np.uint8:

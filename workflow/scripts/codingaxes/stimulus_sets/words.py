@@ -2,7 +2,7 @@
 
 import textwrap
 
-from codingaxes.stimulus_sets import catalogues, licences, results
+from codingaxes.stimulus_sets import catalogues, keeping, licences, results
 
 WIDTH = 110
 FILES = {
@@ -33,6 +33,7 @@ not know into the dataset's `.bidsignore`:
     stimuli/*.txt
     stimuli/*.parquet
     stimuli/*.safetensors
+    stimuli/predictions.json
     stimuli/design.json
     stimuli/contact_sheet*.png
 
@@ -62,9 +63,9 @@ KINDS = {
 MAY = [
     "how large each perturbation is, as a saved file: all sizes were measured again on these files;",
     "what each model predicts for each file, and how sure it is of that (intervals over readouts);",
-    "if the test that this set was planned for finds the difference: that responses to stimuli made for "
-    "{with_} models and responses to those made for {against} models differ, in these regions, for "
-    "perturbations that are matched in {match}.",
+    "if the test that this set was planned for finds the difference: that responses to stimuli made for the "
+    "maker `{with}` and responses to those made for `{against}` differ, in these regions, for perturbations "
+    "that are matched in {match}.",
 ]
 NOT = {
     "norm": "that perturbations of equal norm look equally strong to people, or are equally visible. They "
@@ -116,6 +117,7 @@ def readme(content, kept, predictions, pixels, side):
         "## What models predict",
         _predictions(content, kept, predictions),
         "## How many trials",
+        _fewer_pairs(content, kept),
         _power(content.power, design["experiment"]["power"]),
         _experiments(content.experiments),
         "## What may be claimed",
@@ -166,8 +168,7 @@ def _opening(content, kept):
     return wrapped(
         f"The set `{content.name}` has {len(kept)} stimuli: {counts['original']}, {counts['perturbed']} made "
         f"for models, and {counts['control']}. It was made by codingaxes{version}."
-        + public
-        * (content.source != "miniature")
+        + (public if content.source != "miniature" else "")
     )
 
 
@@ -228,7 +229,13 @@ def _match(design, kept, predictions):
         "maker for the saved files. Controls have the l2 size of the maker's perturbation, measured on the "
         "saved files:"
     )
-    return f"{wrapped(words)}\n\n{table(headers, rows)}"
+    made = kept[kept.role == "perturbed"]
+    search = (
+        f"Of {plural(len(made), 'image')} made for models, {(~made.reached).sum()} did not reach what was "
+        f"wanted, and {(~made.converged).sum()} might come nearer with more gradients: the columns `reached` "
+        "and `converged`."
+    )
+    return f"{wrapped(words)}\n\n{table(headers, rows)}\n\n{wrapped(search)}"
 
 
 def _predictions(content, kept, predictions):
@@ -252,26 +259,58 @@ def _predictions(content, kept, predictions):
     )
 
 
+def _fewer_pairs(content, kept):
+    """Say where the set has fewer pairs than the experiments that were simulated: some were left out."""
+    planned = content.power.groupby("roi", sort=False).n_pairs.first()
+    if content.ranking.chosen.all() or planned.empty:
+        return ""
+    left = keeping.pairs(kept, content.design["compare"]).reindex(planned.index, fill_value=0)
+    if (left >= planned).all():
+        return ""
+    counts = ", ".join(f"{roi} {left[roi]} of {planned[roi]}" for roi in planned.index)
+    return wrapped(
+        "**This folder does not have all pairs of the experiments below, so their power is not that of this "
+        f"folder.** The set keeps the stimuli that teach most, and of the pairs: {counts}."
+    )
+
+
 def _power(power, wanted):
     if power.empty:
         return "No experiment was planned: the design compares no two makers."
-    rows = []
-    for row in results.smallest_experiments(power).itertuples():
+    rows, smallest = [], results.smallest_experiments(power)
+    for row in smallest.itertuples():
         size = f"{plural(row.n_subjects, 'subject')} x {plural(row.n_repetitions, 'repetition')}"
-        size = f"{size} ({row.n_trials} trials each)" if row.enough else f"none was; the best had {size}"
+        size = f"{size} ({row.n_trials} trials each)" if row.enough else f"none tried; the best: {size}"
         predicted, effect = row.predicted_by.replace("_", " "), number(row.effect, 2)
         rows.append((row.contrast, row.roi, predicted, effect, size, number(row.power, 2), row.reason))
     most = power.false_alarms.max()
     alarms = f" If makers did not matter, at most {most:.1%} of the experiments found a difference."
     alarms = alarms if most == most else ""
     headers = ["contrast", "region", "if this is right", "difference (SD)", f"smallest with power {wanted:g}"]
-    return f"{table([*headers, 'its power', 'note'], rows)}\n\n" + wrapped(
+    return f"{_reached(smallest, wanted)}\n\n{table([*headers, 'its power', 'note'], rows)}\n\n" + wrapped(
         "Experiments were simulated with the trial noise of each region. The difference is that between "
         "stimuli that differ in the maker alone, as models of the family in the third column predict it: "
         "models that did not make the stimuli. Trials are of the stimuli of this contrast and region alone; "
         "add controls and natural images to them. A real brain may follow less than any model predicts, and "
         f"then the power is less.{alarms}"
     )
+
+
+def _reached(smallest, wanted):
+    """Say in which regions the wanted power is reached, by each prediction."""
+    if not smallest.enough.any():
+        return wrapped(
+            f"**No experiment that was tried has power {wanted:g}, in any region and by any prediction.** "
+            "A set with larger sizes or more images is needed, or more subjects and repetitions."
+        )
+    lines = []
+    for judge, rows in smallest.groupby("predicted_by", sort=False):
+        enough, short = (", ".join(rows.roi[rows.enough == yes].unique()) for yes in (True, False))
+        lines.append(
+            f"If {judge.replace('_', ' ')} is right, power {wanted:g} is reached in {enough or 'no region'}"
+            + (f"; not in {short}." if enough and short else ".")
+        )
+    return listed(lines)
 
 
 def _experiments(experiments):
@@ -298,15 +337,12 @@ def _experiments(experiments):
 
 def _claims(content, kept):
     design = content.design
-    compared = design["compare"]
-    values = {
-        "with_": compared.get("with", ""),
-        "against": compared.get("against", ""),
+    values = design["compare"] | {
         "match": {"norm": "l2 norm", "effect": "the effect on their own maker"}[design["match"]],
         "images": kept.image_id.nunique(),
-        "regions": ", ".join(name for name in kept.roi.unique() if name != "all"),
+        "regions": ", ".join(name for name in content.predictions.roi.unique() if name in set(kept.roi)),
     }
-    may = [text.format(**values) for text in (MAY if compared else MAY[:-1])]
+    may = [text.format(**values) for text in MAY]
     forbidden = [NOT[design["match"]], *[text.format(**values) for text in NOT_EITHER]]
     forbidden = [SIMULATED] * (content.source == "miniature") + forbidden
     return f"With this set you can claim\n\n{listed(may)}\n\nYou cannot claim\n\n{listed(forbidden)}"

@@ -1,0 +1,60 @@
+"""Select the stimuli of a set that a laboratory gets, and count the pairs that its test has."""
+
+import numpy as np
+
+PLACE = ["image_id", "roi", "direction", "step", "draw"]  # in which the two stimuli of a pair agree
+
+
+def keep(stimuli, ranking):
+    """Select the stimuli that the set keeps: by the ranking, with the natural images and controls they need.
+
+    Parameters
+    ----------
+    stimuli : DataFrame
+        The table set_stimuli.
+    ranking : DataFrame
+        The table set_ranking. A stimulus made for a model that it does not rank is kept.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `stimuli`, in their order. A control is kept if a kept stimulus has its image and step, and
+        also its region, direction and maker, where the control has one of its own.
+    """
+    dropped = set(ranking.stimulus_id[~ranking.chosen])
+    chosen = stimuli[(stimuli.role == "perturbed") & ~stimuli.stimulus_id.isin(dropped)]
+    if not dropped:
+        return stimuli.reset_index(drop=True)
+
+    def is_needed(row):
+        near = chosen[chosen.image_id == row.image_id]
+        if row.role == "original":
+            return len(near) > 0
+        near = near[near.step == row.step]
+        for column, of_all in {"roi": "all", "direction": "none", "maker": "none"}.items():
+            value = getattr(row, column)
+            near = near[(near[column] == value) | (value == of_all)]
+        return len(near) > 0
+
+    needed = [row.role != "perturbed" and is_needed(row) for row in stimuli.itertuples()]
+    return stimuli[np.array(needed) | stimuli.index.isin(chosen.index)].reset_index(drop=True)
+
+
+def pairs(stimuli, compare):
+    """Count for each region the pairs of stimuli that differ in the maker alone.
+
+    Parameters
+    ----------
+    stimuli : DataFrame
+        Rows of the table set_stimuli.
+    compare : dict
+        `with` and `against`: the two makers, as the design names them.
+
+    Returns
+    -------
+    Series, by roi
+        Regions without a pair are not there.
+    """
+    made = stimuli[(stimuli.role == "perturbed") & stimuli.maker_role.isin(set(compare.values()))]
+    makers = made.groupby(PLACE).maker_role.nunique()
+    return makers[makers == 2].groupby("roi").size()
