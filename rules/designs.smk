@@ -7,6 +7,7 @@ makes   SETS, DESIGNS, SET_MAKERS, SET_REGIONS, SET_RADII
 from snakemake.logging import logger
 
 from codingaxes.stimulus_sets import design as designs
+from codingaxes.stimulus_sets import licences
 
 try:
     DESIGNS = designs.read_all(
@@ -17,6 +18,11 @@ try:
     SET_RADII = {name: designs.radii_of(design, config["image_size"]) for name, design in DESIGNS.items()}
 except configuration.ConfigurationError as error:
     raise WorkflowError(str(error)) from None
+for name, design in DESIGNS.items():
+    try:
+        licences.check_public(design, SOURCE)
+    except ValueError as error:
+        raise WorkflowError(f"stimulus set {name}: {error}") from None
 
 # A study without robust networks, say, has no use for some sets, or for some makers of a set.
 for name, design in DESIGNS.items():

@@ -194,6 +194,7 @@ rule export_stimulus_set:
         perturbations="results/candidates/{set}/perturbations.safetensors",
         predictions="results/candidates/{set}/predictions.parquet",
         ranking="results/candidates/{set}/ranking.parquet",
+        curves="results/candidates/{set}/curves.parquet",
         power="results/candidates/{set}/power.parquet",
         experiments="results/candidates/{set}/experiments.parquet",
         networks="results/networks/networks.parquet",

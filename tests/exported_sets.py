@@ -24,6 +24,7 @@ def content(working, **changes):
         "stimuli": tables.SET_STIMULI,
         "predictions": tables.SET_PREDICTIONS,
         "ranking": tables.SET_RANKING,
+        "curves": tables.SELECTION_CURVES,
         "power": tables.SET_POWER,
         "experiments": tables.SET_EXPERIMENTS,
     }

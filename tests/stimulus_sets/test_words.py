@@ -9,7 +9,7 @@ import pytest
 from exported_sets import content, export
 
 from codingaxes.names import BRAIN
-from codingaxes.stimulus_sets import keeping, results, words
+from codingaxes.stimulus_sets import results, words
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +39,31 @@ def test_it_says_how_many_trials_give_which_power(text):
         in text
     )
     assert (
-        "| robust - standard | PPA | standard | 0 | none tried; the best: 1 subject x 1 repetition | 0.05 |"
-        in text
+        "| robust - standard | PPA | standard | 0 | none of those tried; the best: 1 subject x 1 repetition "
+        "| 0.05 |" in text
     )
     assert "no difference |" in text and "smallest with power 0.8" in text
 
 
-def test_it_says_that_power_is_not_that_of_a_set_that_lost_its_pairs(text, small, working):
-    said = "**This folder does not have all pairs of the experiments below"
-    readme = " ".join((small / "README.md").read_text().split())
-    assert said in readme and "and of the pairs: FFA 0 of 8, PPA 0 of 8." in readme and said not in text
-    pairs = keeping.pairs(content(working).stimuli, working.design["compare"])
-    assert pairs.to_dict() == {"FFA": 8, "PPA": 8}
+def test_a_set_of_the_most_telling_stimuli_says_how_many_tell_the_right_family(working, tmp_path):
+    ranking = content(working).ranking
+    ranking = ranking.assign(chosen=ranking["rank"] <= 5)
+    design = {"choose": "information", "number": 5}
+    readme = export(working, tmp_path / "few", design, ranking=ranking) / "README.md"
+    said = " ".join(readme.read_text().split())
+    assert "## How many stimuli tell the right family" in said and "## How many trials" not in said
+    # 1 - exp(-n) / 2 of the planted curve, at 1, at half of the largest below 5, and there
+    assert "| who answers | right family | right after 1 | right after 2 | right after 4 |" in said
+    assert "| simulated brain | robust | 0.82 | 0.93 | 0.99 |" in said
+    assert (
+        "by how likely the measured changes are" in said and "the test that this set was planned" not in said
+    )
+
+
+def test_without_a_ranking_it_says_why_nothing_is_known_of_the_right_family(working, tmp_path):
+    curves = content(working).curves.assign(right=float("nan"), reason="fewer than two families")
+    readme = export(working, tmp_path / "none", {"choose": "information"}, curves=curves) / "README.md"
+    assert "No experiment was simulated: fewer than two families." in readme.read_text()
 
 
 def test_it_says_in_which_regions_the_power_is_reached(text, working, tmp_path):

@@ -5,6 +5,7 @@ from codingaxes.stimulus_sets import folder
 from codingaxes.tables import store
 from codingaxes.tables.networks import NETWORKS
 from codingaxes.tables.stimulus_sets import (
+    SELECTION_CURVES,
     SET_EXPERIMENTS,
     SET_POWER,
     SET_PREDICTIONS,
@@ -22,6 +23,7 @@ def main(run):
         stimuli=store.read(run.input["stimuli"], SET_STIMULI),
         predictions=store.read(run.input["predictions"], SET_PREDICTIONS),
         ranking=store.read(run.input["ranking"], SET_RANKING),
+        curves=store.read(run.input["curves"], SELECTION_CURVES),
         power=store.read(run.input["power"], SET_POWER),
         experiments=store.read(run.input["experiments"], SET_EXPERIMENTS),
         networks=store.read(run.input["networks"], NETWORKS, ["network", "family"]),

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from codingaxes import writing
+from codingaxes.names import GROUP
 from codingaxes.stimulus_sets import catalogues, check, keeping, licences, measured, sheet, words
 from codingaxes.tables import store
 from codingaxes.tables.stimulus_sets import SET_PREDICTIONS
@@ -39,6 +40,7 @@ class Content:
     stimuli: pd.DataFrame  # the table set_stimuli
     predictions: pd.DataFrame  # set_predictions
     ranking: pd.DataFrame  # set_ranking
+    curves: pd.DataFrame  # selection_curves
     power: pd.DataFrame  # set_power
     experiments: pd.DataFrame  # set_experiments
     networks: pd.DataFrame  # of the table networks: network, family
@@ -131,9 +133,10 @@ def _check_names(content):
 
 
 def _predictions_of(predictions, kept):
-    """Select the predictions of the kept stimuli; every model, region and reader must have all of them."""
-    rows = predictions[predictions.stimulus_id.isin(set(kept.stimulus_id))].reset_index(drop=True)
-    numbers = rows.groupby(["network", "roi", "subject"], sort=False).stimulus_id.nunique()
+    """Select the group's predictions of the kept stimuli; every model and region must have all of them."""
+    rows = predictions[predictions.stimulus_id.isin(set(kept.stimulus_id)) & (predictions.subject == GROUP)]
+    rows = rows.reset_index(drop=True)
+    numbers = rows.groupby(["network", "roi"], sort=False).stimulus_id.nunique()
     if rows.empty or (numbers < len(kept)).any():
         whose = "any model" if rows.empty else " ".join(numbers[numbers < len(kept)].index[0])
         raise ValueError(f"predictions of {whose} lack stimuli of the set; run predict_stimuli again")

@@ -1,8 +1,6 @@
-"""Select the stimuli of a set that a laboratory gets, and count the pairs that its test has."""
+"""Select the stimuli of a set that a laboratory gets."""
 
 import numpy as np
-
-PLACE = ["image_id", "roi", "direction", "step", "draw"]  # in which the two stimuli of a pair agree
 
 
 def keep(stimuli, ranking):
@@ -38,23 +36,3 @@ def keep(stimuli, ranking):
 
     needed = [row.role != "perturbed" and is_needed(row) for row in stimuli.itertuples()]
     return stimuli[np.array(needed) | stimuli.index.isin(chosen.index)].reset_index(drop=True)
-
-
-def pairs(stimuli, compare):
-    """Count for each region the pairs of stimuli that differ in the maker alone.
-
-    Parameters
-    ----------
-    stimuli : DataFrame
-        Rows of the table set_stimuli.
-    compare : dict
-        `with` and `against`: the two makers, as the design names them.
-
-    Returns
-    -------
-    Series, by roi
-        Regions without a pair are not there.
-    """
-    made = stimuli[(stimuli.role == "perturbed") & stimuli.maker_role.isin(set(compare.values()))]
-    makers = made.groupby(PLACE).maker_role.nunique()
-    return makers[makers == 2].groupby("roi").size()

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from codingaxes.stimulus_sets import catalogues, keeping, licences, results
+from codingaxes.stimulus_sets import catalogues, licences, results
 
 WIDTH = 110
 FILES = {
@@ -12,7 +12,7 @@ FILES = {
     "`stimulus_set.csv`": "the same files for Brain-Score",
     "`conditions.csv`": "the same files for PsychoPy",
     "`predictions.parquet`, `predictions.csv`": "the response of every model to every stimulus, as the saved "
-    "file, in SD and in natural levels; intervals are over readouts that were fitted again. "
+    "file, by the group's readout, in SD and in natural levels; intervals are over readouts that were fitted again. "
     "`predictions.json` explains the columns",
     "`perturbations.safetensors`": "`delta` (stimuli, 3, rows, columns), float32: what was added to natural "
     "images, with pixels in [0, 1], before rounding to 8 bits; the metadata `stimulus_ids` name the stimuli",
@@ -63,10 +63,14 @@ KINDS = {
 MAY = [
     "how large each perturbation is, as a saved file: all sizes were measured again on these files;",
     "what each model predicts for each file, and how sure it is of that (intervals over readouts);",
-    "if the test that this set was planned for finds the difference: that responses to stimuli made for the "
-    "maker `{with}` and responses to those made for `{against}` differ, in these regions, for perturbations "
-    "that are matched in {match}.",
 ]
+MAY_BY = {
+    "all": "if the test that this set was planned for finds the difference: that responses to stimuli made "
+    "for the maker `{with}` and responses to those made for `{against}` differ, in these regions, for "
+    "perturbations that are matched in {match}.",
+    "information": "by how likely the measured changes are under the predictions of each family: which "
+    "family answers more as the brain does, in these regions and to these stimuli.",
+}
 NOT = {
     "norm": "that perturbations of equal norm look equally strong to people, or are equally visible. They "
     "are equal in l2, no more;",
@@ -116,10 +120,7 @@ def readme(content, kept, predictions, pixels, side):
         _match(design, kept, predictions),
         "## What models predict",
         _predictions(content, kept, predictions),
-        "## How many trials",
-        _fewer_pairs(content, kept),
-        _power(content.power, design["experiment"]["power"]),
-        _experiments(content.experiments),
+        *_trials(content),
         "## What may be claimed",
         _claims(content, kept),
         "## How to use it",
@@ -259,18 +260,42 @@ def _predictions(content, kept, predictions):
     )
 
 
-def _fewer_pairs(content, kept):
-    """Say where the set has fewer pairs than the experiments that were simulated: some were left out."""
-    planned = content.power.groupby("roi", sort=False).n_pairs.first()
-    if content.ranking.chosen.all() or planned.empty:
-        return ""
-    left = keeping.pairs(kept, content.design["compare"]).reindex(planned.index, fill_value=0)
-    if (left >= planned).all():
-        return ""
-    counts = ", ".join(f"{roi} {left[roi]} of {planned[roi]}" for roi in planned.index)
-    return wrapped(
-        "**This folder does not have all pairs of the experiments below, so their power is not that of this "
-        f"folder.** The set keeps the stimuli that teach most, and of the pairs: {counts}."
+def _trials(content):
+    """Say what an experiment with this set would find: the planned difference, or the right family."""
+    if content.design["choose"] == "information":
+        return ["## How many stimuli tell the right family", _told(content)]
+    power = _power(content.power, content.design["experiment"]["power"])
+    return ["## How many trials", power, _experiments(content.experiments)]
+
+
+def _told(content):
+    """Give the shares of simulated experiments that tell the right family, as the set has its stimuli."""
+    curves, kept = content.curves, int(content.ranking.chosen.sum())
+    curves = curves[(curves.strategy == "information") & (curves.n_stimuli <= kept)]
+    if curves.right.isna().all():
+        why = ", ".join(sorted(set(content.curves.reason) - {""})) or "nothing was ranked"
+        return f"No experiment was simulated: {why}."
+    most = curves.n_stimuli.max()
+    numbers = sorted({1, *curves.n_stimuli[curves.n_stimuli <= most / 2].tail(1), most})
+    rows = []
+    for truth, part in curves.groupby("truth", sort=False):
+        right = part.set_index("n_stimuli").right
+        rows.append(
+            (
+                truth.replace("_", " "),
+                part.truth_family.iloc[0],
+                *(number(right.get(n, float("nan")), 2) for n in numbers),
+            )
+        )
+    repetitions = plural(min(content.design["experiment"]["repetitions"]), "repetition")
+    headers = ["who answers", "right family", *(f"right after {n}" for n in numbers)]
+    return f"{table(headers, rows)}\n\n" + wrapped(
+        "Share of simulated experiments that take the right family, by how likely the measured changes are "
+        "under the predictions of each. Stimuli are shown in the order of the column `rank`, each with "
+        f"{repetitions} in each subject of the study. Each network answers in turn, and is left out of the "
+        "predictions together with its twins. A simulated brain that is no network has no right family: then "
+        "it is the share that takes it for the family named. This set keeps single stimuli, and not pairs "
+        "that differ in the maker alone, so it tests no difference between makers."
     )
 
 
@@ -280,7 +305,10 @@ def _power(power, wanted):
     rows, smallest = [], results.smallest_experiments(power)
     for row in smallest.itertuples():
         size = f"{plural(row.n_subjects, 'subject')} x {plural(row.n_repetitions, 'repetition')}"
-        size = f"{size} ({row.n_trials} trials each)" if row.enough else f"none tried; the best: {size}"
+        size = (
+            f"{size} ({row.n_trials} trials each)" if row.enough else f"none of those tried; the best: {size}"
+        )
+        size = "–" if row.power != row.power else size
         predicted, effect = row.predicted_by.replace("_", " "), number(row.effect, 2)
         rows.append((row.contrast, row.roi, predicted, effect, size, number(row.power, 2), row.reason))
     most = power.false_alarms.max()
@@ -342,7 +370,7 @@ def _claims(content, kept):
         "images": kept.image_id.nunique(),
         "regions": ", ".join(name for name in content.predictions.roi.unique() if name in set(kept.roi)),
     }
-    may = [text.format(**values) for text in MAY]
+    may = [text.format(**values) for text in (*MAY, MAY_BY[design["choose"]])]
     forbidden = [NOT[design["match"]], *[text.format(**values) for text in NOT_EITHER]]
     forbidden = [SIMULATED] * (content.source == "miniature") + forbidden
     return f"With this set you can claim\n\n{listed(may)}\n\nYou cannot claim\n\n{listed(forbidden)}"
