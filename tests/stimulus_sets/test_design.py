@@ -114,14 +114,15 @@ def test_kinds_of_networks_stand_for_those_of_the_first_architecture_that_has_bo
 
 def test_a_kind_that_the_study_lacks_is_left_out_and_said():
     plain = [name for name in ROWS if "standard" in name]
-    makers = design.makers_of(TARGETED, ROWS, plain)
+    asked = TARGETED | {"makers": ["standard", "robust", "twin"]}
+    makers = design.makers_of(asked, ROWS, plain)
     assert makers == {"standard": "resnet_standard_1"}
-    said = design.what_is_lacking(TARGETED, makers)
+    said = design.what_is_lacking(asked, makers)
     assert "robust or twin" in said and "it is not made" in said
     single = ["resnet_standard_1", "resnet_robust_1"]
-    makers = design.makers_of(TARGETED, ROWS, single)
+    makers = design.makers_of(asked, ROWS, single)
     assert list(makers) == ["standard", "robust"]
-    assert design.what_is_lacking(TARGETED, makers).endswith("is twin; the set is made without")
+    assert design.what_is_lacking(asked, makers).endswith("is twin; the set is made without")
 
 
 def test_a_maker_that_is_nothing_of_the_study_and_one_that_is_named_twice_are_refused():

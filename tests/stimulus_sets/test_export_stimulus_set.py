@@ -10,7 +10,8 @@ from codingaxes.stimulus_sets import check
 
 def test_the_script_writes_a_sound_folder(working, tmp_path):
     networks = planted.plant(tmp_path, "networks", planted_sets.ZOO)
-    names = ("stimuli", "pictures", "perturbations", "predictions", "ranking", "power", "experiments")
+    names = ("stimuli", "pictures", "perturbations", "predictions", "ranking")
+    names += ("curves", "power", "experiments")
     inputs = {name: getattr(working, name) for name in names} | {"networks": networks}
     params = {"design": working.design, "source": "miniature"}
     output, log = {"folder": str(tmp_path / "sets/talk")}, str(tmp_path / "log")

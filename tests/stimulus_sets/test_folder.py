@@ -42,8 +42,8 @@ def test_an_independent_reader_reads_all_of_it_back(exported, working):
         assert np.linalg.norm((picture - original) / 255) == pytest.approx(row.l2, abs=1e-8)
 
 
-def test_predictions_are_those_of_the_table_in_both_formats(exported, working):
-    truth = pd.read_parquet(working.predictions)
+def test_predictions_are_those_of_the_group_in_both_formats(exported, working):
+    truth = pd.read_parquet(working.predictions).query("subject == 'group'").reset_index(drop=True)
     pd.testing.assert_frame_equal(pd.read_parquet(exported / "predictions.parquet"), truth)
     text = pd.read_csv(exported / "predictions.csv")
     pd.testing.assert_frame_equal(text, truth, check_dtype=False, rtol=1e-8)
@@ -138,6 +138,19 @@ def test_a_set_keeps_what_the_ranking_chose_with_its_originals_and_controls(work
     assert len(load_file(tmp_path / "few/perturbations.safetensors")["delta"]) == 6
 
 
+def test_images_for_which_no_perturbation_was_found_are_left_out_and_counted(working, tmp_path):
+    whole = content(working)
+    lost = whole.stimuli.stimulus_id[whole.stimuli.role == "perturbed"].iloc[:2]
+    stimuli = whole.stimuli.assign(l2=whole.stimuli.l2.where(~whole.stimuli.stimulus_id.isin(lost), 0.0))
+    ranking = whole.ranking.assign(chosen=~whole.ranking.stimulus_id.isin(lost))
+    kept = keeping.keep(stimuli, ranking)
+    assert set(stimuli.stimulus_id) - set(kept.stimulus_id) >= set(lost)
+    folder.write(tmp_path / "set", content(working, stimuli=stimuli, ranking=ranking))
+    assert not any((tmp_path / "set" / f"{name}_image.png").exists() for name in lost)
+    said = " ".join((tmp_path / "set/README.md").read_text().split())
+    assert "2 images of the design are left out: no perturbation was found." in said
+
+
 def test_the_rank_of_stimuli_stands_beside_them(exported, working):
     stimuli = pd.read_csv(exported / "stimuli.tsv", sep="\t").set_index("stimulus_id")
     ranking = pd.read_parquet(working.ranking).set_index("stimulus_id")
@@ -199,7 +212,7 @@ def broken_sets(working, tmp_path):
         ),
         "no original": ({"stimuli": no_original}, r"no stimulus is the original of nsd_00003"),
         "nothing chosen": ({"ranking": truth.ranking.assign(chosen=False)}, r"the ranking keeps no stimulus"),
-        "few predictions": ({"predictions": short}, r"predictions of .* PPA .* lack stimuli"),
+        "few predictions": ({"predictions": short}, r"predictions of .* PPA lack stimuli"),
         "a bad name": ({"name": "räume 1"}, r"'räume 1' has a name that cannot travel"),
         "a name that leads elsewhere": ({"name": "../up"}, r"cannot travel"),
         "no perturbations": ({"perturbations": str(tmp_path / "none")}, r"none cannot be read"),

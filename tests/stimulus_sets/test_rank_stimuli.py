@@ -87,6 +87,18 @@ def test_the_set_keeps_the_best_if_it_is_asked_to(tmp_path):
     assert ranking.chosen.tolist() == [True] * 5 + [False] * (len(ranking) - 5)
 
 
+def test_an_image_for_which_no_perturbation_was_found_comes_last_and_is_not_kept(tmp_path):
+    stimuli = planted.stimuli()
+    lost = stimuli.stimulus_id[stimuli.role == "perturbed"].iloc[:2]
+    stimuli["l2"] = stimuli.l2.where(~stimuli.stimulus_id.isin(lost), 0.0)
+    ranking = rank(tmp_path, {"stimuli": stimuli})[0]
+    last = ranking.tail(2)
+    assert set(last.stimulus_id) == set(lost) and not last.chosen.any() and ranking.chosen[:-2].all()
+    assert (
+        last.gain.isna().all() and (last.reason == "no perturbation was found: it is the natural image").all()
+    )
+
+
 def no_robust_judge():
     """Give networks among which all robust ones have the makers' architecture."""
     table = planted.networks()
@@ -193,7 +205,7 @@ def test_a_ranking_takes_the_memory_that_its_rule_asks_for_and_not_far_less(rng)
     setting = rank_stimuli.Setting(rows, candidates, known, places, ["a", "b"], table)
     run = Run("rank_stimuli", {}, {}, {"experiment": {"simulations": 100}}, {}, "")
     tracemalloc.start()
-    rank_stimuli.rank(setting, rows.head(0), {"choose": "all"})
+    rank_stimuli.rank(setting, rows.head(0), rows.head(0), {"choose": "all"})
     rank_stimuli.curves_of(setting, "m0", changes[0], "a", run)
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()

@@ -119,9 +119,10 @@ def test_it_forbids_claims_and_says_so_of_the_miniature(text, working, tmp_path)
     assert "whose brain is simulated" not in other and "is **unknown**" in other
 
 
-def test_it_says_that_stimuli_were_chosen_where_they_were(text, small):
+def test_it_says_that_stimuli_were_chosen_where_they_were(text, working, tmp_path):
     said = "Of 32 stimuli made for models, the 5 were kept from which most would be learned"
-    assert said in " ".join((small / "README.md").read_text().split()) and said not in text
+    few = export(working, tmp_path / "few", {"choose": "information", "number": 5})
+    assert said in " ".join((few / "README.md").read_text().split()) and said not in text
 
 
 def test_it_says_who_has_read_the_terms(working, tmp_path):

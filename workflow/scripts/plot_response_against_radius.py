@@ -50,7 +50,7 @@ def main(run):
     marks.letters(axes[:, 0])
     marked = marks.dashed(f"radius {words.number(mark)}: {made.at_side(mark, size)}")
     handles = [*marks.key_of(looks, names, markers=False), marked]
-    marks.legend_below(figure, handles, 4, describe(values, looks))
+    marks.legend_below(figure, handles, 3, describe(values, looks))
     style.save(run, figure, values)
 
 

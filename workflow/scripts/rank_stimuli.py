@@ -21,7 +21,7 @@ from codingaxes.tables.stimulus_sets import (
     SET_STIMULI,
 )
 
-COLUMNS = ["stimulus_id", "role", "maker", "maker_role", "roi", "image_id"]
+COLUMNS = ["stimulus_id", "role", "maker", "maker_role", "roi", "image_id", "l2"]
 # Reasons for which values are missing.
 NO_STIMULI = "no stimulus was made for a model"
 NO_NOISE = "noise of trials is unknown in all regions"
@@ -30,6 +30,7 @@ NOT_BOTH = "a family whose maker is compared has no judge"
 REGION = "noise of trials is unknown in its own region"
 NOBODY = "its family has no judge but it and its twins"
 OF_ALL = "made of the axes of all networks, so that none is a stranger to it"
+UNCHANGED = "no perturbation was found: it is the natural image"
 NEVER = f"no number that was tried is right in {identification.ENOUGH:g} of experiments and more"
 
 
@@ -69,6 +70,7 @@ def main(run):
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     stimuli = store.read(run.input["stimuli"], SET_STIMULI, COLUMNS)
     stimuli = stimuli[stimuli.role == "perturbed"]
+    stimuli, unchanged = stimuli[stimuli.l2 > 0], stimuli[stimuli.l2 == 0]
     of_models = stimuli.maker.isin([*networks.index, BRAIN])
     stimuli, others = stimuli[of_models].reset_index(drop=True), stimuli[~of_models]
     columns, group = [*SET_PREDICTIONS.key, "change"], [("subject", "=", GROUP)]
@@ -79,7 +81,7 @@ def main(run):
     noise = judges.group_noise(regions, targets)
     refits = store.read(run.input["refits"], SET_REFITS)
     setting = set_up(stimuli, predictions, refits, networks, noise, run.params)
-    store.write(run.output["ranking"], SET_RANKING, rank(setting, others, run.params))
+    store.write(run.output["ranking"], SET_RANKING, rank(setting, others, unchanged, run.params))
     truths = list_truths(setting, predictions, run.params["brain_family"])
     parts = [curves_of(setting, name, *truth, run) for name, truth in truths.items()]
     curves = pd.concat(parts) if parts else pd.DataFrame(columns=list(SELECTION_CURVES.columns))
@@ -141,14 +143,16 @@ def families_of(stimuli, compare, networks):
     return [family.get(makers.get(role, role), role) for role in roles]
 
 
-def rank(setting, others, params):
+def rank(setting, others, unchanged, params):
     """Give the table set_ranking.
 
     Parameters
     ----------
     setting : Setting
     others : DataFrame
-        Stimuli that are not ranked, because nobody can judge them; they come last.
+        Stimuli that are not ranked, because nobody can judge them; they come after those that are.
+    unchanged : DataFrame
+        Stimuli that are natural images still; they come last, and the set does not keep them.
     params : dict
         choose and number, of the design. A set that is to keep the best of a ranking that is unknown keeps
         all, and the log says why.
@@ -176,6 +180,7 @@ def rank(setting, others, params):
         why = np.where(setting.places[order] < 0, REGION, NOT_BOTH)
         table["reason"] = np.where(table.difference.isna(), why, "")
     table = pd.concat([table, others[["stimulus_id"]].assign(**blank, reason=OF_ALL)])
+    table = pd.concat([table, unchanged[["stimulus_id"]].assign(**blank, reason=UNCHANGED)])
     ranks = np.arange(1, len(table) + 1, dtype="int32")
     return table.assign(rank=ranks, chosen=ranks <= best)[list(SET_RANKING.columns)]
 

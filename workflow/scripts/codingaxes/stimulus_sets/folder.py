@@ -26,7 +26,7 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*")  # of a set; it travels to other
 FILTERS = {"nearest": Image.Resampling.NEAREST, "lanczos": Image.Resampling.LANCZOS}
 ROW_BYTES = 400  # of a prediction, at most: in the Parquet file and in the CSV file
 STIMULUS_BYTES = 4_000  # of a row of all tables of images, at most
-OTHER_BYTES = 200_000  # of README, declarations and design, at most
+OTHER_BYTES = 100_000  # of README, declarations and design, at most
 SAID = 5  # findings that an error quotes
 
 

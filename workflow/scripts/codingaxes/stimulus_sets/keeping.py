@@ -17,8 +17,10 @@ def keep(stimuli, ranking):
     -------
     DataFrame
         Rows of `stimuli`, in their order. A control is kept if a kept stimulus has its image and step, and
-        also its region, direction and maker, where the control has one of its own.
+        also its region, direction and maker, where the control has one of its own. An image for which no
+        perturbation was found is its natural image again, and is left out, with its controls.
     """
+    stimuli = stimuli[(stimuli.role == "original") | (stimuli.l2 > 0)]
     dropped = set(ranking.stimulus_id[~ranking.chosen])
     chosen = stimuli[(stimuli.role == "perturbed") & ~stimuli.stimulus_id.isin(dropped)]
     if not dropped:

@@ -12,8 +12,8 @@ FILES = {
     "`stimulus_set.csv`": "the same files for Brain-Score",
     "`conditions.csv`": "the same files for PsychoPy",
     "`predictions.parquet`, `predictions.csv`": "the response of every model to every stimulus, as the saved "
-    "file, by the group's readout, in SD and in natural levels; intervals are over readouts that were fitted again. "
-    "`predictions.json` explains the columns",
+    "file, by the group's readout, in SD and in natural levels; intervals are over readouts that were fitted "
+    "again. `predictions.json` explains the columns",
     "`perturbations.safetensors`": "`delta` (stimuli, 3, rows, columns), float32: what was added to natural "
     "images, with pixels in [0, 1], before rounding to 8 bits; the metadata `stimulus_ids` name the stimuli",
     "`contact_sheet*.png`": "all stimuli at a glance, and what was added to natural images, amplified",
@@ -115,7 +115,7 @@ def readme(content, kept, predictions, pixels, side):
         "## Files",
         _files(design, pixels, side),
         "## Stimuli",
-        _stimuli(kept, content.ranking),
+        _stimuli(content, kept),
         "## What is matched, and how well",
         _match(design, kept, predictions),
         "## What models predict",
@@ -181,17 +181,19 @@ def _files(design, pixels, side):
     return table(["file", "what it is"], rows)
 
 
-def _stimuli(kept, ranking):
+def _stimuli(content, kept):
     changed = kept[kept.role != "original"]
     rows = [
         (KINDS[control], maker, step, len(part), number(part.l2.mean()), number(part.rms.mean(), 2))
         for (control, maker, step), part in changed.groupby(["control", "maker_role", "step"], sort=False)
     ]
     headers = ["stimuli", "maker", "step", "how many", "mean l2", "mean RMS (grey levels)"]
+    ranking, lost = content.ranking, (content.stimuli.l2[content.stimuli.role != "original"] == 0).sum()
     chosen = (
         f" Of {len(ranking)} stimuli made for models, the {ranking.chosen.sum()} were kept from which most "
         "would be learned about which family is right: the columns `rank` and `gain`."
-    ) * (not ranking.chosen.all())
+    ) * (content.design["choose"] == "information")
+    chosen += f" {plural(lost, 'image')} of the design are left out: no perturbation was found." * bool(lost)
     return f"{table(headers, rows)}\n\n" + wrapped(
         "l2 sizes are with pixels in [0, 1], and less the natural image. `step` counts the sizes, effects or "
         "levels of the design." + chosen
