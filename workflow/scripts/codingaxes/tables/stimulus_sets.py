@@ -61,21 +61,6 @@ SET_STIMULI = Table(
     },
 )
 
-SET_PERTURBATIONS = Table(
-    "set_perturbations",
-    "one row per perturbation that was made for a set, before it is rounded to 8 bits",
-    ("maker_role", "roi", "direction", "image_id", "draw", "step"),
-    {
-        name: SET_STIMULI.columns[name]
-        for name in ("maker_role", "roi", "direction", "image_id", "draw", "step", "evaluations")
-    }
-    | {
-        "converged": SET_STIMULI.columns["converged"],
-        "reached": SET_STIMULI.columns["reached"],
-        "delta": Column("list[float32]", PIXELS, "perturbation (3, h, w), flattened"),
-    },
-)
-
 SET_PREDICTIONS = Table(
     "set_predictions",
     "one row per stimulus, model, region and reader: the response to the saved 8-bit file",
