@@ -37,6 +37,7 @@ STEPS = {  # of the line of steps: their files of rules
     "transfer": ("transfer",),
     "axes": ("axes", "similarity"),
     "synthesised images": ("synthesis",),
+    "stimulus sets": ("designs", "stimulus_sets", "stimulus_figures", "scoring", "scoring_figures"),
     "summaries, claims and figures": (
         *("summaries", "control", "claims", "figures", "movies", "synthesis_figures", "manifest", "report"),
     ),

@@ -191,6 +191,32 @@ def synthesis_passes(config):
         yield Passes("synthesised images", kind, searched[kind] * s[limit], forward=2 * searched[kind])
 
 
+def stimulus_sets(config):
+    """Count the images of each stimulus set: those that are searched for, for each maker, and all.
+
+    The full study has no twin of its robust networks, so that a set is made without.
+    """
+    counts = {}
+    for file in config["stimulus_sets"]:
+        design = yaml.safe_load((ROOT / file).read_text())
+        sizes = sum(len(design[key]) for key in ("radii", "effects", "levels"))
+        places = design["images"]["number"] * REGIONS * sizes
+        searched, makers = places * DIRECTIONS, len({"standard", "robust"} & set(design["makers"]))
+        pairs = 2 * places * ("principal_distortions" in design["makers"])
+        each = len({"phase_scrambled", "other_image"} & set(design["controls"]))
+        shared = 2 * searched  # white noise, blends and natural images, at most
+        counts[Path(file).stem] = searched, makers, (searched * makers + pairs) * (1 + each) + shared
+    return counts
+
+
+def set_jobs(config, measured, forward):
+    """Give the seconds on a GPU of each stimulus set; makers are ResNet-50s, and limits are what is spent."""
+    one = measured.seconds("resnet50", "gradients", config["attacks"]["precision"])
+    for name, (searched, makers, images) in stimulus_sets(config).items():
+        limit = yaml.safe_load((ROOT / f"config/stimulus_sets/{name}.yaml").read_text())["limit"]
+        yield name, searched * makers * limit * one + (images + IMAGES) * sum(forward.values())
+
+
 def shown(config):
     """Count the perturbations of one source that every target is shown."""
     a, probes = config["attacks"], config["nsd"]["probes"]
@@ -227,6 +253,10 @@ def gpu_jobs(config, measured, without=()):
     review = sum(saved * seconds for seconds in forward.values())
     jobs["synthesised images", "review"] = review, [("synthesised images", name) for name in names]
     parts["synthesised images", "review of all by all"] += review
+    for name, seconds in set_jobs(config, measured, forward):
+        waits = [(step, other) for step in ("attacks", "axes") for other in names]
+        jobs["stimulus sets", name] = seconds, waits
+        parts["stimulus sets", name] += seconds
     return jobs, parts
 
 
@@ -298,4 +328,8 @@ def gigabytes(config, measured):
         "attacks": models * perturbations(config) * one,
         "axes": models * axes * one,
         "synthesised images": models * pictures(config)[1] * picture,
+        # the picture twice, in the tables and in the folder, and the perturbation in float32, twice
+        "stimulus sets": sum(images for *_, images in stimulus_sets(config).values())
+        * 2
+        * (picture + 12e-9 * 224**2),
     }

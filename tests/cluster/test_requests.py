@@ -17,6 +17,8 @@ NETWORK_RULES = {
     "synthesise_perturbations",
     "synthesise_images",
     "review_images",
+    "make_stimuli",
+    "predict_stimuli",
 }
 OF_MINIATURE = {"hold_out_category"}  # of other data only if a table of categories is named
 DOWNLOADS = {"download_design", "download_stimuli", "download_anatomy", "download_session", "fetch_weights"}

@@ -96,6 +96,8 @@ def test_a_changed_summary_table_reruns_the_rules_that_read_or_write_summaries_a
     assert rerun == studies.with_later(study_copy, users)
     kinds = ("summarise_", "plot_", "compare_algorithms", "explain_similarity", "race_predictors")
     kinds += ("collect_units", "evaluate_claims", "quote_numbers")
+    kinds += ("make_stimuli", "predict_stimuli", "rank_stimuli", "plan_experiment")
+    kinds += ("export_stimulus_set", "check_stimulus_set")
     assert all(rule.startswith(kinds) for rule in rerun - studies.LAST)
     assert {"summarise_sizes", "plot_fixed_effect"} < rerun
 
