@@ -5,6 +5,8 @@ makes   results/candidates/{set}/                  stimuli, predictions, ranks a
         results/stimulus_sets/{set}/               the folder that a laboratory can use
 """
 
+from codingaxes.names import DISTORTIONS
+
 # Keys of a design that make its images; others make no image anew.
 MAKING = ("seed", "images", "directions", "match", "effects", "levels", "controls")
 MAKING += ("steps", "limit", "tolerance", "batch_size")
@@ -18,7 +20,7 @@ def making_of(wildcards):
 def makers_of_set(wildcards):
     """Give what makes the function of each maker of a set; of principal distortions, all networks have a part."""
     return {
-        role: {"name": name, "network": None if name == designs.DISTORTIONS else function_of(name)}
+        role: {"name": name, "network": None if name == DISTORTIONS else function_of(name)}
         for role, name in SET_MAKERS[wildcards.set].items()
     }
 
@@ -27,7 +29,7 @@ def files_of_makers(wildcards):
     """Name the files of the makers of a set, as the inputs {role}.{part}, and the axes that distortions need."""
     files = {}
     for role, name in SET_MAKERS[wildcards.set].items():
-        if name == designs.DISTORTIONS:
+        if name == DISTORTIONS:
             for kind in ("eigenvectors", "jacobians"):
                 files |= {
                     f"{kind}.{network}": f"results/axes/{kind}/{network}.parquet" for network in NETWORKS

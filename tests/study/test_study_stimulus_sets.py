@@ -17,8 +17,7 @@ from studies import (
 )
 
 from codingaxes.job import Run
-from codingaxes.names import BRAIN, NOISE, SIGNS
-from codingaxes.stimulus_sets.design import DISTORTIONS
+from codingaxes.names import BRAIN, DISTORTIONS, NOISE, SIGNS
 from codingaxes.synthesis import pictures
 from codingaxes.tables.nsd import STIMULI
 from codingaxes.tables.stimulus_sets import SET_STIMULI

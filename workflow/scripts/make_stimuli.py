@@ -13,9 +13,8 @@ from codingaxes.attacks import budgets, controls, noise, smallest, strongest
 from codingaxes.axes import distortions
 from codingaxes.encoding import stored
 from codingaxes.images import read_images
-from codingaxes.names import BOTH, GROUP, NOISE, SIGNS
+from codingaxes.names import BOTH, DISTORTIONS, GROUP, NOISE, SIGNS
 from codingaxes.stimulus_sets import starts
-from codingaxes.stimulus_sets.design import DISTORTIONS
 from codingaxes.synthesis import accentuation, pictures
 from codingaxes.tables import store
 from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS

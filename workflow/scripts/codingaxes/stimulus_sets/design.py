@@ -8,10 +8,9 @@ import yaml
 
 from codingaxes.configuration import ConfigurationError, hold
 from codingaxes.contrast import contrasted
-from codingaxes.names import BRAIN
+from codingaxes.names import BRAIN, DISTORTIONS
 
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
-DISTORTIONS = "principal_distortions"  # a maker that is no model
 PAPER_SIZE = 224  # pixels on a side of the images that the radii of a design are meant for
 KINDS = ("standard", "robust", "twin")  # of networks, as makers
 TWINS = ("architecture", "family", "training_radius")  # in which twins agree
