@@ -40,13 +40,20 @@ def files_of_makers(wildcards):
     return files
 
 
-def mem_of_ranking(wildcards, attempt):
-    """Ask for the memory of a ranking, by the number of stimuli that are made for models."""
-    design = DESIGNS[wildcards.set]
-    sizes = sum(len(design[key]) for key in ("radii", "effects", "levels"))
-    images = max(design["images"]["number"], len(design["images"]["list"]))
-    stimuli = images * STUDY.regions * len(design["directions"]) * sizes * len(design["makers"])
-    return f"{attempt * memory.rank(STUDY, stimuli)}MB"
+def mem_of_set(estimate, every=True):
+    """Ask for the memory of a job by the images of its set: all, or those that are made for a maker."""
+
+    def resource(wildcards, attempt):
+        design = DESIGNS[wildcards.set]
+        sizes = sum(len(design[key]) for key in ("radii", "effects", "levels"))
+        images = max(design["images"]["number"], len(design["images"]["list"]))
+        places = images * STUDY.regions * len(design["directions"]) * sizes
+        made = places * len(design["makers"])
+        # controls of each, natural images, and what stands once for all makers
+        images = made * (1 + len(design["controls"])) + 3 * places if every else made
+        return f"{attempt * estimate(STUDY, images)}MB"
+
+    return resource
 
 
 rule make_stimuli:
@@ -143,7 +150,7 @@ rule rank_stimuli:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem=mem_of_ranking,
+        mem=mem_of_set(memory.rank, every=False),
         runtime="4h",
     params:
         compare=of_design("compare"),
@@ -177,7 +184,7 @@ rule plan_experiment:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem="1GB",
         runtime="1h",
     params:
         compare=of_design("compare"),
@@ -210,7 +217,7 @@ rule export_stimulus_set:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem="4GB",
+        mem=mem_of_set(memory.export),
         runtime="30m",
     params:
         design=value_for_set(DESIGNS),
@@ -234,7 +241,7 @@ rule check_stimulus_set:
         "../envs/data.yaml"
     threads: 1
     resources:
-        mem="2GB",
+        mem=mem_of_set(memory.check),
         runtime="30m",
     params:
         code=code_of("check_stimulus_set.py"),

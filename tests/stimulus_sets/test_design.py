@@ -118,11 +118,18 @@ def test_a_kind_that_the_study_lacks_is_left_out_and_said():
     makers = design.makers_of(asked, ROWS, plain)
     assert makers == {"standard": "resnet_standard_1"}
     said = design.what_is_lacking(asked, makers)
-    assert "robust or twin" in said and "it is not made" in said
+    assert "no robust and no twin" in said and "it is not made" in said
     single = ["resnet_standard_1", "resnet_robust_1"]
     makers = design.makers_of(asked, ROWS, single)
     assert list(makers) == ["standard", "robust"]
-    assert design.what_is_lacking(asked, makers).endswith("is twin; the set is made without")
+    assert design.what_is_lacking(asked, makers).endswith("has no twin; the set is made without")
+
+
+def test_a_study_without_a_simulated_brain_leaves_it_out():
+    asked = TARGETED | {"makers": ["standard", "robust", BRAIN]}
+    makers = design.makers_of(asked, ROWS, list(ROWS))
+    assert list(makers) == ["standard", "robust"]
+    assert "has no simulated_brain; the set is made without" in design.what_is_lacking(asked, makers)
 
 
 def test_a_maker_that_is_nothing_of_the_study_and_one_that_is_named_twice_are_refused():

@@ -287,6 +287,16 @@ def judge(study):
     return round(TABLES + ROW * study.models * study.synthesised + 2000 * study.image)
 
 
+def export(study, images):
+    """Images of a stimulus set and their perturbations, with copies; 654 of 64 pixels took 552 MB."""
+    return round(TABLES + 12 * images * study.image)
+
+
+def check(study, images):
+    """The same as bytes, and their perturbations; 654 of 64 pixels took 257 MB."""
+    return round(TABLES + 5 * images * study.image)
+
+
 def rank(study, stimuli):
     """Covariances of responses to all stimuli of a set in all regions, and what models predict of them."""
     rows = 3 * stimuli * study.models * study.regions * (1 + study.subjects)

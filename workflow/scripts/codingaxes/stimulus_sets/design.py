@@ -108,7 +108,7 @@ def makers_of(design, rows, models):
     -------
     dict, maker -> model
         In the order of the design. principal_distortions stands for itself. A kind of network that the study
-        lacks (standard, robust, twin) is left out, see `what_is_lacking`.
+        lacks (standard, robust, twin), or the simulated brain, is left out, see `what_is_lacking`.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def makers_of(design, rows, models):
     networks = [rows[name] for name in models if name != BRAIN]
     standard, robust = contrasted(networks)
     known = {"standard": standard, "robust": robust, "twin": _twin(networks, robust)}
-    known |= {name: name for name in (*models, DISTORTIONS)}
+    known |= {BRAIN: None} | {name: name for name in (*models, DISTORTIONS)}
     found = {}
     for maker in design["makers"]:
         if maker not in known:
@@ -141,7 +141,7 @@ def what_is_lacking(design, makers):
     lacking = [maker for maker in design["makers"] if maker not in makers]
     if not lacking:
         return ""
-    text = f"{_where(design)} this study has no network that is {' or '.join(lacking)}"
+    text = f"{_where(design)} this study has no {' and no '.join(lacking)}"
     if set(lacking) & set(design["compare"].values()):
         return f"{text}, which the set compares; it is not made"
     return f"{text}; the set is made without"
