@@ -86,10 +86,10 @@ def test_intervals_that_are_missing_are_said_to_be_of_few_images(folder):
     assert "none of fewer than three images" in words_of(planted.page_of(folder, "method_scores")[0])
 
 
-def test_a_folder_of_which_nothing_has_a_size_is_an_error_that_says_so(folder):
+def test_of_a_folder_without_originals_an_empty_panel_says_so(folder):
     edit(folder, lambda rows: rows[:0])
-    with pytest.raises(ValueError, match="no method has an image with an original"):
-        planted.draw(folder, "method_scores")
+    page, values = planted.page_of(folder, "method_scores")
+    assert "n = 0 images with an original" in words_of(page) and values.empty
 
 
 def test_many_methods_have_looks_of_their_own_and_fit_below_the_panels(folder):

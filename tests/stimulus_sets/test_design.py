@@ -57,6 +57,7 @@ def test_sizes_ascend_whatever_their_order_in_the_file(tmp_path):
         ({"images": {"choose": "spread", "number": 1, "list": ["nsd_00001"]}}, "list needs choose: list"),
         ({"choose": "information"}, "information needs a number above 0"),
         ({"number": 3}, "all needs number: 0"),
+        ({"images": {"choose": "spread", "number": 1, "list": []}}, "other_image needs a second image"),
         ({"radius": [3]}, "unknown key radius; allowed are title"),
         ({"radii": [0]}, "radii.0: 0 is less than or equal to the minimum of 0"),
         ({"experiment": TARGETED["experiment"] | {"simulations": 10}}, "experiment.simulations: 10 is less"),

@@ -151,6 +151,14 @@ def test_images_for_which_no_perturbation_was_found_are_left_out_and_counted(wor
     assert "2 images of the design are left out: no perturbation was found." in said
 
 
+def test_a_control_that_is_the_same_picture_as_another_is_left_out(working):
+    stimuli, ranking = content(working).stimuli, content(working).ranking
+    blends = stimuli.index[stimuli.control == "blend"][:3]
+    stimuli.loc[blends, "sha256"] = stimuli.sha256[blends[0]]
+    kept = keeping.keep(stimuli, ranking)
+    assert set(stimuli.stimulus_id) - set(kept.stimulus_id) == set(stimuli.stimulus_id[blends[1:]])
+
+
 def test_the_rank_of_stimuli_stands_beside_them(exported, working):
     stimuli = pd.read_csv(exported / "stimuli.tsv", sep="\t").set_index("stimulus_id")
     ranking = pd.read_parquet(working.ranking).set_index("stimulus_id")

@@ -124,9 +124,23 @@ class Studio:
         tested = stimuli.probe if DISTORTIONS in self.run.params["makers"] else stimuli.split == "test"
         rng = np.random.default_rng(self.run.seed("images", self.design["seed"]))
         pool, directions = stimuli.image_id[tested], self.design["directions"]
+        self.check_list(stimuli)
         return starts.choose(
             measured, set(pool), set(stimuli.image_id), directions, self.design["images"], rng
         )
+
+    def check_list(self, stimuli):
+        """Warn of listed images that readouts were fitted to; refuse those without axes if axes are needed."""
+        listed = stimuli[stimuli.image_id.isin(self.design["images"]["list"])]
+        if DISTORTIONS in self.run.params["makers"] and not listed.probe.all():
+            raise ValueError(
+                f"images.list: {', '.join(listed.image_id[~listed.probe])}: no axes are there, which "
+                f"{DISTORTIONS} are made of. List probes (column probe of stimuli), or leave that maker out"
+            )
+        if seen := listed.image_id[listed.split == "train"].tolist():
+            job.log.warning(
+                f"images.list: readouts were fitted to {', '.join(seen)}: predictions are too good"
+            )
 
     def items_of(self, role):
         """List what is made for a maker; levels say themselves which way, and distortions have none."""

@@ -44,7 +44,7 @@ def main(run):
     models = {family: list(rows.index) for family, rows in networks.loc[names].groupby("family", sort=False)}
     models |= {BRAIN: [BRAIN]} if BRAIN in set(predictions.network) - set(makers) else {}
     sizes, experiments = [], []
-    for roi in predictions.roi.unique():
+    for roi in [name for name in predictions.roi.unique() if (stimuli.roi == name).any()]:
         of_region = pairs[pairs.roi == roi]
         some = predictions[predictions.roi == roi]
         some = some.assign(response=some.response.where(some.subject != GROUP, units[roi] * some.response))

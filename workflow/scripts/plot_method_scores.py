@@ -43,7 +43,7 @@ def main(run):
     methods = [name for name in dict.fromkeys(values.method) if name != NOISE]
     values = style.in_order(values, seen_by=seen, roi=regions, method=[NOISE, *methods])
     if not regions:
-        raise ValueError("no method has an image with an original and another size than 0: nothing to draw")
+        return draw_nothing(run, values)
     looks = {name: COLORS[i % len(COLORS)] for i, name in enumerate(methods)}
     shapes = {name: style.SPARE_MARKERS[i % len(style.SPARE_MARKERS)] for i, name in enumerate(methods)}
     height = 1.3 + min(1.75 * len(seen), HIGHEST)
@@ -75,6 +75,15 @@ def choose(rows):
     rows = rows[rows.measure == ("wanted" if directed else "size")]
     with_curve = set(rows.method[(rows["at"] == "norm") & rows.change.notna()])
     return rows[(rows["at"] != "own") | ~rows.method.isin(with_curve)]
+
+
+def draw_nothing(run, values):
+    """Draw an empty panel, and say why: no image has an original, so that no size is known."""
+    figure, axes = style.grid(1, 1, 2.0)
+    axes[0, 0].set_xlabel("l2 size, pixels in [0, 1]")
+    axes[0, 0].set_ylabel("Change (SD)")
+    marks.footnote(figure, "n = 0 images with an original and another size than 0")
+    style.save(run, figure, values)
 
 
 def draw(axis, rows, looks, shapes):

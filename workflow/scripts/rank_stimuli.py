@@ -26,7 +26,7 @@ COLUMNS = ["stimulus_id", "role", "maker", "maker_role", "roi", "image_id", "l2"
 NO_STIMULI = "no stimulus was made for a model"
 NO_NOISE = "noise of trials is unknown in all regions"
 FEW_FAMILIES = "fewer than two families have a judge of another architecture than the makers"
-NOT_BOTH = "a family whose maker is compared has no judge"
+NOT_BOTH = "a family whose maker is compared has no judge, or both makers are of one family"
 REGION = "noise of trials is unknown in its own region"
 NOBODY = "its family has no judge but it and its twins"
 OF_ALL = "made of the axes of all networks, so that none is a stranger to it"
@@ -159,6 +159,10 @@ def rank(setting, others, unchanged, params):
     """
     table, reason = setting.stimuli[["stimulus_id"]], setting.reason()
     best = len(table) + len(others)
+    if params["choose"] == "information" and not reason:
+        # what tells other families apart says nothing of the two that are compared
+        both = len(set(setting.compared) & set(setting.judges.families)) == 2
+        reason = "" if both else NOT_BOTH
     if params["choose"] == "information" and not reason:
         best = params["number"]
     elif params["choose"] == "information":

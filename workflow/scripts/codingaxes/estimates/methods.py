@@ -36,7 +36,7 @@ class Path:
 
 
 def make_path(image, l2, values):
-    """Make a path of images in any order; those of one size, but for rounding of numbers, are averaged.
+    """Make a path of images in any order; those of one size, within `SAME` of the least, are averaged.
 
     Parameters
     ----------
@@ -47,7 +47,11 @@ def make_path(image, l2, values):
     """
     order = np.argsort(l2, kind="stable")
     sizes, values = np.log(np.asarray(l2, float)[order]), np.asarray(values, float)[order]
-    group = np.concatenate([[0], np.cumsum(np.diff(sizes) > undefined.ROUNDING)])
+    group, first = np.zeros(len(sizes), int), sizes[0]
+    for place in range(1, len(sizes)):
+        another = sizes[place] - first > np.log(SAME)
+        first = sizes[place] if another else first
+        group[place] = group[place - 1] + another
     counts = np.bincount(group)
     means = np.stack([np.bincount(group, column) for column in values.T], axis=1) / counts[:, None]
     return Path(image, np.bincount(group, sizes) / counts, means)

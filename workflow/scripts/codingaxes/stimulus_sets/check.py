@@ -237,7 +237,11 @@ def check_pictures(folder, stimuli, said):
     """Read all pictures, and check sizes, modes and digests; gives the sound ones by stimulus_id."""
     pictures, contents = {}, {}
     sha1 = _read_table(folder, BRAIN_SCORE, Findings())
-    sha1 = {} if sha1 is None or "sha1" not in sha1 else dict(zip(sha1.stimulus_id, sha1.sha1, strict=True))
+    sha1 = (
+        {}
+        if sha1 is None or not {"sha1", "stimulus_id"} <= set(sha1)
+        else dict(zip(sha1.stimulus_id, sha1.sha1, strict=True))
+    )
     for row in stimuli.itertuples():
         name = catalogues.name_of(row.stimulus_id)
         try:

@@ -81,6 +81,9 @@ def _check(design, file):
         problems.append(f"compare: {DISTORTIONS} increase and decrease nothing; compare models")
     if (design["images"]["choose"] == "list") != bool(design["images"]["list"]):
         problems.append("images: list needs choose: list, and choose: list needs a list")
+    images = design["images"]
+    if "other_image" in design["controls"] and max(images["number"], len(images["list"])) < 2:
+        problems.append("controls: other_image needs a second image; ask for two images or more")
     if (design["choose"] == "information") != (design["number"] > 0):
         problems.append("choose: information needs a number above 0, and all needs number: 0")
     if problems:

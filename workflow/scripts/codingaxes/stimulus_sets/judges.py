@@ -154,10 +154,10 @@ class Judges:
         places : array of ints (n,)
             Place of that region among the regions; -1: none of them.
         one, other : str
-            Families. Without a judge of both, all differences are missing (NaN).
+            Families. Without a judge of both, or if they are one, all differences are missing (NaN).
         """
         names, means = information.family_means(self.flat, self.families)
-        if not {one, other} <= set(names) or not self.rois:
+        if one == other or not {one, other} <= set(names) or not self.rois:
             return np.full(len(places), np.nan)
         apart = np.abs(means[names.index(one)] - means[names.index(other)]).reshape(self.changes.shape[1:])
         return np.where(places < 0, np.nan, apart[np.arange(len(places)), places])

@@ -18,9 +18,11 @@ def keep(stimuli, ranking):
     DataFrame
         Rows of `stimuli`, in their order. A control is kept if a kept stimulus has its image and step, and
         also its region, direction and maker, where the control has one of its own. An image for which no
-        perturbation was found is its natural image again, and is left out, with its controls.
+        perturbation was found is its natural image again, and is left out, with its controls. So is a control
+        that is the same picture as another, as blends are that have arrived at one natural image.
     """
-    stimuli = stimuli[(stimuli.role == "original") | (stimuli.l2 > 0)]
+    again = stimuli.sha256.duplicated() & (stimuli.role == "control")
+    stimuli = stimuli[~again & ((stimuli.role == "original") | (stimuli.l2 > 0))]
     dropped = set(ranking.stimulus_id[~ranking.chosen])
     chosen = stimuli[(stimuli.role == "perturbed") & ~stimuli.stimulus_id.isin(dropped)]
     if not dropped:

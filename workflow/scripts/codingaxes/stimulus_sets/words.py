@@ -1,10 +1,8 @@
 """Write the README of a stimulus set: what it is, how to run it, and what may be claimed afterwards."""
 
-import textwrap
+from codingaxes.stimulus_sets import catalogues, licences, plans, results
+from codingaxes.stimulus_sets.markdown import listed, number, plural, table, wrapped
 
-from codingaxes.stimulus_sets import catalogues, licences, results
-
-WIDTH = 110
 FILES = {
     "`stim-..._image.png`": "the stimuli: 8-bit RGB (sRGB), square, {pixels} x {pixels} pixels",
     "`stimuli.tsv`, `stimuli.json`": "one row a stimulus, and what each column means, as BIDS wants them "
@@ -120,7 +118,7 @@ def readme(content, kept, predictions, pixels, side):
         _match(design, kept, predictions),
         "## What models predict",
         _predictions(content, kept, predictions),
-        *_trials(content),
+        *plans.trials(content),
         "## What may be claimed",
         _claims(content, kept),
         "## How to use it",
@@ -131,33 +129,6 @@ def readme(content, kept, predictions, pixels, side):
         _licence(content),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def table(headers, rows):
-    """Write a table in Markdown; a | in a cell is escaped."""
-    lines = [headers, ["---"] * len(headers), *rows]
-    cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
-
-
-def number(value, digits=3):
-    """Write a number; a dash where it is missing."""
-    return "–" if value != value else f"{value:.{digits}g}".replace("-", "−")
-
-
-def wrapped(text, **options):
-    """Break a paragraph into lines."""
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False, **options)
-
-
-def listed(items):
-    """Write a list in Markdown."""
-    return "\n".join(wrapped(item, initial_indent="- ", subsequent_indent="  ") for item in items)
-
-
-def plural(number, word):
-    """Write how many there are of something."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _opening(content, kept):
@@ -192,7 +163,9 @@ def _stimuli(content, kept):
     chosen = (
         f" Of {len(ranking)} stimuli made for models, the {ranking.chosen.sum()} were kept from which most "
         "would be learned about which family is right: the columns `rank` and `gain`."
-    ) * (content.design["choose"] == "information")
+    ) * plans.is_ranked(content)
+    if content.design["choose"] == "information" and not plans.is_ranked(content):
+        chosen = f" They could not be ranked, and all were kept: {plans.reasons(content.ranking)}."
     chosen += f" {plural(lost, 'image')} of the design are left out: no perturbation was found." * bool(lost)
     return f"{table(headers, rows)}\n\n" + wrapped(
         "l2 sizes are with pixels in [0, 1], and less the natural image. `step` counts the sizes, effects or "
@@ -224,12 +197,12 @@ def _match(design, kept, predictions):
         for row in off.itertuples()
     ]
     headers = ["stimuli", "step", "matched", "wanted", "how many", "least", "largest", "furthest off"]
+    equal = "**natural level** of their own maker" if design["levels"] else "**effect** on their own maker"
     words = (
         "Perturbations of all makers and controls have the same **l2 norm** at a step. Measured on the saved "
         "files:"
         if design["match"] == "norm"
-        else "Perturbations have the same **effect** on their own maker at a step, predicted by the "
-        "maker for the saved files. Controls have the l2 size of the maker's perturbation, measured on the "
+        else f"Perturbations have the same {equal} at a step, predicted by the maker for the saved files. Controls have the l2 size of the maker's perturbation, measured on the "
         "saved files:"
     )
     made = kept[kept.role == "perturbed"]
@@ -262,109 +235,6 @@ def _predictions(content, kept, predictions):
     )
 
 
-def _trials(content):
-    """Say what an experiment with this set would find: the planned difference, or the right family."""
-    if content.design["choose"] == "information":
-        return ["## How many stimuli tell the right family", _told(content)]
-    power = _power(content.power, content.design["experiment"]["power"])
-    return ["## How many trials", power, _experiments(content.experiments)]
-
-
-def _told(content):
-    """Give the shares of simulated experiments that tell the right family, as the set has its stimuli."""
-    curves, kept = content.curves, int(content.ranking.chosen.sum())
-    curves = curves[(curves.strategy == "information") & (curves.n_stimuli <= kept)]
-    if curves.right.isna().all():
-        why = ", ".join(sorted(set(content.curves.reason) - {""})) or "nothing was ranked"
-        return f"No experiment was simulated: {why}."
-    most = curves.n_stimuli.max()
-    numbers = sorted({1, *curves.n_stimuli[curves.n_stimuli <= most / 2].tail(1), most})
-    rows = []
-    for truth, part in curves.groupby("truth", sort=False):
-        right = part.set_index("n_stimuli").right
-        rows.append(
-            (
-                truth.replace("_", " "),
-                part.truth_family.iloc[0],
-                *(number(right.get(n, float("nan")), 2) for n in numbers),
-            )
-        )
-    repetitions = plural(min(content.design["experiment"]["repetitions"]), "repetition")
-    headers = ["who answers", "right family", *(f"right after {n}" for n in numbers)]
-    return f"{table(headers, rows)}\n\n" + wrapped(
-        "Share of simulated experiments that take the right family, by how likely the measured changes are "
-        "under the predictions of each. Stimuli are shown in the order of the column `rank`, each with "
-        f"{repetitions} in each subject of the study. Each network answers in turn, and is left out of the "
-        "predictions together with its twins. A simulated brain that is no network has no right family: then "
-        "it is the share that takes it for the family named. This set keeps single stimuli, and not pairs "
-        "that differ in the maker alone, so it tests no difference between makers."
-    )
-
-
-def _power(power, wanted):
-    if power.empty:
-        return "No experiment was planned: the design compares no two makers."
-    rows, smallest = [], results.smallest_experiments(power)
-    for row in smallest.itertuples():
-        size = f"{plural(row.n_subjects, 'subject')} x {plural(row.n_repetitions, 'repetition')}"
-        size = (
-            f"{size} ({row.n_trials} trials each)" if row.enough else f"none of those tried; the best: {size}"
-        )
-        size = "–" if row.power != row.power else size
-        predicted, effect = row.predicted_by.replace("_", " "), number(row.effect, 2)
-        rows.append((row.contrast, row.roi, predicted, effect, size, number(row.power, 2), row.reason))
-    most = power.false_alarms.max()
-    alarms = f" If makers did not matter, at most {most:.1%} of the experiments found a difference."
-    alarms = alarms if most == most else ""
-    headers = ["contrast", "region", "if this is right", "difference (SD)", f"smallest with power {wanted:g}"]
-    return f"{_reached(smallest, wanted)}\n\n{table([*headers, 'its power', 'note'], rows)}\n\n" + wrapped(
-        "Experiments were simulated with the trial noise of each region. The difference is that between "
-        "stimuli that differ in the maker alone, as models of the family in the third column predict it: "
-        "models that did not make the stimuli. Trials are of the stimuli of this contrast and region alone; "
-        "add controls and natural images to them. A real brain may follow less than any model predicts, and "
-        f"then the power is less.{alarms}"
-    )
-
-
-def _reached(smallest, wanted):
-    """Say in which regions the wanted power is reached, by each prediction."""
-    if not smallest.enough.any():
-        return wrapped(
-            f"**No experiment that was tried has power {wanted:g}, in any region and by any prediction.** "
-            "A set with larger sizes or more images is needed, or more subjects and repetitions."
-        )
-    lines = []
-    for judge, rows in smallest.groupby("predicted_by", sort=False):
-        enough, short = (", ".join(rows.roi[rows.enough == yes].unique()) for yes in (True, False))
-        lines.append(
-            f"If {judge.replace('_', ' ')} is right, power {wanted:g} is reached in {enough or 'no region'}"
-            + (f"; not in {short}." if enough and short else ".")
-        )
-    return listed(lines)
-
-
-def _experiments(experiments):
-    if experiments.empty:
-        return ""
-    rows = []
-    for row in experiments.itertuples():
-        size = f"{row.n_subjects} x {row.n_repetitions}"
-        measured = f"{number(row.measured, 2)} [{number(row.low, 2)}, {number(row.high, 2)}]"
-        numbers = (number(row.predicted, 2), number(row.true, 2), measured, number(row.p, 2))
-        found = "yes" if row.found else "no"
-        who = (row.contrast, row.roi, row.predicted_by.replace("_", " "), size)
-        rows.append((*who, *numbers, found, number(row.true_power, 2), row.reason))
-    headers = ["contrast", "region", "planned by", "subjects x repetitions", "predicted", "true"]
-    headers += ["measured [95%]", "p", "found", "true power", "note"]
-    return (
-        wrapped(
-            "**Tried on the simulated brain.** One experiment of the planned size, with noise, in which the "
-            "simulated brain answers. Differences are in SD."
-        )
-        + f"\n\n{table(headers, rows)}"
-    )
-
-
 def _claims(content, kept):
     design = content.design
     values = design["compare"] | {
@@ -372,7 +242,9 @@ def _claims(content, kept):
         "images": kept.image_id.nunique(),
         "regions": ", ".join(name for name in content.predictions.roi.unique() if name in set(kept.roi)),
     }
-    may = [text.format(**values) for text in (*MAY, MAY_BY[design["choose"]])]
+    may = [
+        text.format(**values) for text in (*MAY, MAY_BY["information" if plans.is_ranked(content) else "all"])
+    ]
     forbidden = [NOT[design["match"]], *[text.format(**values) for text in NOT_EITHER]]
     forbidden = [SIMULATED] * (content.source == "miniature") + forbidden
     return f"With this set you can claim\n\n{listed(may)}\n\nYou cannot claim\n\n{listed(forbidden)}"
