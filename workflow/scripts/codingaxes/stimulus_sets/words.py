@@ -202,8 +202,8 @@ def _match(design, kept, predictions):
         "Perturbations of all makers and controls have the same **l2 norm** at a step. Measured on the saved "
         "files:"
         if design["match"] == "norm"
-        else f"Perturbations have the same {equal} at a step, predicted by the maker for the saved files. Controls have the l2 size of the maker's perturbation, measured on the "
-        "saved files:"
+        else f"Perturbations have the same {equal} at a step, predicted by the maker for the saved "
+        "files. Controls have the l2 size of the maker's perturbation, measured on the saved files:"
     )
     made = kept[kept.role == "perturbed"]
     search = (
