@@ -130,7 +130,7 @@ class Studio:
         )
 
     def check_list(self, stimuli):
-        """Warn of listed images that readouts were fitted to; refuse those that lack axes which are needed."""
+        """Warn of listed images that readouts were fitted to; refuse those without axes that are needed."""
         listed = stimuli[stimuli.image_id.isin(self.design["images"]["list"])]
         if DISTORTIONS in self.run.params["makers"] and not listed.probe.all():
             raise ValueError(
