@@ -113,6 +113,16 @@ def test_with_one_family_of_judges_nothing_is_said_but_why(tmp_path):
     assert (curves.n_experiments == 0).all()
 
 
+def test_families_that_are_not_compared_choose_no_stimuli_where_a_compared_one_has_no_judge(tmp_path, caplog):
+    table = no_robust_judge()
+    judging = table.family.eq("standard") & table.architecture.ne("resnet")
+    other = table.index[judging][-1]
+    table.loc[table.architecture == table.architecture[other], "family"] = "self_supervised"
+    ranking, _ = rank(tmp_path, {"networks": table}, choose="information", number=5)
+    assert ranking.chosen.all() and (ranking.reason == rank_stimuli.NOT_BOTH).all()
+    assert rank_stimuli.NOT_BOTH in caplog.text and "All stimuli are kept" in caplog.text
+
+
 def test_choosing_by_information_without_judges_keeps_all_and_says_what_to_do(tmp_path, caplog):
     ranking, _ = rank(tmp_path, {"networks": no_robust_judge()}, choose="information", number=5)
     assert ranking.chosen.all()
