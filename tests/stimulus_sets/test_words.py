@@ -45,6 +45,19 @@ def test_it_says_how_many_trials_give_which_power(text):
     assert "no difference |" in text and "smallest with power 0.8" in text
 
 
+def test_it_counts_the_pairs_of_every_region_as_some_may_be_lost(text, working):
+    power = content(working).power.drop_duplicates("roi").set_index("roi")
+    for roi, row in power.iterrows():
+        assert f"{row.n_pairs} pairs of {row.n_images} images in {roi}" in text
+
+
+def test_it_names_a_compared_family_that_nobody_is_left_of_to_predict(text, working, tmp_path):
+    said = "No prediction is by robust networks"
+    power = content(working).power.query("predicted_by != 'robust'")
+    readme = (export(working, tmp_path / "one", power=power) / "README.md").read_text()
+    assert said in readme and said not in text
+
+
 def test_a_set_of_the_most_telling_stimuli_says_how_many_tell_the_right_family(working, tmp_path):
     ranking = content(working).ranking
     ranking = ranking.assign(chosen=ranking["rank"] <= 5)

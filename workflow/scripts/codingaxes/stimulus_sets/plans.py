@@ -9,7 +9,7 @@ def trials(content):
     if is_ranked(content):
         return ["## How many stimuli tell the right family", _told(content)]
     power = _power(content.power, content.design["experiment"]["power"])
-    return ["## How many trials", power, _experiments(content.experiments)]
+    return ["## How many trials", power, _strangers(content), _experiments(content.experiments)]
 
 
 def reasons(table):
@@ -47,8 +47,7 @@ def _told(content):
         f"under the predictions of each. Each is shown with {repetitions} in each subject of the study. Each "
         "network answers in turn. It and its twins are left out then, and stimuli are chosen anew of all that"
         " were made, so that not all are in this folder. A simulated brain that is no network has no right "
-        "family: then "
-        "it is the share that takes it for the family named. This set keeps single stimuli, and not pairs "
+        "family: then it is the share that takes it for the family named. This set keeps single stimuli, and not pairs "
         "that differ in the maker alone, so it tests no difference between makers."
     )
 
@@ -75,9 +74,34 @@ def _power(power, wanted):
     return f"{_reached(smallest, wanted)}\n\n{table([*headers, 'its power', 'note'], rows)}\n\n" + wrapped(
         "Experiments were simulated with the trial noise of each region. The difference is that between "
         "stimuli that differ in the maker alone, as models of the family in the third column predict it: "
-        "models that did not make the stimuli. Trials are of the stimuli of this contrast and region alone; "
+        f"models that did not make the stimuli. {_counts(power)} Trials are of the stimuli of this contrast "
+        "and region alone; "
         "add controls and natural images to them. A real brain may follow less than any model predicts, and "
         f"then the power is less.{alarms}"
+    )
+
+
+def _counts(power):
+    """Count the pairs of each region, of which some may be lost, as where a level lies on either side."""
+    rows = power.drop_duplicates("roi")
+    pairs = (
+        f"{plural(row.n_pairs, 'pair')} of {plural(row.n_images, 'image')} in {row.roi}"
+        for row in rows.itertuples()
+    )
+    return f"There are {', '.join(pairs)}."
+
+
+def _strangers(content):
+    """Name the families of the compared makers that have no model which could predict the difference."""
+    made = content.stimuli.drop_duplicates("maker_role").set_index("maker_role").maker
+    family = content.networks.set_index("network").family
+    compared = [family.get(made.get(role)) for role in content.design["compare"].values()]
+    alone = [name for name in dict.fromkeys(compared) if name and name not in set(content.power.predicted_by)]
+    if not alone or content.power.empty:
+        return ""
+    return wrapped(
+        f"No prediction is by {' and '.join(alone)} networks: all of them have the architecture of a maker. "
+        "Makers of another architecture would leave some."
     )
 
 
