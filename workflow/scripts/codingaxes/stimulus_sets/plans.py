@@ -47,8 +47,8 @@ def _told(content):
         f"under the predictions of each. Each is shown with {repetitions} in each subject of the study. Each "
         "network answers in turn. It and its twins are left out then, and stimuli are chosen anew of all that"
         " were made, so that not all are in this folder. A simulated brain that is no network has no right "
-        "family: then it is the share that takes it for the family named. This set keeps single stimuli, and not pairs "
-        "that differ in the maker alone, so it tests no difference between makers."
+        "family: then it is the share that takes it for the family named. This set keeps single stimuli, and "
+        "not pairs that differ in the maker alone, so it tests no difference between makers."
     )
 
 
