@@ -86,12 +86,18 @@ def test_a_file_that_another_process_is_fetching_is_left_to_it(proxy, tmp_path):
 
 def test_progress_is_told_in_megabytes(proxy, tmp_path, caplog):
     proxy.always["large.bin"] = Fault(rate=6 * MIB)
+    began = time.time()
     with caplog.at_level(logging.INFO, logger="codingaxes"):
         download(proxy, "large.bin", tmp_path, client=patient(every=0.1))
-    lines = re.findall(r"large.bin: ([\d.]+) of 3.2 MB, ([\d.]+) MB/s, (\d+) s left", caplog.text)
-    assert len(lines) >= 3 and lines[-1][0] == "3.2"
-    done = [float(line[0]) for line in lines]
-    assert done == sorted(done) and all(3 < float(line[1]) < 8 for line in lines[1:])
+    said = r"large.bin: ([\d.]+) of 3.2 MB, ([\d.]+) MB/s, (\d+) s left"
+    matches = [(re.search(said, record.message), record.created - began) for record in caplog.records]
+    lines = [(*map(float, match.groups()), seconds) for match, seconds in matches if match]
+    assert len(lines) >= 3 and lines[-1][0] == 3.2 and lines == sorted(lines, key=lambda line: line[0])
+    for done, rate, left, seconds in lines[1:]:
+        # all that came in no more seconds than have passed, and no faster than the server sends
+        # (numbers are rounded to a tenth, and seconds to one)
+        assert (done - 0.06) / seconds - 0.06 < rate < 8
+        assert (3.1 - done) / (rate + 0.05) - 0.5 <= left <= (3.3 - done) / (rate - 0.05) + 0.5
 
 
 def test_an_address_that_is_none_is_refused(tmp_path):
