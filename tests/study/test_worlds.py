@@ -26,7 +26,7 @@ from codingaxes.tables.summaries import AGREEMENT, FAMILIES
 from codingaxes.tables.transfer import TRANSFER
 
 KINDS = ("standard", "robust")
-pytestmark = pytest.mark.long  # eight minutes
+pytestmark = pytest.mark.long  # ten minutes on two cores
 
 ARCHITECTURES = ("resnet", "vgg")
 NETWORKS = [f"{name}_{kind}_{i}" for name in ARCHITECTURES for kind in KINDS for i in (1, 2)]
