@@ -62,8 +62,14 @@ def test_a_stopped_job_resumes_at_the_part_it_had_reached(tmp_path, monkeypatch,
         again.save(roi, frame(roi, [0.0]))
     again.write("whole.parquet", parts)
     assert list(store.read("whole.parquet", MEASUREMENTS).roi) == ["FFA", "EBA", "EBA", "PPA"]
+    other = again.folder.with_name("another_table_of_the_job")
+    other.mkdir()
     again.remove()
     assert run(tmp_path).shards(MEASUREMENTS).missing(parts) == parts
+    assert list(again.folder.parent.iterdir()) == [other]
+    other.rmdir()
+    again.remove()
+    assert not again.folder.parent.exists()
 
 
 def test_a_damaged_part_is_made_anew_and_the_log_names_it(tmp_path, monkeypatch, caplog):

@@ -4,6 +4,7 @@
 command line it replays one job from the file that the job left beside its log, for a debugger.
 """
 
+import contextlib
 import faulthandler
 import hashlib
 import json
@@ -127,8 +128,10 @@ class Shards:
         store.join(path, self.table, [self._file(name) for name in names])
 
     def remove(self):
-        """Delete the parts; call it once the output is written."""
+        """Delete the parts, and the folder of the job with the last; call it once the output is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another table of the job has parts there
+            self.folder.parent.rmdir()
 
 
 def unfinished(*kept):
