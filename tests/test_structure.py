@@ -81,6 +81,52 @@ def test_modules_and_functions_are_short():
     assert not long, f"divide what is too long: {long}"
 
 
+def is_set(node, names=frozenset()):
+    """Tell whether an expression is a set; `names` are those of variables that are."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub | ast.BitOr | ast.BitAnd | ast.BitXor):
+        return is_set(node.left, names) or is_set(node.right, names)
+    called = node.func if isinstance(node, ast.Call) else None
+    return (
+        isinstance(node, ast.Set | ast.SetComp)
+        or (isinstance(node, ast.Name) and node.id in names)
+        or (isinstance(called, ast.Name) and called.id in {"set", "frozenset"})
+        or (isinstance(called, ast.Attribute) and called.attr in {"union", "intersection", "difference"})
+    )
+
+
+def ordered_sets(function):
+    """List what a function does in the order of a set: loops, lists and texts."""
+    assigned = [node for node in ast.walk(function) if isinstance(node, ast.Assign) and is_set(node.value)]
+    names = {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
+    found = []
+    for node in ast.walk(function):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.For):
+            over = [node.iter]
+        elif isinstance(node, ast.ListComp | ast.DictComp):
+            over = [part.iter for part in node.generators]
+        elif (isinstance(called, ast.Name) and called.id in {"list", "tuple", "enumerate", "zip", "map"}) or (
+            isinstance(called, ast.Attribute) and called.attr == "join"
+        ):
+            over = [*node.args, *(part.iter for one in node.args for part in getattr(one, "generators", []))]
+        else:
+            continue
+        found += [one.lineno for one in over if is_set(one, names)]
+    return found
+
+
+def test_nothing_is_done_in_the_order_of_a_set():
+    # texts in a set come in another order in each process
+    assert ordered_sets(ast.parse("def f(a, b):\n    for x in set(a) - b:\n        print(x)")) == [2]
+    assert ordered_sets(ast.parse("def f(a):\n    c = {x for x in a}\n    return ', '.join(c)")) == [3]
+    assert ordered_sets(ast.parse("def f(a):\n    return ', '.join(x for x in set(a))")) == [2]
+    assert not ordered_sets(ast.parse("def f(a, b):\n    return [x for x in sorted(set(a)) if x in set(b)]"))
+    wrong = {
+        name_of(file): [line for node in functions_of(file) for line in ordered_sets(node)] for file in FILES
+    }
+    assert not {name: lines for name, lines in wrong.items() if lines}
+
+
 def test_the_job_and_the_store_know_no_table():
     for module in ("job.py", "tables/store.py"):
         files = provenance.reached_files(f"codingaxes/{module}")

@@ -70,7 +70,7 @@ def draw(axis, values, kinds, looks):
         marks.points(axis, means, "similarity", "place", "kind", colors, **shape)
     for place in range(1, len(kinds)):
         axis.axhline(0.5 - place, color="black", linewidth=0.3)
-    for kind in set(kinds) - set(values.kind):
+    for kind in [kind for kind in kinds if kind not in set(values.kind)]:
         where = {"transform": axis.get_yaxis_transform(), "ha": "center", "va": "center"}
         axis.text(0.5, -kinds.index(kind), "no such pair", color="#8a8a8a", fontsize=6.5, **where)
     axis.set(title=values.panel.iloc[0], xlabel="Similarity (0 to 1)", ylim=(0.5 - len(kinds), 0.5))

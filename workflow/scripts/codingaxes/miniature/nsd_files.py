@@ -173,7 +173,7 @@ def write_contrasts(layout, subject, rng, atlases, inside, contrasts):
     ValueError
         If the miniature has no such atlas.
     """
-    unknown = set(contrasts) - set(atlases)
+    unknown = sorted(set(contrasts) - set(atlases))
     if unknown:
         raise ValueError(f"the miniature has no atlas {', '.join(unknown)}; it has {', '.join(atlases)}")
     for atlas, contrast in contrasts.items():

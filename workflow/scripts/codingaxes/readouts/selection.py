@@ -84,7 +84,7 @@ def k_fold_correlations(layers, responses, regions, lead, folds, **options):
             for layer, values in layers.items()
         }
         chosen = choose_layers(errors, position)
-        for layer in set(chosen.values()):
+        for layer in dict.fromkeys(chosen.values()):
             targets = np.flatnonzero([chosen[region] == layer for region in regions])
             readouts = ridge.fit(layers[layer][inside], responses[inside][:, targets], **options)
             predicted = readouts.predict(layers[layer][outside])
