@@ -93,7 +93,7 @@ def test_noise_ceilings_of_the_simulated_brain_are_recovered_within_their_sampli
     assert abs(errors.mean()) < 3 / np.sqrt(12)
 
 
-def planted_sessions(rng, n_sessions=6, n_images=30, noise=1.0):
+def planted_sessions(rng, n_sessions=6, n_images=60, noise=1.0):
     """Draw trials of all images in every session, in another order each; also their images and sessions."""
     signal = rng.standard_normal((n_images, 8))
     image = np.concatenate([rng.permutation(n_images) for _ in range(n_sessions)])

@@ -11,7 +11,7 @@ SHIFTS = 20  # comparisons with other images, from which the spread of those wit
 FEWEST_COMMON = 10  # images that a session has in common with others, for a comparison to mean anything
 # In SDs of comparisons with other images: a session below the first is strange, if two others or more are
 # not, and their median is above the second.
-STRANGE, CLEAR = 2.0, 6.0
+STRANGE, CLEAR = 3.0, 6.0
 
 
 def standardise(betas):
