@@ -21,7 +21,7 @@ from codingaxes.nsd.responses import (
     standardise,
     strange_sessions,
 )
-from codingaxes.nsd.stimuli import digest_copies, save_stimulus, split, suspicions
+from codingaxes.nsd.stimuli import conversions, digest_copies, save_stimulus, split, suspicions
 from codingaxes.tables import store
 from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
 
@@ -167,7 +167,7 @@ def write_stimuli(run, ids, files):
         save_stimulus(file, folder / f"{name}.png", size) for name, file in zip(ids, sources, strict=True)
     ]
     digests = digest_copies(sources, copies)
-    for sentence in suspicions(ids, copies, test):
+    for sentence in [*suspicions(ids, copies, test), *conversions(ids, sources, size)]:
         job.log.warning(sentence)
     cropped = sum(not is_square(file) for file in sources)
     if cropped:
