@@ -25,6 +25,13 @@ def test_a_constant_or_nan_voxel_is_missing_and_others_are_standard(rng):
     np.testing.assert_allclose(z[:, [0, 3]].std(axis=0), 1)
 
 
+def test_a_voxel_that_varies_by_rounding_alone_is_constant_and_a_faint_one_is_not(rng):
+    rounding = np.where(np.arange(50) % 2, 0.1 + 0.2, 0.3)
+    faint = 1000 + 1e-6 * rng.standard_normal(50)
+    z, _, sd = standardise(np.stack([rounding, faint], axis=1))
+    assert np.isnan(z[:, 0]).all() and np.isnan(sd[0]) and z[:, 1].std() == pytest.approx(1)
+
+
 def test_repeats_are_averaged_by_image_whatever_their_order(rng):
     trial_images = rng.permutation(np.repeat(np.arange(10), 3))
     trial_images = np.append(trial_images, 10)  # seen once: it says nothing of the noise

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codingaxes.estimates.undefined import constant
+
 SHIFTS = 20  # comparisons with other images, from which the spread of those with the same image is known
 FEWEST_COMMON = 10  # images that a session has in common with others, for a comparison to mean anything
 # In SDs of comparisons with other images: a session below the first is strange, if two others or more are
@@ -24,13 +26,13 @@ def standardise(betas):
     Returns
     -------
     z : float64 array (trials, v)
-        A voxel that is constant or not finite in this session is NaN throughout.
+        A voxel that is constant, but for rounding, or not finite in this session is NaN throughout.
     mean, sd : float64 arrays (v,)
         sd is NaN for such a voxel.
     """
     betas = np.asarray(betas, np.float64)
     mean, sd = betas.mean(axis=0), betas.std(axis=0)
-    usable = np.isfinite(sd) & (sd > 0) & (betas != betas[0]).any(axis=0)
+    usable = np.isfinite(sd) & (sd > 0) & ~constant(betas)
     with np.errstate(invalid="ignore", divide="ignore"):
         z = (betas - mean) / sd
     z[:, ~usable] = np.nan
