@@ -152,11 +152,6 @@ def _rows(rows, table):
             f"{table}: the architectures {pair[0]} and {pair[1]} differ only in how they are written, and "
             "pairs of networks are compared by whether theirs is the same; write one of them"
         )
-    if pair := pictures.alike(row["display_name"] for row in rows.values()):
-        yield f"{table}: the display_names {pair[0]} and {pair[1]} differ only in how they are written"
-    shown = [row["display_name"] for row in rows.values()]
-    for display in sorted({name for name in shown if shown.count(name) > 1}):
-        yield f"{table}: {shown.count(display)} networks have the display_name {display}; give each its own"
     for name, row in rows.items():
         where, radius = f"{table}, network {name}", row.get("training_radius")
         if row["family"] == "standard" and radius:
