@@ -38,7 +38,7 @@ SHIPPED_ZOO = f"{HOME}resources/zoo"
 
 try:
     configuration_limits.check_folder(workflow.basedir)
-    config.update(configuration.checked(config, SCHEMAS))
+    config.update(configuration.checked(config, SCHEMAS, files=workflow.configfiles))
     ROWS = configuration.read_networks(
         config["networks"], configuration.read_schema(SCHEMAS, "networks"), code=CODE
     )

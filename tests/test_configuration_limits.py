@@ -226,3 +226,29 @@ def test_a_folder_of_the_workflow_with_braces_is_refused_and_any_other_is_not():
     with pytest.raises(configuration.ConfigurationError, match=r"/a \{b\} has braces in its path.*rename it"):
         configuration_limits.check_folder("/a {b}")
     configuration_limits.check_folder('/-it\'s "my" é 100% %s $HOME; & [a]*')
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"architecture": "ResNet"},
+            "the architectures ResNet and resnet differ only in how they are written",
+        ),
+        ({"training_radius": 3}, "its family is standard, but it was trained on perturbations of size 3"),
+        ({"family": "robust"}, "its family is robust, but its training_radius is 0; is it standard?"),
+        ({"top1": 0.76}, "top1 is 0.76, but it is in percent; is it 76?"),
+        ({"sha256": "0" * 8, "weights": "a.pth b.pth"}, "there are 1 sha256 of 2 files of weights"),
+        ({"sha256": "00000000 11111111", "weights": "a.pth"}, "there are 2 sha256 of 1 files of weights"),
+    ],
+    ids=str,
+)
+def test_a_row_that_contradicts_itself_or_another_is_refused_with_both_values(changes, expected):
+    assert expected in refused("{}", row(**changes))
+
+
+def test_numbers_that_seem_odd_and_may_be_meant_are_accepted():
+    right = {"source": "checkpoint", "weights": "a b", "sha256": "00000000 11111111", "top1": 1.5}
+    assert refused("{}", row(**right)) == ""
+    assert refused("{}", row(**right | {"family": "self_supervised", "training_radius": 3})) == ""
+    assert refused("{}", row(display_name="ResNet 2")) == ""

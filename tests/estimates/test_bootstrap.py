@@ -20,6 +20,24 @@ def test_correlation_is_pearsons_and_missing_for_a_constant(rng):
     assert np.isnan(r[1])
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [
+        ("float64", 1e-200),
+        ("float64", 1e200),
+        ("float64", 1.0),
+        ("float32", 1e-30),
+        ("float32", 1e30),
+        ("float16", 0.01),
+        ("float16", 1000.0),
+    ],
+)
+def test_a_correlation_does_not_depend_on_the_unit_of_responses(rng, kind, scale):
+    x, y = rng.standard_normal((2, 30, 3))
+    found = bootstrap.correlation(x.astype(kind), (scale * y).astype(kind))
+    np.testing.assert_allclose(found, bootstrap.correlation(x, y), rtol=1e-10 if kind == "float64" else 0.01)
+
+
 def test_determination_is_scikit_learns_and_missing_for_a_constant(rng):
     predicted, measured = rng.standard_normal((2, 30, 3))
     measured[:, 2] = 1.0

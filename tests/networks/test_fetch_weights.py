@@ -305,6 +305,19 @@ def test_a_function_of_the_user_needs_no_weights(tmp_path):
     assert record["files"][0]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def test_a_variance_in_the_row_of_a_users_own_network_is_told(tmp_path, caplog):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import torch\n\n\ndef build():\n    torch.manual_seed(5)\n"
+        "    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())\n"
+    )
+    row = ROW | {"source": "python", "identifier": f"{file}:build", "layers": ["1"], "format": ""}
+    job(tmp_path / "right", "", row=row, files=[str(file)])
+    assert "is it the variance" not in caplog.text
+    job(tmp_path / "wrong", "", row=row | {"std": [0.0625] * 3}, files=[str(file)])
+    assert "network squeezed: std 0.0625,0.0625,0.0625" in caplog.text and "0.25,0.25,0.25?" in caplog.text
+
+
 def test_as_many_digests_as_files_are_wanted(tmp_path):
     with pytest.raises(ValueError, match="2 weights, but 1 sha256"):
         job(tmp_path, "a.pth b.pth", "deadbeef")

@@ -228,6 +228,37 @@ class Fault(Answer):
         return functional.dropout(x) if self.kind == "random" else x / 0
 
 
+class Graded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        kinds = ("detach", "no_grad", "round", "threshold", "unbounded", "relu", "numpy")
+        self.parts = nn.ModuleDict({kind: Gradient(kind) for kind in kinds})
+
+    def forward(self, x):
+        return [part(x) for part in self.parts.values()]
+
+
+class Gradient(Answer):
+    def forward(self, x):
+        if self.kind == "no_grad":
+            with torch.no_grad():
+                return 2 * x
+        if self.kind == "unbounded":
+            return (0 * x).sqrt() + x
+        return {
+            "detach": lambda: x.detach(),
+            "numpy": lambda: torch.from_numpy(x.numpy() + 1),
+            "round": lambda: (3 * x).round(),
+            "threshold": lambda: (x > 0).float(),
+            "relu": lambda: functional.relu(x),
+        }[self.kind]()
+
+
+class Small(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 3, 9), nn.Conv2d(3, 3, 9))
+
+
 class Unsteady(nn.Module):
     def __init__(self):
         super().__init__()
@@ -300,6 +331,21 @@ def test_a_layer_that_gives_no_row_for_each_image_is_refused_at_the_door(own, la
 def test_a_network_that_the_study_cannot_rely_on_is_refused_at_the_door(own, layer, error, message):
     with pytest.raises(error, match=f"network mine: layer {layer} {message}"):
         load_network(own("Faulty", layer), None, random_weights=True)
+
+
+@pytest.mark.parametrize("kind", ["detach", "no_grad", "numpy", "round", "threshold"])
+def test_a_layer_without_a_gradient_is_refused_at_the_door(own, kind):
+    load_network(own("Graded", "parts.relu"), None, random_weights=True)
+    with pytest.raises(ValueError, match=rf"network mine: layer parts\.{kind} .* has no gradient"):
+        load_network(own("Graded", "parts.relu", f"parts.{kind}"), None, random_weights=True)
+
+
+def test_a_gradient_that_is_not_finite_and_a_size_that_is_too_small_are_refused_by_name(own):
+    with pytest.raises(FloatingPointError, match=r"layer parts\.unbounded has a gradient that is not finite"):
+        load_network(own("Graded", "parts.unbounded"), None, random_weights=True)
+    load_network(own("Small", "1"), None, random_weights=True, image_size=32)
+    with pytest.raises(ValueError, match=r"network mine: it cannot run on images of 12 pixels a side.*12: "):
+        load_network(own("Small", "1"), None, random_weights=True, image_size=12)
 
 
 def test_a_network_that_gives_each_image_the_same_answer_is_refused_but_not_for_one_such_layer(own, caplog):

@@ -185,3 +185,30 @@ def test_values_of_pixels_of_0_to_255_are_refused_in_a_network_too():
     wrong = {"mean": [123.675, 116.28, 103.53], "std": [58.4, 57.12, 57.38]}
     with pytest.raises(ValueError, match=r"network mine: mean is \[123\.675.*divide .* by 255"):
         Network(row("torchvision", "alexnet", **wrong))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"std": [0.052441, 0.050176, 0.050625]},
+            "is it the variance, of which std is the root, 0.229,0.224,0.225?",
+        ),
+        ({"mean": [0.406, 0.456, 0.485]}, "here it is 0.485,0.456,0.406 with std 0.229,0.224,0.225"),
+        ({"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}, ""),
+        ({"mean": [0, 0, 0], "std": [1, 1, 1]}, ""),
+        ({"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}, ""),
+    ],
+)
+def test_a_variance_and_reversed_colours_are_told_for_networks_of_which_nothing_is_published(
+    changes, expected, caplog
+):
+    own = {
+        "name": "mine",
+        "source": "python",
+        "identifier": "mine.py:build",
+        "mean": [0.5] * 3,
+        "std": [0.25] * 3,
+    }
+    published.check(own | changes)
+    assert expected in caplog.text and bool(caplog.text) == bool(expected)

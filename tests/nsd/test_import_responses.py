@@ -398,3 +398,19 @@ def test_bids_names_of_subjects_become_names_of_files(own, rng):
     names = {"ann": "sub-01", "bob": "sub-02"}
     tables = own(rows.replace({"subject": names}), subjects=list(names.values()))
     assert set(tables["voxels"].subject) == {"sub-01", "sub-02"}
+
+
+def test_a_session_whose_images_were_mixed_up_and_sessions_of_few_images_are_told(own, rng, caplog):
+    rows, _ = plant(rng)
+    with caplog.at_level("WARNING", logger="codingaxes"):
+        own(rows)
+        assert "sessions" not in caplog.text
+        mixed = dict(zip(IMAGES, rng.permutation(IMAGES), strict=True))
+        wrong = (rows.session == "day 2") & (rows.subject == "bob")
+        own(rows.assign(image=rows.image.where(~wrong, rows.image.map(mixed))))
+        assert "bob: 1 of 3 sessions do not respond to images as the other" in caplog.text
+        assert "day 2 (" in caplog.text and "ann: 1" not in caplog.text
+        caplog.clear()
+        part = rows.image.map(IMAGES.index) // 8
+        own(rows.assign(session=rows.session + " " + part.astype(str)))
+    assert "ann: 15 of 15 sessions have fewer than 10 images, the first 'day 1 0' 8" in caplog.text

@@ -67,3 +67,18 @@ def test_only_the_standard_library_is_needed_as_snakemake_plans_with_it():
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=scripts).stdout
     assert "codingaxes.nsd.pictures" in loaded and not {"numpy", "pandas", "PIL"} & set(loaded.split())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("IT", "it"), ("1", "01"), ("1", "1.0"), ("a b", "a\u00a0b"), ("Ⅳ", "iv"), ("STRASSE", "straße")],
+)
+def test_names_that_nobody_means_as_two_are_plainly_the_same(one, other):
+    assert pictures.alike(["x", one, "y", other]) == (one, other)
+
+
+@pytest.mark.parametrize(
+    "names", [["IT", "ITa"], ["1", "10"], ["1.5", "1"], ["v1", "v01"], ["-1", "1"], ["é", "e"]]
+)
+def test_names_that_may_be_meant_as_two_are_not(names):
+    assert pictures.alike(names) is None

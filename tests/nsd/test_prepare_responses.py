@@ -1,6 +1,7 @@
 """The script that reads betas: against a short independent reading, and with voxels that are not usable."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import h5py
@@ -252,3 +253,10 @@ def test_sessions_that_are_missing_in_the_middle_or_of_other_masks_are_refused_b
         prepare("subj01", betas, {"brainmask": str(tmp_path / "brainmask.nii.gz")})
     with pytest.raises(ValueError, match=r"subj01 did not see every image of stimuli\.parquet 3 times"):
         prepare("subj01", betas[:2])
+
+
+def test_a_session_that_is_a_copy_of_another_is_refused_with_both_files(layout, prepare, tmp_path):
+    betas = all_sessions(layout, "subj01")
+    copied = shutil.copy(betas[0], tmp_path / "betas_session02.nii.gz")
+    with pytest.raises(ValueError, match=r"betas_session02\.nii\.gz and .*01\.nii\.gz hold the same betas"):
+        prepare("subj01", [betas[0], copied, *betas[2:]])

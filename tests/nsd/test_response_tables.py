@@ -1,6 +1,7 @@
 """Tables of responses of the user's own: types, names, and which rows are one trial."""
 
 import datetime
+import gzip
 from decimal import Decimal
 
 import numpy as np
@@ -221,3 +222,69 @@ def test_a_voxel_with_two_rows_of_one_trial_or_none_is_refused_by_name(read):
         arrange(read(twice))
     with pytest.raises(ValueError, match=r"subject ann, voxel b of V4 lacks trial 0 of image im1, which"):
         arrange(read(rows.drop(index=4)))
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        ("subject", "ann", "Ann"),
+        ("region", "IT", "it"),
+        ("region", "inferior temporal", "inferior\u00a0temporal"),
+        ("region", "ﬁeld", "field"),
+        ("region", "1", "1.0"),
+    ],
+)
+def test_subjects_and_regions_of_plainly_one_name_are_refused_and_never_counted_apart(
+    read, column, one, other
+):
+    rows = plant()
+    rows[column] = np.where(np.arange(len(rows)) % 2, one, other)
+    with pytest.raises(ValueError, match=f"the {column}s .* differ only in capitals") as refused:
+        read(rows)
+    assert repr(one) in str(refused.value) and repr(other) in str(refused.value)
+
+
+@pytest.mark.parametrize("names", [("1", "01", "2"), ("1", "2.0", "2"), ("day 1", "Day 1", "day 2")])
+def test_a_session_written_in_two_ways_is_refused_and_sessions_of_other_subjects_do_not_count(read, names):
+    rows = plant()
+    rows["session"] = np.take(names, (rows.response % 10).astype(int))
+    with pytest.raises(ValueError, match=r"the sessions .* of subject ann differ only in capitals"):
+        arrange(read(rows))
+    rows["session"] = rows.session.where(rows.session != names[1], "3")
+    other = rows.assign(subject="bob", session=rows.session.replace(names[0], names[1]))
+    table = read(pd.concat([rows, other]))
+    series, trials, _, notes = arrange(table[table.subject == "ann"])
+    assert notes == [] and len(series) == 18 and set(trials.session) == {names[0], "3", names[2]}
+
+
+def test_voxels_of_plainly_one_name_stay_two_and_are_told(read):
+    rows = plant().replace({"voxel": {"a": "1", "b": "01"}})
+    _, _, voxels, notes = arrange(read(rows))
+    assert len(voxels) == 3 and len(notes) == 1
+    assert "the voxels '1' and '01' of V4 are taken for two" in notes[0]
+
+
+@pytest.mark.parametrize("value", [-9999.0, 1e20])
+def test_responses_that_may_stand_for_missing_ones_are_told_with_the_value(read, value):
+    rows = plant().astype({"response": float})
+    rows.loc[[4, 22], "response"] = value
+    _, _, _, notes = arrange(read(rows))
+    assert len(notes) == 1 and f"ann: 2 responses are {value:g}" in notes[0]
+    rows.loc[22, "response"] = 3.0  # one far response may be one
+    assert arrange(read(rows))[3] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "gzip"])
+def test_a_csv_file_in_another_encoding_is_refused_with_the_remedy(read, encoding):
+    text = plant().to_csv(index=False)
+    stored = gzip.compress(text.encode()) if encoding == "gzip" else text.encode(encoding)
+    with pytest.raises(ValueError, match="Save it as CSV in UTF-8, not compressed"):
+        read(stored)
+
+
+@pytest.mark.parametrize("written", ["0,126", "1,260.5"])
+def test_commas_in_numbers_are_refused_with_the_remedy(read, written):
+    rows = plant().astype({"response": object})
+    rows.loc[3, "response"] = written
+    with pytest.raises(ValueError, match=f"row 4: '{written}'. Write a point before decimals"):
+        read(rows.to_csv(index=False))

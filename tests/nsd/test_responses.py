@@ -5,7 +5,14 @@ import pytest
 
 from codingaxes.miniature import scenes
 from codingaxes.miniature.brain import evaluate, trials
-from codingaxes.nsd.responses import average_repeats, ncsnr, noise_ceiling, standardise
+from codingaxes.nsd.responses import (
+    average_repeats,
+    ncsnr,
+    noise_ceiling,
+    session_products,
+    standardise,
+    strange_sessions,
+)
 
 
 def test_a_constant_or_nan_voxel_is_missing_and_others_are_standard(rng):
@@ -16,6 +23,13 @@ def test_a_constant_or_nan_voxel_is_missing_and_others_are_standard(rng):
     assert np.isnan(z[:, 1:3]).all() and np.isnan(sd[1:3]).all()
     np.testing.assert_allclose(z[:, [0, 3]].mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(z[:, [0, 3]].std(axis=0), 1)
+
+
+def test_a_voxel_that_varies_by_rounding_alone_is_constant_and_a_faint_one_is_not(rng):
+    rounding = np.where(np.arange(50) % 2, 0.1 + 0.2, 0.3)
+    faint = 1000 + 1e-6 * rng.standard_normal(50)
+    z, _, sd = standardise(np.stack([rounding, faint], axis=1))
+    assert np.isnan(z[:, 0]).all() and np.isnan(sd[0]) and z[:, 1].std() == pytest.approx(1)
 
 
 def test_repeats_are_averaged_by_image_whatever_their_order(rng):
@@ -84,3 +98,29 @@ def test_noise_ceilings_of_the_simulated_brain_are_recovered_within_their_sampli
     assert np.abs(errors).max() < 5 and 0.5 < np.sqrt(np.mean(errors**2)) < 1.2
     # noise is shared within the 12 regions, so that their errors are not independent
     assert abs(errors.mean()) < 3 / np.sqrt(12)
+
+
+def planted_sessions(rng, n_sessions=6, n_images=60, noise=1.0):
+    """Draw trials of all images in every session, in another order each; also their images and sessions."""
+    signal = rng.standard_normal((n_images, 8))
+    image = np.concatenate([rng.permutation(n_images) for _ in range(n_sessions)])
+    session = np.repeat(np.arange(n_sessions), n_images)
+    trials = signal[image] + noise * rng.standard_normal((len(image), 8))
+    return np.concatenate([standardise(part)[0] for part in np.split(trials, n_sessions)]), image, session
+
+
+def test_sessions_that_were_swapped_are_named_and_sessions_that_were_not_are_not(rng):
+    for _ in range(20):
+        z, image, session = planted_sessions(rng)
+        assert strange_sessions(session_products(z, image, session), range(1, 7)) == []
+        swapped = np.concatenate([np.split(z, 6)[place] for place in (0, 4, 2, 3, 1, 5)])
+        products = sum(session_products(part, image, session) for part in np.split(swapped, 2, axis=1))
+        (said,) = strange_sessions(products, range(1, 7))
+        assert said.startswith("2 of 6 sessions") and "images: 2 (" in said and ", 5 (" in said
+
+
+def test_responses_without_a_signal_or_images_without_another_session_name_no_session(rng):
+    z, image, session = planted_sessions(rng, noise=1e6)
+    assert strange_sessions(session_products(z, image, session), range(6)) == []
+    products = session_products(z, image + 100 * session, session)
+    assert np.isnan(products).all() and strange_sessions(products, range(6)) == []

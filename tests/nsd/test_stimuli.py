@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
-from codingaxes.nsd.stimuli import save_stimulus, split, suspicions
+from codingaxes.nsd.stimuli import conversions, save_stimulus, split, suspicions
 
 
 @pytest.mark.parametrize("size", [64, 40])
@@ -132,3 +132,42 @@ def test_a_split_is_fixed_and_keeps_its_order_in_a_longer_list():
     assert np.array_equal(np.argsort(longer[:100]), np.argsort(rank))
     with pytest.raises(ValueError, match="test_fraction"):
         split(np.arange(10), 1, 1.0)
+
+
+def profile(name):
+    """Make a colour profile: sRGB, or one whose name says that it is another."""
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return (
+        made
+        if name == "sRGB"
+        else made.replace("sRGB built-in".encode("utf-16-be"), name.encode("utf-16-be"))
+    )
+
+
+def test_images_whose_colours_pixels_or_transparency_are_lost_are_named_and_plain_ones_are_not(rng, tmp_path):
+    plain = Image.fromarray(rng.integers(0, 256, (20, 30, 3)).astype(np.uint8))
+    clear, opaque = plain.convert("RGBA"), plain.convert("RGBA")
+    clear.putpixel((3, 4), (9, 9, 9, 0))
+    cases = {
+        "plain.png": (plain, {}),
+        "srgb.png": (plain, {"icc_profile": profile("sRGB")}),
+        "opaque.png": (opaque, {}),
+        "grey.png": (plain.convert("L"), {"icc_profile": profile("Grey Gamma XY")}),
+        "wide.jpg": (plain, {"icc_profile": profile("Display P3 XY")}),
+        "print.jpg": (plain.convert("CMYK"), {}),
+        "tiny.png": (plain.resize((16, 15)), {}),
+        "clear.png": (clear, {}),
+    }
+    for name, (image, options) in cases.items():
+        image.save(tmp_path / name, **options)
+    said = conversions(list(cases), [tmp_path / name for name in cases], 16)
+    assert len(said) == 3
+    assert said[0].startswith("2 of 8 images have colours of their own")
+    assert said[0].endswith("the first wide.jpg (Display P3 XY), print.jpg (CMYK)")
+    assert (
+        said[1].startswith("1 of 8 images are smaller than 16 x 16 pixels")
+        and "tiny.png (16 x 15)" in said[1]
+    )
+    assert said[2].startswith("1 of 8 images are transparent in places") and said[2].endswith(
+        "the first clear.png"
+    )

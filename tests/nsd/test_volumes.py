@@ -386,3 +386,12 @@ def test_reading_a_region_takes_little_more_memory_than_the_region(form, tmp_pat
         env={"PYTHONPATH": str(Path(volumes.__file__).parents[2]), "OMP_NUM_THREADS": "1"},
     )
     assert int(done.stdout) < 60_000  # kB, of which 8000 are the voxels that were asked for
+
+
+def test_a_grid_that_is_turned_by_little_is_refused_with_the_angle(tmp_path):
+    turn = np.radians(6)
+    axes = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    straight = volume(tmp_path, "straight.nii.gz", np.diag([1.8, 1.8, 1.8, 1.0]))
+    turned = volume(tmp_path, "turned.nii.gz", nibabel.affines.from_matvec(1.8 * axes))
+    with pytest.raises(ValueError, match=r"turned\.nii\.gz .* The one grid is turned by 6\.0 degrees"):
+        volumes.check_aligned([straight, turned])

@@ -220,3 +220,23 @@ def test_names_of_another_encoding_and_in_two_forms_of_unicode_are_refused(tmp_p
     put(tmp_path / "two", normalize("NFC", "café.png"), normalize("NFD", "café.png"))
     with pytest.raises(ValueError, match="is there in two forms of Unicode; keep one"):
         outside.listed(tmp_path / "two", REGIONS)
+
+
+@pytest.mark.parametrize(
+    "text", ['a.png,"warp\nb.png,blur\n', 'a.png,"warp\nb.png,"blur"\n', 'a.png,"w\nb.png,x"\n']
+)
+def test_a_quotation_mark_too_many_never_swallows_the_rows_after_it(tmp_path, text):
+    with pytest.raises(
+        ValueError, match=r"images\.csv, line \d: (no line of a table|the cell .* a line break)"
+    ):
+        table(tmp_path, "filename,method\n" + text)
+
+
+@pytest.mark.parametrize(("one", "other"), [("warp", "Warp"), ("warp ii", "warp \u2171"), ("1", "1.0")])
+def test_two_methods_of_plainly_one_name_are_refused_and_never_scored_apart(tmp_path, one, other):
+    with pytest.raises(ValueError, match="differ only in capitals") as refused:
+        table(tmp_path, f"filename,method\na.png,{one}\nb.png,{other}\n")
+    assert repr(one) in str(refused.value) and repr(other) in str(refused.value)
+    put(tmp_path / "folders", f"{one}/a.png", f"{other}/b.png")
+    with pytest.raises(ValueError, match="differ only in capitals"):
+        outside.listed(tmp_path / "folders", REGIONS)

@@ -44,6 +44,7 @@ def main(run):
         files, records = obtain(row, run.params["hub"], raw)
         parameters = weights.convert(files, row, out)
     else:
+        published.check(row)
         records = [{"file": path, "sha256": weights.sha256(path)} for path in run.input["files"]]
         parameters = keep_own(row, out)
     about = {"network": row["name"], "random_weights": run.params["random_weights"], "files": records}

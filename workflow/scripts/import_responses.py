@@ -13,10 +13,19 @@ from codingaxes import job
 from codingaxes.names import GROUP
 from codingaxes.nsd import response_tables
 from codingaxes.nsd.pictures import SUFFIXES, find, normal
-from codingaxes.nsd.responses import average_repeats, ncsnr, noise_ceiling, standardise
-from codingaxes.nsd.stimuli import digest_copies, save_stimulus, split, suspicions
+from codingaxes.nsd.responses import (
+    average_repeats,
+    ncsnr,
+    noise_ceiling,
+    session_products,
+    standardise,
+    strange_sessions,
+)
+from codingaxes.nsd.stimuli import conversions, digest_copies, save_stimulus, split, suspicions
 from codingaxes.tables import store
 from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, VOXELS
+
+FEW = 10  # images of a session
 
 
 def main(run):
@@ -36,9 +45,9 @@ def main(run):
         series, trials, voxels, notes = response_tables.arrange(
             run.input["responses"], own, subject, run.params["regions"]
         )
-        for note in notes:
-            job.log.warning(note)
         z, voxels = z_score(series, trials, voxels, subject)
+        for note in [*notes, *check_sessions(subject, z, trials)]:
+            job.log.warning(note)
         voxels, responses, regions = measure(z, trials.image.to_numpy(), voxels, stimuli.image_id, run)
         store.write(voxels_file, VOXELS, voxels.assign(subject=subject))
         store.write(responses_file, RESPONSES, responses.assign(subject=subject))
@@ -158,7 +167,7 @@ def write_stimuli(run, ids, files):
         save_stimulus(file, folder / f"{name}.png", size) for name, file in zip(ids, sources, strict=True)
     ]
     digests = digest_copies(sources, copies)
-    for sentence in suspicions(ids, copies, test):
+    for sentence in [*suspicions(ids, copies, test), *conversions(ids, sources, size)]:
         job.log.warning(sentence)
     cropped = sum(not is_square(file) for file in sources)
     if cropped:
@@ -189,6 +198,24 @@ def z_score(series, trials, voxels, subject):
         )
     voxels = voxels.assign(mean=np.mean(means, axis=0), sd=np.mean(sds, axis=0))
     return series[:, usable], voxels[usable].reset_index(drop=True)
+
+
+def check_sessions(subject, z, trials):
+    """Say which sessions have few images, and which respond to images unlike all others."""
+    said, names = [], list(trials.session.unique())
+    if len(names) > 1:
+        images = trials.groupby("session", sort=False).image.nunique()
+        few = images[images < FEW]
+        if len(few):
+            said.append(
+                f"{subject}: {len(few)} of {len(images)} sessions have fewer than {FEW} images, the first "
+                f"{few.index[0]!r} {few.iloc[0]}. Responses are z-scored within each session, which takes "
+                "away what its images have in common; give sessions that belong together one name"
+            )
+        image, session = trials.image.factorize()[0], pd.Index(names).get_indexer(trials.session)
+        sentences = strange_sessions(session_products(z, image, session), names)
+        said += [f"{subject}: {sentence}" for sentence in sentences]
+    return said
 
 
 def measure(z, trial_images, voxels, image_ids, run):

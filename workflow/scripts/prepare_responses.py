@@ -1,5 +1,6 @@
 """Prepare the voxels and responses of one subject, from files in NSD's layout (rule prepare_responses)."""
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from codingaxes import job
 from codingaxes.nsd import sessions, volumes
 from codingaxes.nsd.design import compare_order, read_design
 from codingaxes.nsd.layout import PERCENT, position, session_name
-from codingaxes.nsd.responses import average_repeats, ncsnr, noise_ceiling, standardise
+from codingaxes.nsd.responses import (
+    average_repeats,
+    ncsnr,
+    noise_ceiling,
+    session_products,
+    standardise,
+    strange_sessions,
+)
 from codingaxes.tables import store
 from codingaxes.tables.nsd import REGIONS, RESPONSES, STIMULI, T_THRESHOLDS, VOXELS
 
@@ -138,7 +146,7 @@ def read_sessions(run, where):
     """Read all trials as they are stored, int16 (trials, v): a quarter of what they need in float64."""
     n_trials, files = run.params["trials_per_session"], run.input["betas"]
     shape = volumes.shape_of(run.input["brainmask"])
-    stored = np.empty((len(files) * n_trials, len(where)), np.int16)
+    stored, seen = np.empty((len(files) * n_trials, len(where)), np.int16), {}
     for session, file in enumerate(run.track(files, unit="session"), start=1):
         trials = slice((session - 1) * n_trials, session * n_trials)
         if Path(file).suffix == ".parquet":
@@ -148,6 +156,11 @@ def read_sessions(run, where):
             stored[trials] = volumes.read_stored(file, where, n_trials, shape)
         else:
             raise ValueError(f"{file}: expected {session_name(session)} in place {session} of the sessions")
+        other = seen.setdefault(hashlib.sha256(stored[trials]).digest(), file)
+        if other != file:
+            raise ValueError(
+                f"{file} and {other} hold the same betas: one is a copy of the other. Get it again"
+            )
     return stored
 
 
@@ -185,7 +198,8 @@ def measure(run, voxels, stored, columns, trial_images, stimuli):
         raise ValueError(f"{subject} did not see every image of {run.input['stimuli']} {repeats} times")
     roi = voxels.roi.to_numpy()
     sums = {region: np.zeros(often.sum()) for region in run.params["regions"]}
-    means, statistics = [], []
+    session = np.repeat(np.arange(n_sessions), len(trial_images) // n_sessions)[often]
+    means, statistics, products = [], [], 0.0
     for start in range(0, len(voxels), BLOCK):
         block = slice(start, start + BLOCK)
         z, mean, sd = z_score(stored[:, columns[block]], n_sessions)
@@ -193,8 +207,11 @@ def measure(run, voxels, stored, columns, trial_images, stimuli):
         for region in sums:
             sums[region] += z[:, roi[block] == region].sum(axis=1)
         averages = average_repeats(z, trial_images[often])
+        products += session_products(z, trial_images[often], session)
         means.append(averages.mean[rows])
         statistics.append(pd.DataFrame({"mean": mean, "sd": sd, "ncsnr": ncsnr(averages.noise_sd)}))
+    for sentence in strange_sessions(products, range(1, n_sessions + 1)):
+        job.log.warning(f"{subject}: {sentence}")
     statistics = pd.concat(statistics, ignore_index=True)
     statistics["noise_ceiling"] = noise_ceiling(statistics.ncsnr.to_numpy(), repeats)
     voxels = pd.concat([voxels, statistics], axis=1).assign(

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from codingaxes.configuration_written import ConfigurationError, refuse_misread, refuse_repeated, typed
 from codingaxes.miniature import recipes
 from codingaxes.names import RESERVED
 from codingaxes.networks.places import places_of
@@ -22,11 +23,7 @@ TERMS = "https://cvnlab.slite.com/api/s/note/9dgh5HCqgZYhMoAESZBS86/Terms-and-Co
 AGREEMENT = "https://forms.gle/xue2bCdM9LaFNMeb7"
 
 
-class ConfigurationError(ValueError):
-    """Tell the user which setting is wrong, what it is, and what to do."""
-
-
-def checked(config, schemas, here="."):
+def checked(config, schemas, here=".", files=()):
     """Check all settings, and give them their types.
 
     Parameters
@@ -37,6 +34,8 @@ def checked(config, schemas, here="."):
         Folder of the JSON schemas, `config.schema.yaml` among them.
     here : path-like
         Folder that relative paths start from.
+    files : sequence of path-likes
+        Where settings were written; see `configuration_written.faults`.
 
     Returns
     -------
@@ -48,8 +47,9 @@ def checked(config, schemas, here="."):
     ConfigurationError
         If a key is unknown, a value is not allowed, two keys do not agree, or a file is not there.
     """
+    refuse_misread(files)
     schema = read_schema(schemas, "config")
-    config = _typed(config, schema)
+    config = typed(config, schema)
     hold(config, schema, "the configuration")
     _check_numbers(config)
     _check_names(config)
@@ -64,6 +64,9 @@ def read_schema(folder, name):
 
 def hold(content, schema, where):
     """Hold `content` to a schema; the error names each wrong key, its value and what is allowed."""
+    odd = [f"{place}: the name {key!r} is no text; write it in quotes" for place, key in _odd_keys(content)]
+    if odd:
+        raise ConfigurationError(f"{where} is not valid:\n  " + "\n  ".join(odd))
     lines = [
         f"{place}: {value} is not a finite number"
         for place, value in _leaves(content)
@@ -89,6 +92,15 @@ def hold(content, schema, where):
         raise ConfigurationError(f"{where} is not valid:\n  " + "\n  ".join(lines))
 
 
+def _odd_keys(content, place="top level"):
+    """Yield every key of a dict that is no text, with the path of keys to the dict."""
+    if isinstance(content, dict | list):
+        for key, part in content.items() if isinstance(content, dict) else enumerate(content):
+            if isinstance(content, dict) and not isinstance(key, str):
+                yield place, key
+            yield from _odd_keys(part, str(key) if place == "top level" else f"{place}.{key}")
+
+
 def _leaves(content, place=""):
     """Yield every value that is no dict and no list, with the path of keys to it."""
     if isinstance(content, dict | list):
@@ -96,23 +108,6 @@ def _leaves(content, place=""):
             yield from _leaves(part, f"{place}.{key}" if place else str(key))
     else:
         yield place, content
-
-
-def _typed(value, schema):
-    """Give a setting from the command line the type that its schema wants; leave what has no such form."""
-    if isinstance(value, dict):
-        patterns = list(schema.get("patternProperties", {}).values())
-        other = patterns[0] if patterns else schema.get("additionalProperties")
-        inside = schema.get("properties", {})
-        return {key: _typed(part, inside.get(key, other) or {}) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_typed(part, schema.get("items", {})) for part in value]
-    if isinstance(value, str) and schema.get("type", "string") != "string":
-        try:
-            return yaml.safe_load(value)
-        except yaml.YAMLError:
-            return value
-    return value
 
 
 def _check_numbers(config):
@@ -221,6 +216,7 @@ def read_networks(path, schema, here=".", code="."):
         ) from None
     networks, seeds = {}, {}
     reader = csv.DictReader(text.splitlines(), delimiter="\t")
+    refuse_repeated(reader.fieldnames or [], path)
     for cells in reader:
         where = f"{path}, line {reader.line_num}"
         row = parse_row(cells, schema, where)
@@ -269,6 +265,7 @@ def parse_row(cells, schema, where):
             f"{where}: {large[0]} is {row[large[0]]}, but images are in [0, 1] here: divide the values of "
             "pixels of 0 to 255 by 255"
         )
+    row = typed(row, schema)
     hold(row, schema, where)
     return row
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codingaxes.configuration import ConfigurationError
 from codingaxes.miniature import design
+from codingaxes.networks.places import places_of
 from codingaxes.nsd import pictures
 from codingaxes.nsd.layout import LABELS
 
@@ -120,6 +121,7 @@ def _networks(config, rows):
             f"zoo.batch_size: {zoo['batch_size']} is more than zoo.train_images, {zoo['train_images']}; "
             "a step needs as many scenes"
         )
+    yield from _rows(rows, table)
     for name, row in rows.items():
         if row["source"] != "zoo":
             continue
@@ -141,6 +143,32 @@ def _networks(config, rows):
             f"networks: {table} lists one network, {next(iter(rows))}, and transfer and similarity compare "
             "two; add a row"
         )
+
+
+def _rows(rows, table):
+    """Yield what contradicts itself in the table of networks."""
+    if pair := pictures.alike(dict.fromkeys(row["architecture"] for row in rows.values())):
+        yield (
+            f"{table}: the architectures {pair[0]} and {pair[1]} differ only in how they are written, and "
+            "pairs of networks are compared by whether theirs is the same; write one of them"
+        )
+    for name, row in rows.items():
+        where, radius = f"{table}, network {name}", row.get("training_radius")
+        if row["family"] == "standard" and radius:
+            yield (
+                f"{where}: its family is standard, but it was trained on perturbations of size {radius} "
+                "(training_radius); is it robust?"
+            )
+        if row["family"] == "robust" and row["source"] == "zoo" and not radius:
+            yield f"{where}: its family is robust, but its training_radius is {radius}; is it standard?"
+        if 0 < row.get("top1", 0) <= 1:
+            yield f"{where}: top1 is {row['top1']}, but it is in percent; is it {100 * row['top1']:g}?"
+        places, stated = places_of(row), row.get("sha256", "").split()
+        if stated and len(stated) != len(places):
+            yield (
+                f"{where}: there are {len(stated)} sha256 of {len(places)} files of weights; give one of "
+                "each, in the same order, or none"
+            )
 
 
 def _sessions(config):

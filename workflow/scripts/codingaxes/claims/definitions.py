@@ -6,6 +6,7 @@ import yaml
 
 from codingaxes.claims.forms import of_claims, tests_of, used
 from codingaxes.configuration import ConfigurationError, hold, read_schema
+from codingaxes.configuration_written import refuse_misread
 from codingaxes.tables.claims import UNITS
 from codingaxes.tables.columns import Table
 from codingaxes.tables.spaces import RACE_VALUES
@@ -46,6 +47,7 @@ def read(path, schemas):
         If a key is unknown, missing or not allowed, a column is none of the table, a test cannot have the
         side or the margin, or a question has two headlines; names the claim and the key.
     """
+    refuse_misread([path])
     with Path(path).open(encoding="utf-8") as file:
         claims = yaml.safe_load(file)
     if not isinstance(claims, dict):
@@ -111,6 +113,7 @@ def read_numbers(path, schemas, claims):
     ConfigurationError
         If a key is unknown, missing or not allowed, or a number has the name of a claim's.
     """
+    refuse_misread([path])
     with Path(path).open(encoding="utf-8") as file:
         numbers = yaml.safe_load(file)
     if not isinstance(numbers, dict):

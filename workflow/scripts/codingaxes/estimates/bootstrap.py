@@ -15,14 +15,12 @@ and where there are fewer than three images. No interval excludes its own estima
 import numpy as np
 from scipy.stats import norm, t
 
-from codingaxes.estimates.undefined import FEWEST, ROUNDING, constant
+from codingaxes.estimates.undefined import FEWEST, ROUNDING, constant, squarable
 
 LEVEL = (2.5, 97.5)  # percentiles of a 95% interval
 AT_ONCE = 2**18  # weights that a bootstrap works on together: they fit into a cache
 
-SAMPLES_AT_ONCE = (
-    2**20
-)  # resampled ratios that `bootstrap_ratios` has in memory together: 8 MB each of ten arrays
+SAMPLES_AT_ONCE = 2**20  # resampled ratios that `bootstrap_ratios` has in memory: 8 MB each of ten arrays
 
 
 def correlation(x, y, axis=0):
@@ -46,6 +44,7 @@ def correlation(x, y, axis=0):
     undefined = constant(x, axis) | constant(y, axis)
     x = x - x.mean(axis=axis, keepdims=True)
     y = y - y.mean(axis=axis, keepdims=True)
+    x, y = squarable(x, axis), squarable(y, axis)
     norm = np.sqrt((x**2).sum(axis=axis) * (y**2).sum(axis=axis))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(undefined, np.nan, (x * y).sum(axis=axis) / norm)

@@ -52,6 +52,27 @@ def constant(values, axis=0):
     return np.ptp(values, axis=axis) <= ROUNDING * np.abs(values).max(axis=axis)
 
 
+def squarable(values, axis=0):
+    """Scale values by a power of two where their squares, or products of these, would be 0 or infinite.
+
+    That changes no digit of a correlation. Without it, the correlation of responses of 1e-200 is infinite.
+
+    Parameters
+    ----------
+    values : array of floats
+
+    Returns
+    -------
+    array
+        The same object if nothing has to be scaled; else float64, the largest along the axis from 0.5 to 1.
+    """
+    largest, kind = np.abs(values).max(axis=axis, keepdims=True), np.finfo(values.dtype)
+    low, high = float(kind.tiny) ** 0.25 * 8, float(kind.max) ** 0.25 / values.shape[axis]
+    if not ((largest > 0) & ((largest < low) | (largest > high))).any():
+        return values
+    return np.ldexp(values.astype(float), -np.frexp(largest.astype(float))[1])
+
+
 def moves(change):
     """Tell where a mean change, SD, is more than the rounding of a network: what shares are taken of.
 

@@ -297,15 +297,24 @@ def validate(network, image_size):
         If a candidate layer does not exist, does not run, runs a number of times that depends on the image,
         gives no row for each image, or an image's features change when another image is in the batch (by more
         than `BATCH_TOLERANCE` of the largest feature); if the same images give other features the second
-        time; or if no layer tells the two images apart.
+        time; if no layer tells the two images apart; if it cannot run at this size; or if a layer that tells
+        them apart has no gradient, as after detach() or a rounding.
     FloatingPointError
-        If a feature is not finite.
+        If a feature or its gradient is not finite.
     """
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(2, 3, image_size, image_size, generator=generator).to(network.mean)
-    with torch.no_grad():
-        together, again, *alone = (network.features(part) for part in (images, images, *images.split(1)))
-        times = network._counted(images[:1])
+    try:
+        with torch.no_grad():
+            together, again, *alone = (network.features(part) for part in (images, images, *images.split(1)))
+            times = network._counted(images[:1])
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ValueError(
+            f"network {network.name}: it cannot run on images of {image_size} pixels a side, of which it "
+            f"makes {network.input_size or image_size}: {error}"
+        ) from error
     silent = [layer for layer, values in together.items() if torch.equal(values[0], values[1])]
     for layer, values in together.items():
         about = f"network {network.name}: layer {layer}"
@@ -328,3 +337,30 @@ def validate(network, image_size):
         )
     for layer in silent:
         log.warning(f"network {network.name}: layer {layer} gives two random images the same features")
+    _check_gradients(network, images[:1], [layer for layer in together if layer not in silent])
+
+
+def _check_gradients(network, image, layers):
+    """Refuse layers that do not depend on the image in a way that can be differentiated."""
+    with torch.enable_grad():
+        leaf = image.clone().requires_grad_(True)
+        for layer in layers:
+            try:
+                values = network.features(leaf, [layer])[layer]
+                along = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).to(values)
+                (slope,) = torch.autograd.grad(values, leaf, along)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError:  # torch has one for each way in which a graph can be broken
+                slope = None
+            if slope is None or not slope.any():
+                raise ValueError(
+                    f"network {network.name}: layer {layer} depends on the image but has no gradient, so "
+                    "nothing can be attacked. Does its code use detach(), no_grad(), numpy, or rounded or "
+                    "thresholded values?"
+                )
+            if not torch.isfinite(slope).all():
+                raise FloatingPointError(
+                    f"network {network.name}: layer {layer} has a gradient that is not finite on a random "
+                    "image"
+                )

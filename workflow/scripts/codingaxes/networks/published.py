@@ -17,6 +17,7 @@ log = logging.getLogger("codingaxes")
 KINDS = ("normalisation", "activation", "first_token")
 TOLERANCE = 0.005  # of a mean or std: two digits are enough
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+NARROW = 0.1  # std of pixels in [0, 1]: that of natural images is 0.2 to 0.3
 CHANNELS = {"mean": 0, "std": 1}
 TOKENS = ("cls_token", "class_token", "class_embedding", "cls_tokens")  # names of a class token's parameter
 
@@ -45,11 +46,36 @@ def check(row):
         its kind; names both values. What may be about other weights is logged as a warning, and so is a size
         or an interpolation other than the published one.
     """
+    for text in oddities(row):
+        log.warning(f"network {row['name']}: {text}")
     for statement in statements(row):
         for kind, text in _differences(row, statement):
             if statement.certain and kind in KINDS and kind not in row.get("accepted", ()):
                 raise ValueError(f"network {row['name']}: {text}. {_remedy(kind)}")
             log.warning(f"network {row['name']}: {text}")
+
+
+def oddities(row):
+    """Describe what in the normalisation of a row looks like a mistake, whoever trained the network.
+
+    Returns
+    -------
+    list of str
+        Parts of sentences; of a std that may be a variance, and of ImageNet's colours in reversed order.
+    """
+    said, (mean, std) = [], IMAGENET
+    if max(row["std"]) < NARROW:
+        roots = ",".join(f"{number**0.5:.3g}" for number in row["std"])
+        said.append(
+            f"std {','.join(f'{number:.5g}' for number in row['std'])} spreads pixels over "
+            f"{1 / max(row['std']):.3g} SD or more; is it the variance, of which std is the root, {roots}?"
+        )
+    if all(abs(a - b) <= TOLERANCE for a, b in zip(row["mean"], reversed(mean), strict=True)):
+        said.append(
+            f"mean is that of ImageNet in the order blue, green, red; here it is {','.join(map(str, mean))} "
+            f"with std {','.join(map(str, std))}, in the order red, green, blue"
+        )
+    return said
 
 
 def statements(row):

@@ -4,6 +4,7 @@ Only the standard library is used: Snakemake calls this while it plans.
 """
 
 import os
+import re
 from hashlib import sha256
 from pathlib import Path
 from unicodedata import normalize
@@ -14,6 +15,26 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 def normal(name):
     """Give the one form (NFC) of a name whose letters with accents Unicode can write in two ways."""
     return normalize("NFC", name)
+
+
+def plain(name):
+    """Give what is left of a name without capitals, kinds of blanks and letters, and ways to write a number.
+
+    Two names of which the same is left (IT and it; 1, 01 and 1.0; fi with and without a ligature) are seldom
+    meant as two.
+    """
+    text = " ".join(normalize("NFKC", name).casefold().split())
+    return str(int(text.partition(".")[0])) if re.fullmatch(r"[0-9]+(\.0*)?", text) else text
+
+
+def alike(names):
+    """Find two names that are different and plainly the same (see `plain`): a pair, or None."""
+    first = {}
+    for name in names:
+        other = first.setdefault(plain(name), name)
+        if other != name:
+            return other, name
+    return None
 
 
 def find(folder, suffixes=SUFFIXES):

@@ -10,11 +10,13 @@ from unicodedata import category
 import numpy as np
 import pandas as pd
 
-from codingaxes.nsd.pictures import normal
+from codingaxes.nsd.pictures import alike, normal
 
 NAMES = ("subject", "region", "voxel", "image")
 COLUMNS = (*NAMES, "response")  # that the table must have
 OPTIONAL = ("session", "trial")
+FAR = 10.0  # times the range of the middle 98% of responses: farther away lies what stands for none
+SOME = 2**20  # responses that this range is taken of
 
 
 def read(path):
@@ -35,7 +37,8 @@ def read(path):
     ValueError
         If it is no CSV or Parquet file, or has other columns. If a name is missing, is neither text nor a
         whole number, begins or ends with a blank, has an invisible character, or is written in two forms of
-        Unicode. If a response is no finite number, as a duration or a time is none.
+        Unicode. If two subjects or two regions differ in capitals alone, say (see `pictures.plain`). If a
+        response is no finite number, as a duration or a time is none.
     """
     path = Path(path)
     if path.suffix not in (".csv", ".parquet"):
@@ -47,14 +50,27 @@ def read(path):
         else:
             rows = pd.read_parquet(path)
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from None
+        remedy = ". Save it as CSV in UTF-8, not compressed" * isinstance(error, UnicodeDecodeError)
+        raise ValueError(f"{path}: cannot be read as {path.suffix[1:]}: {error}{remedy}") from None
     wanted = [*COLUMNS, *OPTIONAL]
     rows = rows.reset_index([name for name in rows.index.names if name in wanted and name not in rows])
     _check_columns(path, list(rows))
     for column in rows.columns.drop("response"):
         rows[column] = _names(path, rows[column])
+    for column in ("subject", "region"):
+        _check_distinct(path, column, rows[column].cat.categories)
     rows["response"] = _numbers(path, rows.response)
     return rows
+
+
+def _check_distinct(path, column, names, of=""):
+    """Raise if two names are plainly the same; rows of one of them would be lost, or counted apart."""
+    if pair := alike(names):
+        raise ValueError(
+            f"{path}: the {column}s {pair[0]!r} and {pair[1]!r}{of} differ only in capitals, in kinds of "
+            "blanks or letters, or in how a number is written. If they are one, write it in one way in all "
+            "rows; if not, rename one"
+        )
 
 
 def _check_columns(path, columns):
@@ -135,8 +151,11 @@ def _numbers(path, column):
     bad = ~np.isfinite(numbers)
     if bad.any():
         row = int(bad.argmax())
+        found = column.iloc[row]
+        found = repr(found) if isinstance(found, str) else str(found)
+        hint = ". Write a point before decimals, and nothing between thousands" * ("," in found)
         raise ValueError(
-            f"{path}: {bad.sum()} responses are no finite number, first row {row + 1}: {column.iloc[row]!r}"
+            f"{path}: {bad.sum()} responses are no finite number, first row {row + 1}: {found}{hint}"
         )
     return numbers
 
@@ -166,14 +185,18 @@ def arrange(path, rows, subject, regions):
     voxels : DataFrame (v rows)
         roi and name, in the order of the regions, then of the table.
     notes : list of str
-        A sentence each on what makes noise ceilings wrong unless it is meant: trials that repeat others
-        exactly, and an order of rows that differs between voxels.
+        A sentence each on what makes results wrong unless it is meant: responses that may stand for missing
+        ones, trials that repeat others exactly, voxels of plainly the same name, and an order of rows that
+        differs between voxels.
 
     Raises
     ------
     ValueError
-        If a voxel lacks a trial that others have, or has one twice.
+        If a voxel lacks a trial that others have, or has one twice. If two sessions differ in capitals alone,
+        or in how a number is written.
     """
+    if "session" in rows:
+        _check_distinct(path, "session", sorted(rows.session.unique()), f" of subject {subject}")
     keys = [key for key in ("image", "session") if key in rows]
     of_voxel = rows.groupby(["region", "voxel", *keys], observed=True, sort=False)
     number = "trial" if "trial" in rows else "repetition"
@@ -189,7 +212,8 @@ def arrange(path, rows, subject, regions):
     table = pd.DataFrame([tuple(map(str, trial[:-1])) for trial in trials], columns=keys)
     if "session" not in table:
         table["session"] = ""
-    notes = _repeated(subject, series, table)
+    notes = _placeholders(subject, series) + _repeated(subject, series, table)
+    notes += _same_voxels(subject, names)
     if number == "repetition":
         notes += _unordered(subject, trial, column, table, names)
     place = {region: i for i, region in enumerate(regions)}
@@ -216,6 +240,40 @@ def _check_complete(path, counts, subject, trials, names, number):
         f"{path}: {voxel} lacks {number} {repetition} of {where}, which other voxels have ({len(wrong)} such "
         "gaps); all voxels of a subject must have the same images, as often, in the same sessions"
     )
+
+
+def _placeholders(subject, series):
+    """Say which value, the smallest or the largest, may stand for responses that are missing, as -9999 does.
+
+    It stands there several times, and far from all others.
+    """
+    values, said = series.ravel(), []
+    for value in sorted({values.min(), values.max()}):
+        times = int((values == value).sum())
+        some = values[:: 1 + len(values) // SOME]
+        some = some[some != value]
+        if times < 2 or not len(some):
+            continue
+        low, middle, high = np.percentile(some, (1, 50, 99))
+        if abs(value - middle) > FAR * (high - low) > 0:
+            said.append(
+                f"{subject}: {times} responses are {value:g}, and 98% of the others are between {low:g} and "
+                f"{high:g}. If it stands for a response that is missing, remove its trial from the table: it "
+                "is taken for a response"
+            )
+    return said
+
+
+def _same_voxels(subject, names):
+    """Say which voxels of a region have plainly the same name."""
+    for region in dict.fromkeys(region for region, _ in names):
+        if pair := alike(str(name) for other, name in names if other == region):
+            return [
+                f"{subject}: the voxels {pair[0]!r} and {pair[1]!r} of {region} are taken for two, though "
+                "their names differ only in capitals, in kinds of blanks or letters, or in how a number is "
+                "written"
+            ]
+    return []
 
 
 def _repeated(subject, series, trials):

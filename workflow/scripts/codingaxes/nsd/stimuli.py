@@ -1,10 +1,11 @@
 """Save image files of any kind as square PNG stimuli, split them, and find mistakes among them."""
 
 import hashlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from codingaxes import writing
 
@@ -12,6 +13,7 @@ NARROW = 32  # of 256 levels: an image that spans fewer, its most extreme pixels
 EXTREME = 0.5  # percent of an image's values, at either end, that are left out
 SMALL = 16  # pixels on a side at which images are compared
 ALIKE = 2.0  # levels, root mean square: two small images that differ by less show nearly the same picture
+SRGB = ("c2", "c2ci", "uRGB")  # names of small profiles of sRGB, as web sites write them
 BLOCK = 512  # images that are compared with all others at a time
 
 
@@ -72,6 +74,58 @@ def save_stimulus(source, destination, size):
     with writing.whole(destination) as temporary:
         Image.fromarray(np.asarray(image)).save(temporary)
     return destination
+
+
+def conversions(names, sources, size):
+    """Describe what is lost or made up when images are saved as RGB of `size` x `size` pixels.
+
+    Parameters
+    ----------
+    names : sequence of str (n,)
+    sources : sequence of path-likes (n,)
+        Images, of which the header alone is read.
+    size : int
+
+    Returns
+    -------
+    list of str
+        A sentence each about images in colours of their own (a profile other than sRGB, or colours of print),
+        that are smaller than `size`, and that are transparent somewhere.
+    """
+    found = {"profile": [], "small": [], "clear": []}
+    for name, source in zip(names, sources, strict=True):
+        with Image.open(source) as image:
+            profile = _profile(image)
+            if profile or image.mode in ("CMYK", "LAB"):
+                found["profile"].append(f"{name} ({profile or image.mode})")
+            if min(image.size) < size:
+                found["small"].append(f"{name} ({image.width} x {image.height})")
+            if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+                found["clear"].append(name)
+    about = {
+        "profile": "have colours of their own, which are taken for those of sRGB: other ones than an editor "
+        "shows. Convert them to sRGB first",
+        "small": f"are smaller than {size} x {size} pixels, the size of the study: they are enlarged, and "
+        "have no detail finer than their own pixels",
+        "clear": "are transparent in places, which become mid-grey (128, 128, 128). Put them on the "
+        "background that subjects saw",
+    }
+    return [
+        f"{len(listed)} of {len(names)} images {about[kind]}; the first {', '.join(listed[:5])}"
+        for kind, listed in found.items()
+        if listed
+    ]
+
+
+def _profile(image):
+    """Name the colour profile of an opened image, if it has one that is not sRGB's."""
+    if not (stored := image.info.get("icc_profile")):
+        return ""
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(stored))).strip()
+    except (OSError, ImageCms.PyCMSError):
+        return "a profile that cannot be read"
+    return "" if "srgb" in name.casefold() or name in SRGB or image.mode in ("1", "L", "LA") else name
 
 
 def digest_copies(sources, copies):

@@ -157,9 +157,11 @@ def check_aligned(files):
         first, reference = known = known or (path, affine)
         size = np.linalg.norm(reference[:3, :3], axis=0)
         if not np.allclose(affine[:3, :3], reference[:3, :3], rtol=0, atol=0.01 * size.max()):
+            turned = _angle(affine, reference)
+            by = f" The one grid is turned by {turned:.1f} degrees." if 0.05 < turned < 45 else ""
             raise ValueError(
                 f"{path} has {_axes(affine)}, but {first} has {_axes(reference)}: the same i, j, k are other "
-                "places in the brain. Bring one onto the grid of the other, or get the file again"
+                f"places in the brain.{by} Bring one onto the grid of the other, or get the file again"
             )
         shift = affine[:3, 3] - reference[:3, 3]
         if np.linalg.norm(shift) > size.min() / 2:
@@ -168,6 +170,12 @@ def check_aligned(files):
                 "for another way to write the same grid. Is it one?"
             )
     return said
+
+
+def _angle(affine, reference):
+    """Measure the largest angle, degrees, between an axis of one affine and the same axis of another."""
+    one, other = (axes[:3, :3] / np.linalg.norm(axes[:3, :3], axis=0) for axes in (affine, reference))
+    return float(np.degrees(np.arccos(np.clip((one * other).sum(axis=0), -1, 1))).max())
 
 
 def _axes(affine):

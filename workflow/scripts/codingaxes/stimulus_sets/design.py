@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from codingaxes.configuration import ConfigurationError, hold
+from codingaxes.configuration_written import refuse_misread, typed
 from codingaxes.contrast import contrasted
 from codingaxes.names import BRAIN, DISTORTIONS
 
@@ -55,7 +56,9 @@ def read(path, schema, here=".", code="."):
         design = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} cannot be read as YAML: {error}") from None
-    hold(design if isinstance(design, dict) else {}, schema, str(file))
+    refuse_misread([file])
+    design = typed(design if isinstance(design, dict) else {}, schema)
+    hold(design, schema, str(file))
     _check(design, file)
     ascending = {key: sorted(design[key]) for key in ("radii", "effects", "levels")}
     return design | ascending | {"name": file.stem}

@@ -5,6 +5,7 @@ Only the standard library is used: Snakemake calls this while it plans.
 
 import csv
 import hashlib
+import re
 from pathlib import Path
 
 from codingaxes.names import SIGNS
@@ -21,6 +22,7 @@ OF_EXPORTED = ("role", "maker", "control", "roi", "direction", "image_id")
 FILE_COLUMNS = ("filename", "image_filename")
 POOLED = "all"  # a method of this name would be taken for all methods together
 NONE = "none"  # as a maker or a direction: there is none
+CONTROL = re.compile("[\x00-\x1f\x7f]")  # signs that no name has
 SHOWN = 3  # lines of a table that an error names
 
 
@@ -211,7 +213,8 @@ def _read(path):
         raise ValueError(f"{path} is no table in UTF-8 ({error}); save it as CSV in UTF-8") from None
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)  # a comma where there is none
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, restkey="", restval="")
+    lines = text.splitlines(keepends=True)
+    reader = csv.DictReader(lines, delimiter=delimiter, restkey="", restval="", strict=True)
     try:
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
@@ -221,6 +224,12 @@ def _read(path):
         if "" in row and "" not in columns:
             raise ValueError(
                 f"{path}, line {line}: more cells than columns, the first too many {row[''][0]!r}"
+            )
+        broken = [value for value in row.values() if isinstance(value, str) and CONTROL.search(value)]
+        if broken:
+            raise ValueError(
+                f"{path}, line {line}: the cell {broken[0]!r} has a line break or another control "
+                "character; is there a quotation mark too many?"
             )
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
@@ -265,6 +274,12 @@ def _check_rows(rows, where, regions):
             said = f"{row['filename']!r} is listed twice; for several regions leave its roi empty"
             problems.setdefault(said, []).append(place)
         seen[row["filename"]] = place
+    if pair := pictures.alike(dict.fromkeys(row["method"] for row in rows)):
+        said = (
+            f"the methods {pair[0]!r} and {pair[1]!r} differ only in capitals, kinds of blanks or letters, "
+            "or in how a number is written; write one of them, or rename one"
+        )
+        problems[said] = [row["filename"] for row in rows if row["method"] == pair[1]]
     if problems:
         lines = [f"{said} ({_some(places)})" for said, places in problems.items()]
         raise ValueError(f"{where}: " + "\n  ".join(lines))
