@@ -10,6 +10,7 @@ import pandas as pd
 import planted_methods
 import planted_ranking
 import planted_synthesis
+from matplotlib.text import Text
 from PIL import Image
 from planted_changes import (
     RADII,
@@ -337,3 +338,13 @@ def page_of(folder, figure, **params):
         draw(folder, figure, **params)
     _, page, values = save.call_args.args
     return page, values
+
+
+def statements(page):
+    """All texts of a figure."""
+    return [text.get_text() for text in page.findobj(Text)]
+
+
+def words_of(page):
+    """Join all that a figure says."""
+    return " ".join(statements(page))

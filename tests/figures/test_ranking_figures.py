@@ -1,6 +1,5 @@
 """Figures of ranking and power draw every number of their tables, and mark the plan and what it found."""
 
-import shutil
 from itertools import product
 
 import matplotlib as mpl
@@ -9,31 +8,11 @@ import planted_summaries as planted
 import planted_tables
 import plot_stimulus_ranking
 import pytest
-from matplotlib.text import Text
+from planted_summaries import statements
 
 from codingaxes.names import BRAIN
 
 pytestmark = pytest.mark.slow  # plants all tables
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """The tables of three networks and the brain."""
-    folder = tmp_path_factory.mktemp("study")
-    planted.plant(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(study, tmp_path):
-    """The same, for a test to edit."""
-    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
-def statements(page):
-    """All texts of a figure."""
-    return [text.get_text() for text in page.findobj(Text)]
 
 
 def lines_of(axis, color):
