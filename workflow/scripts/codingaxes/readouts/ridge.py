@@ -78,10 +78,12 @@ def coordinates(features):
 
 
 def _blocks(features, mean):
-    """Yield some columns at a time: their slice, and the features without their mean, in its type."""
+    """Yield some columns at a time: their slice, and the features without their mean, until the next ones."""
+    memory = np.empty((len(features), min(BLOCK, features.shape[1])), np.result_type(features, mean))
     for start in range(0, features.shape[1], BLOCK):
         columns = slice(start, start + BLOCK)
-        yield columns, features[:, columns] - mean[columns]
+        part = features[:, columns]
+        yield columns, np.subtract(part, mean[columns], out=memory[:, : part.shape[1]])
 
 
 def _eigenpairs(matrix, most):
