@@ -5,8 +5,7 @@ makes   results/figures/{figure}_{set}.pdf, .png and .csv   one set of files for
 """
 
 CAPTIONS |= {f"stimulus_ranking_{name}": "stimulus_ranking" for name in SETS}
-# A set that keeps the most telling stimuli has hardly a pair that differs in the maker alone.
-CAPTIONS |= {f"power_{name}": "power" for name in SETS if DESIGNS[name]["choose"] == "all"}
+CAPTIONS |= {f"power_{name}": "power" for name in SETS}
 FIGURES += CAPTIONS
 
 
@@ -37,6 +36,7 @@ use rule plot_predicted_vs_measured as plot_stimulus_ranking with:
 use rule plot_predicted_vs_measured as plot_power with:
     input:
         networks="results/networks/networks.parquet",
+        set_ranking="results/candidates/{set}/ranking.parquet",
         set_power="results/candidates/{set}/power.parquet",
         set_experiments="results/candidates/{set}/experiments.parquet",
     output:
@@ -47,6 +47,7 @@ use rule plot_predicted_vs_measured as plot_power with:
         "results/benchmarks/plot_power/{set}.tsv"
     params:
         regions=REGION_ORDER,
+        choose=of_design("choose"),
         experiment=of_design("experiment"),
         script="plot_power.py",
         code=code_of("plot_power.py"),

@@ -140,7 +140,7 @@ def plant(folder, frames=None, **params):
 
 
 def plant_summaries(folder, write, zoo, models, regions):
-    """Write what figures of ranking and power show: curves and powers that rise as planted numbers do.
+    """Write what figures of ranking and power show: curves and powers that rise as planted do, and ranks.
 
     Parameters
     ----------
@@ -162,6 +162,7 @@ def plant_summaries(folder, write, zoo, models, regions):
                 ends = {"low": right - 0.02, "high": min(1.0, right + 0.02)}
                 rows.append({**row, "n_stimuli": number, "right": right, **ends})
     write(folder, "selection_curves", rows)
+    write(folder, "set_ranking", ranking(stimuli(), left_out=("stim-0010", "stim-0011")))
     brain = [name for name in models if name not in families]
     powers, plans = [], []
     for roi, name in product(regions, [*dict.fromkeys(zoo.family), *brain]):

@@ -10,6 +10,7 @@ import pandas as pd
 import planted_methods
 import planted_ranking
 import planted_synthesis
+from matplotlib.text import Text
 from PIL import Image
 from planted_changes import (
     RADII,
@@ -64,7 +65,7 @@ INPUTS = {  # figure: tables that it reads, beside networks
     "response_against_radius": ("ladder_changes",),
     "category_evidence": ("category_evidence",),
     "stimulus_ranking": ("selection_curves",),
-    "power": ("set_power", "set_experiments"),
+    "power": ("set_ranking", "set_power", "set_experiments"),
     "method_scores": ("method_curves",),
 }
 ARCHITECTURES = ("resnet", "vgg", "densenet", "vit", "convnext", "swin", "cornet")
@@ -325,7 +326,7 @@ def draw(folder, figure, name=None, **params):
     inputs = {table: str(folder / f"{table}.parquet") for table in ("networks", *INPUTS[figure])}
     regions = list(dict.fromkeys(read(folder, "network_measures").roi))
     params = {"image_size": SIZE, "regions": regions, "highest": 1.5} | params
-    params = {"experiment": planted_ranking.EXPERIMENT} | params
+    params = {"choose": "all", "experiment": planted_ranking.EXPERIMENT} | params
     script = importlib.import_module(f"plot_{figure}")
     script.main(Run(script.__name__, inputs, output, params, {}, str(folder / "log")))
     return output
@@ -337,3 +338,13 @@ def page_of(folder, figure, **params):
         draw(folder, figure, **params)
     _, page, values = save.call_args.args
     return page, values
+
+
+def statements(page):
+    """All texts of a figure."""
+    return [text.get_text() for text in page.findobj(Text)]
+
+
+def words_of(page):
+    """Join all that a figure says."""
+    return " ".join(statements(page))

@@ -1,7 +1,6 @@
 """Figures drawn from planted summaries: what the files and the pages must and must not hold."""
 
 import re
-import shutil
 import warnings
 from itertools import combinations
 
@@ -16,7 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
 from planted_changes import RADII
-from planted_summaries import INPUTS, REGIONS
+from planted_summaries import INPUTS, REGIONS, statements
 
 from codingaxes.figures import marks, style
 from codingaxes.names import BRAIN
@@ -54,14 +53,6 @@ MATRICES = {
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """The tables of three networks and the brain."""
-    folder = tmp_path_factory.mktemp("study")
-    planted.plant(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def pages(study):
     """Every figure of that study, drawn once: name -> matplotlib figure and values."""
     return {figure: planted.page_of(study, figure) for figure in INPUTS}
@@ -96,11 +87,6 @@ def panels(page):
 def collections(page, kind):
     """All collections of a kind, and the axes that they are drawn on."""
     return [(axis, drawn) for axis in panels(page) for drawn in axis.collections if isinstance(drawn, kind)]
-
-
-def statements(page):
-    """All texts of a figure."""
-    return [text.get_text() for text in page.findobj(Text)]
 
 
 @pytest.mark.parametrize("figure", ["sensitivity", "similarity_clusters"])
@@ -282,16 +268,15 @@ def test_every_figure_states_its_number_of_images_and_what_its_intervals_are(pag
     ],
 )
 def test_a_missing_value_leaves_a_gap_that_is_counted_and_the_rest_is_drawn(
-    study, tmp_path, pages, figure, table, column
+    folder, pages, figure, table, column
 ):
-    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
-    rows = planted.read(tmp_path, table)
+    rows = planted.read(folder, table)
     gaps = rows.index[::3]
     reason = pd.Series("no planted value", gaps).reindex(rows.index, fill_value="")
     planted_tables.edit(
-        tmp_path, table, lambda rows: rows.assign(**{column: rows[column].drop(gaps), "reason": reason})
+        folder, table, lambda rows: rows.assign(**{column: rows[column].drop(gaps), "reason": reason})
     )
-    page, values = planted.page_of(tmp_path, figure)
+    page, values = planted.page_of(folder, figure)
     note = next(text for text in statements(page) if "values are missing" in text)
     pattern = r"(\d+) of (\d+) values are missing: ([^(]*) \((\d+)\)"
     n, whole, reason, count = re.search(pattern, note).groups()
@@ -311,12 +296,11 @@ def test_a_missing_value_leaves_a_gap_that_is_counted_and_the_rest_is_drawn(
     ],
 )
 def test_what_stands_beside_a_value_may_be_missing_and_the_rest_is_drawn(
-    study, tmp_path, pages, figure, table, column
+    folder, pages, figure, table, column
 ):
-    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
-    gaps = planted.read(tmp_path, table).index[::3]
-    planted_tables.edit(tmp_path, table, lambda rows: rows.assign(**{column: rows[column].drop(gaps)}))
-    page, values = planted.page_of(tmp_path, figure)
+    gaps = planted.read(folder, table).index[::3]
+    planted_tables.edit(folder, table, lambda rows: rows.assign(**{column: rows[column].drop(gaps)}))
+    page, values = planted.page_of(folder, figure)
     before = pages[figure][1]
     assert "nan" not in " ".join(statements(page)).lower().split()
     assert len(values) == len(before) and values.isna().sum().sum() > before.isna().sum().sum()
@@ -328,10 +312,9 @@ def test_attacks_of_other_radii_and_algorithms_do_not_enter_the_figures_of_the_m
         assert set(pages[figure][1].radius) == {RADII[-1]}
 
 
-def test_regions_come_in_the_order_of_the_study(study, tmp_path):
-    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
-    planted_tables.edit(tmp_path, "transfers", lambda rows: rows.sort_values("roi", ascending=False))
-    _, values = planted.page_of(tmp_path, "transfer_matrix", regions=list(REGIONS))
+def test_regions_come_in_the_order_of_the_study(folder):
+    planted_tables.edit(folder, "transfers", lambda rows: rows.sort_values("roi", ascending=False))
+    _, values = planted.page_of(folder, "transfer_matrix", regions=list(REGIONS))
     assert list(values.roi.unique()) == list(REGIONS)
 
 

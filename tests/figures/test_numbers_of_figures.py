@@ -12,23 +12,15 @@ import plot_similarity_clusters
 import plot_similarity_levels
 import pytest
 from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 from PIL import Image
 from planted_changes import CONTROLS, EFFECTS, RADII
-from planted_summaries import INPUTS, REGIONS, SIZE, SUBJECTS
+from planted_summaries import INPUTS, REGIONS, SIZE, SUBJECTS, statements
 
 from codingaxes.figures import marks, pictures, style
 from codingaxes.names import BRAIN
 
 SCRIPTS = Path(plot_fixed_effect.__file__).parent
 COMPUTED = {"mean", "median", "std", "var", "sem", "quantile", "corr", "corrcoef", "bootstrap", "average"}
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Tables of three networks and the brain, for a test to edit."""
-    planted.plant(tmp_path)
-    return tmp_path
 
 
 def imports_of(file):
@@ -225,14 +217,14 @@ def test_a_network_of_unknown_accuracy_is_left_out_and_counted(folder):
 
     planted_tables.edit(folder, "network_measures", forget)
     assert set(planted.page_of(folder, "predictivity_vs_accuracy")[1].network) == {"a_plain", "c_tough"}
-    texts = planted.page_of(folder, "predictivity_vs_accuracy")[0].findobj(Text)
-    assert any("1 network of unknown accuracy left out" in text.get_text() for text in texts)
+    texts = statements(planted.page_of(folder, "predictivity_vs_accuracy")[0])
+    assert any("1 network of unknown accuracy left out" in text for text in texts)
 
 
 def test_an_undefined_rank_correlation_is_not_written_and_the_number_of_networks_is(folder):
     planted_tables.edit(folder, "network_correlations", lambda rows: rows.assign(rank_correlation=np.nan))
     for figure in ("predictivity_vs_accuracy", "sensitivity_vs_representation"):
-        texts = [text.get_text() for text in planted.page_of(folder, figure)[0].findobj(Text)]
+        texts = statements(planted.page_of(folder, figure)[0])
         assert "n = 3 networks" in texts
         assert not any("ρ" in text or "undefined" in text for text in texts)
 
@@ -288,7 +280,7 @@ def test_a_size_larger_than_any_tried_is_drawn_open_at_the_edge(folder):
     ]
     (at,) = [collection.get_offsets().data.tolist() for collection in white]
     assert at == [[pytest.approx(2.0 + plot_fixed_effect.SHIFT), top.get_ylim()[1]]]
-    texts = [text.get_text() for text in figure.findobj(Text)]
+    texts = statements(figure)
     assert any("40 to 100% robust" in text and "count as larger" in text for text in texts)
 
 

@@ -7,9 +7,8 @@ import planted_summaries as planted
 import planted_tables
 import pytest
 from matplotlib.collections import PathCollection
-from matplotlib.text import Text
 from planted_methods import COMMON, GAINS, SINGLE, SIZES
-from planted_summaries import REGIONS
+from planted_summaries import REGIONS, words_of
 
 from codingaxes.names import BRAIN
 
@@ -29,11 +28,6 @@ def folder(tmp_path):
 def edit(folder, change):
     """Edit the planted curves."""
     planted_tables.edit(folder, "method_curves", change)
-
-
-def words_of(page):
-    """Join all that a figure says."""
-    return " ".join(text.get_text() for text in page.findobj(Text))
 
 
 def test_rows_are_families_and_the_brain_and_lines_lie_at_the_planted_values(folder):

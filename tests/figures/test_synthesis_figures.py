@@ -1,7 +1,5 @@
 """Figures of synthesised images draw the right pictures and rows: makers, radii, arms, controls."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import planted_summaries as planted
@@ -11,9 +9,8 @@ import plot_exciting_images
 import plot_noise_patterns
 import pytest
 from matplotlib.collections import PathCollection
-from matplotlib.text import Text
 from PIL import Image
-from planted_summaries import BRAIN, REGIONS, SIZE
+from planted_summaries import BRAIN, REGIONS, SIZE, statements, words_of
 
 from codingaxes.figures import made, pictures, style
 
@@ -21,26 +18,6 @@ pytestmark = pytest.mark.slow  # plants all tables
 
 LARGE, MIDDLE = 30 * SIZE / 224, 10 * SIZE / 224  # radii of the ladder
 DIRECTIONS = ("increase", "decrease")
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """The tables of three networks and the brain."""
-    folder = tmp_path_factory.mktemp("study")
-    planted.plant(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(study, tmp_path):
-    """The same, for a test to edit."""
-    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
-def statements(page):
-    """All texts of a figure."""
-    return [text.get_text() for text in page.findobj(Text)]
 
 
 def drawn(page):
@@ -240,17 +217,11 @@ def test_what_stands_below_a_picture_is_before_and_after_and_true_minus_signs():
     assert made.unconverged_text(rows) == "not converged (kept): 1 of 1 pictures"
 
 
-def test_evidence_that_nobody_has_leaves_panels_empty_and_says_why(study, tmp_path):
-    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+def test_evidence_that_nobody_has_leaves_panels_empty_and_says_why(folder):
     nothing = dict.fromkeys(["evidence", "evidence_before", "change", "ci_low", "ci_high"], np.nan)
     planted_tables.edit(
-        tmp_path, "category_evidence", lambda rows: rows.assign(**nothing, reason="no evidence")
+        folder, "category_evidence", lambda rows: rows.assign(**nothing, reason="no evidence")
     )
-    page, values = planted.page_of(tmp_path, "category_evidence")
+    page, values = planted.page_of(folder, "category_evidence")
     assert values.evidence.isna().all()
     assert "no model judges the categories of these regions" in words_of(page)
-
-
-def words_of(page):
-    """Join all that a figure says."""
-    return " ".join(text.get_text() for text in page.findobj(Text))

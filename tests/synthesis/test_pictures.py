@@ -18,6 +18,13 @@ def test_whole_grey_levels_stay_as_they_are():
     assert torch.equal(pictures.to_bytes(images, [5]), levels.to(torch.uint8))
 
 
+def test_bytes_become_images_and_images_stay():
+    images = natural(1, 8)
+    saved = pictures.to_bytes(images, [1])
+    assert torch.equal(pictures.from_bytes(saved), saved.float() / 255)
+    assert pictures.from_bytes(images) is images
+
+
 def test_a_change_of_a_third_of_a_grey_level_is_kept_on_average():
     images, pattern = natural(1, 64), randn(1, 3, 64, 64).sign() / 3 / 255
     saved = pictures.from_bytes(pictures.to_bytes(images + pattern, [1])).double() - images

@@ -35,12 +35,10 @@ def main(run):
 
 def as_rows(name, image_ids, features):
     """Turn the features of a batch into rows of the table features, one layer after the other."""
-    parts = []
-    for layer, values in features.items():
-        part = pd.DataFrame({"network": name, "layer": layer, "image_id": image_ids})
-        part["feature"] = list(values.numpy())
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    names = [layer for layer in features for _ in image_ids]
+    rows = {"network": name, "layer": names, "image_id": [*image_ids] * len(features)}
+    vectors = [vector for values in features.values() for vector in values.numpy()]
+    return pd.DataFrame(rows | {"feature": pd.Series(vectors, dtype=object)})
 
 
 if __name__ == "__main__":

@@ -159,8 +159,7 @@ class Viewer:
         """Show images, with the places of their natural images, whose voxels are known; on the processor."""
 
         def work(images, *begins):
-            whole = images.dtype == torch.uint8
-            images = (pictures.from_bytes(images) if whole else images).to(self.device)
+            images = pictures.from_bytes(images).to(self.device)
             parts = [*self.readouts, *self.voxels.values()]
             observed = parts[0].observe(images, parts)
             found = {("along", layer): observed[layer] @ basis.T for layer, basis in self.bases.items()}

@@ -87,8 +87,7 @@ class Reviewer:
         """Answer images, in [0, 1] or as bytes: float64 (n, regions, then categories if there are any)."""
 
         def work(images):
-            whole = images.dtype == torch.uint8
-            return self.answer((pictures.from_bytes(images) if whole else images).to(self.device))
+            return self.answer(pictures.from_bytes(images).to(self.device))
 
         return torch.cat(self.fitting(work, images)).double().cpu().numpy()
 

@@ -140,8 +140,7 @@ class Scorer:
             return np.zeros((0, len(self.regions)))
 
         def work(images):
-            whole = images.dtype == torch.uint8
-            return self.respond((pictures.from_bytes(images) if whole else images).to(self.device))
+            return self.respond(pictures.from_bytes(images).to(self.device))
 
         return torch.cat(self.fitting(work, images)).double().cpu().numpy()
 

@@ -243,15 +243,17 @@ def exact_eigenpairs(rows, k, *, tolerance=1e-5):
 def _exact(matrix, k):
     """Find the k leading eigenpairs of one image's JᵀJ, and their residuals."""
     chunks = matrix.split(CHUNK, dim=1)
-    gram = sum(part.double() @ part.double().T for part in chunks)
+    gram = sum(wide @ wide.T for wide in (part.double() for part in chunks))
     inside = torch.stack([gram.trace(), gram.square().sum()])
     squares, weights = torch.linalg.eigh(gram)
     squares, weights = squares.flip(0)[:k].clamp_min(0), weights.flip(1)[:, :k]
     # below the rounding of the Gram matrix a direction would be noise: any orthonormal one will do
     weights = weights[:, squares > len(gram) * torch.finfo(gram.dtype).eps * squares[0]]
-    draw = torch.Generator().manual_seed(k)
-    vectors = torch.randn(matrix.shape[1], k, generator=draw, dtype=torch.float64).to(matrix.device)
-    vectors[:, : weights.shape[1]] = torch.cat([part.double().T @ weights for part in chunks])
+    vectors = torch.cat([part.double().T @ weights for part in chunks])
+    if (rank := weights.shape[1]) < k:
+        draw = torch.Generator().manual_seed(k)
+        others = torch.randn(matrix.shape[1], k, generator=draw, dtype=torch.float64)[:, rank:]
+        vectors = torch.cat([vectors, others.to(matrix.device)], dim=1)
     vectors = torch.linalg.qr(vectors / vectors.norm(dim=0).clamp_min(1e-300)).Q
     pushed = sum(part.double() @ vectors[i * CHUNK :][:CHUNK] for i, part in enumerate(chunks))
     values = pushed.square().sum(dim=0)

@@ -78,10 +78,12 @@ def coordinates(features):
 
 
 def _blocks(features, mean):
-    """Yield some columns at a time: their slice, and the features without their mean, in its type."""
+    """Yield some columns at a time: their slice, and the features without their mean, until the next ones."""
+    memory = np.empty((len(features), min(BLOCK, features.shape[1])), np.result_type(features, mean))
     for start in range(0, features.shape[1], BLOCK):
         columns = slice(start, start + BLOCK)
-        yield columns, features[:, columns] - mean[columns]
+        part = features[:, columns]
+        yield columns, np.subtract(part, mean[columns], out=memory[:, : part.shape[1]])
 
 
 def _eigenpairs(matrix, most):
@@ -191,9 +193,9 @@ def _fit_ridge(features, responses, cv, alphas):
     if cv == "generalised":
         errors = _generalised(left, squares, y, z, alphas)
     elif cv == "leave_one_out":
-        errors = _errors([_leave_one_out(left, squares, y, z)], alphas)
+        errors = _errors([_leave_one_out(left, squares, y, z, alphas)])
     else:
-        errors = _errors(list(_k_fold(x, gram, y, cv)), alphas)
+        errors = _errors(list(_k_fold(x, gram, y, cv, alphas)))
     # the largest penalty among equals: rounding, which is not the same everywhere, never decides
     tied = errors <= errors.min(axis=0) * (1 + TIE)
     best = len(alphas) - 1 - tied[::-1].argmax(axis=0)
@@ -232,56 +234,72 @@ def principal_components(features):
     return Components(squares / len(x), (x.T @ left / np.sqrt(squares)).T)
 
 
-def _errors(parts, alphas):
+@dataclass(frozen=True)
+class _Part:
+    """Hold what the cross-validated residuals of some images are made of, at each penalty.
+
+    Residuals are gain * ((matrix * weight) @ z - wanted).
+    """
+
+    matrix: np.ndarray  # (m, q)
+    weights: np.ndarray  # (alphas, q)
+    gains: np.ndarray  # (alphas, m)
+    z: np.ndarray  # (q, targets)
+    wanted: np.ndarray | None  # (m, targets); None: 0
+
+    def at(self, penalty, targets):
+        """Give the part of one penalty and of some targets."""
+        wanted = None if self.wanted is None else self.wanted[:, targets]
+        return _Part(self.matrix, self.weights[[penalty]], self.gains[[penalty]], self.z[:, targets], wanted)
+
+
+def _errors(parts):
     """Compute the mean squared error of each penalty and target, mean over parts, (alphas, targets).
 
-    A part is `terms`, z (q, targets) and wanted (m, targets) or None; terms(alpha) gives a matrix (m, q) and
-    a gain (m, 1), and the residuals are matrix @ z - gain * wanted. They are computed in float32, and again
-    in float64 for the targets of which two penalties are so close that float32 could confuse them.
+    They are computed in float32, and again in float64 where two penalties of a target are so close that
+    float32 could confuse them.
     """
-    errors = _errors_in(np.float32, parts, alphas)
+    errors = _errors_in(np.float32, parts)
     # residuals are rounded in proportion to the responses, however small the error: roots are compared
     root = np.sqrt(errors)
-    close = (root <= root.min(axis=0) + CLOSE * root.max(axis=0)).sum(axis=0) > 1
-    if close.any():
-        some = [(terms, z[:, close], None if y is None else y[:, close]) for terms, z, y in parts]
-        errors[:, close] = _errors_in(np.float64, some, alphas)
+    close = root <= root.min(axis=0) + CLOSE * root.max(axis=0)
+    close &= close.sum(axis=0) > 1
+    for i in np.flatnonzero(close.any(axis=1)):
+        errors[i, close[i]] = _errors_in(np.float64, [part.at(i, close[i]) for part in parts])[0]
     return errors
 
 
-def _errors_in(dtype, parts, alphas):
+def _errors_in(dtype, parts):
     """Compute the errors of `_errors` in one type."""
-    errors = np.zeros((len(alphas), parts[0][1].shape[1]))
-    for terms, z, wanted in parts:
-        z, wanted = z.astype(dtype), None if wanted is None else wanted.astype(dtype)
-        for i, alpha in enumerate(alphas):
-            matrix, gain = terms(alpha)
-            residual = matrix.astype(dtype) @ z
+    errors = np.zeros((len(parts[0].weights), parts[0].z.shape[1]))
+    for part in parts:
+        matrix, z = part.matrix.astype(dtype), part.z.astype(dtype)
+        weights, gains = part.weights.astype(dtype), part.gains.astype(dtype)[:, :, None]
+        wanted = None if part.wanted is None else part.wanted.astype(dtype)
+        for i in range(len(errors)):
+            residual = (matrix * weights[i]) @ z
             if wanted is not None:
-                residual -= gain.astype(dtype) * wanted
+                residual -= wanted
+            residual *= gains[i]
             errors[i] += np.einsum("it,it->t", residual, residual) / len(residual) / len(parts)
     return errors
 
 
-def _leave_one_out(left, squares, y, z):
+def _leave_one_out(left, squares, y, z, alphas):
     """Make leave-one-out residuals, as a part of `_errors`.
 
     The residual of an image is its fitted residual over one minus its leverage, the intercept's included.
     Both are sums of terms that shrink with the penalty and a term outside the span of the features. They are
     added up term by term, so that nothing cancels at small penalties.
     """
-    outside = np.maximum(1 - 1 / len(y) - np.square(left).sum(axis=1), 0)
+    squared = np.square(left)
+    outside = np.maximum(1 - 1 / len(y) - squared.sum(axis=1), 0)
     beyond = left @ z - y if len(squares) < len(y) - 1 else None
-
-    def terms(alpha):
-        shrunk = alpha / (squares + alpha)
-        free = (outside + np.square(left) @ shrunk)[:, None]
-        return left * shrunk / free, 1 / free
-
-    return terms, z, beyond
+    shrunk = alphas[:, None] / (squares + alphas[:, None])
+    return _Part(left, shrunk, 1 / (outside + shrunk @ squared.T), z, beyond)
 
 
-def _k_fold(x, gram, y, cv):
+def _k_fold(x, gram, y, cv, alphas):
     """Yield the residuals of each left-out fold as a part of `_errors`, centred on the other folds alone."""
     for inside, outside in cv.split(x):
         mean, offset = x[inside].mean(axis=0), y[inside].mean(axis=0)
@@ -292,13 +310,8 @@ def _k_fold(x, gram, y, cv):
             own, across = _centred(gram, inside, outside)
             left, squares = _eigenpairs(own, len(inside) - 1)
             across = across @ left
-        terms = partial(_fold_terms, across, squares)
-        yield terms, left.T @ (y[inside] - offset), y[outside] - offset
-
-
-def _fold_terms(across, squares, alpha):
-    """Give the matrix and the gain of a fold for one penalty."""
-    return across / (squares + alpha), np.ones((len(across), 1))
+        weights, gains = 1 / (squares + alphas[:, None]), np.ones((len(alphas), len(outside)))
+        yield _Part(across, weights, gains, left.T @ (y[inside] - offset), y[outside] - offset)
 
 
 def _centred(gram, inside, outside):

@@ -44,8 +44,8 @@ def to_bytes(images, seeds):
 
 
 def from_bytes(pictures):
-    """Turn 8-bit pictures (n, 3, h, w) into images in [0, 1], float32."""
-    return pictures.float() / 255
+    """Turn 8-bit pictures (n, 3, h, w) into images in [0, 1], float32; what is an image already stays."""
+    return pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
 
 
 def save(picture, file):

@@ -12,7 +12,7 @@ that a job keeps is an Arrow file behind the CRC-32 of the whole.
 import json
 import os
 import zlib
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -110,18 +110,16 @@ def join(path, table, parts):
         If two parts have a key in common, or differ in form (vectors of one length and of another), or if a
         part is damaged.
     """
-    seen, key = set(), list(table.key)
-    parts = [part for part in parts if _open_part(part, table).num_record_batches] or parts[:1]
-    schema = _open_part(parts[0], table).schema
+    contents, seen = _contents(parts, table), set()
+    first = next(contents)
     with writing.whole(path) as temporary:
-        with _parquet(temporary, schema, table) as writer:
-            for part in parts:
-                content = _open_part(part, table).read_all()
-                if content.schema != schema:
+        with _parquet(temporary, first.schema, table) as writer:
+            for content in chain([first], contents):
+                if content.schema != first.schema:
                     raise ValueError(
-                        f"table {table.name}: parts of {path} differ: {schema}, {content.schema}"
+                        f"table {table.name}: parts of {path} differ: {first.schema}, {content.schema}"
                     )
-                keys = set(content.select(key).to_pandas().itertuples(index=False, name=None))
+                keys = set(zip(*(content[column].to_pylist() for column in table.key), strict=True))
                 if repeated := keys & seen:
                     raise ValueError(
                         f"table {table.name}: parts of {path} repeat a key, for instance {min(repeated)}"
@@ -129,6 +127,18 @@ def join(path, table, parts):
                 seen |= keys
                 _append(writer, content)
         _seal(temporary)
+
+
+def _contents(parts, table):
+    """Open each part once, and give those with rows as Arrow tables; an empty one if none has any."""
+    empty = True
+    for part in parts:
+        content = _open_part(part, table).read_all()
+        if len(content):
+            empty = False
+            yield content
+    if empty:
+        yield content
 
 
 def read(path, table, columns=None, filters=None, keep=None):

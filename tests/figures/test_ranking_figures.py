@@ -1,39 +1,20 @@
 """Figures of ranking and power draw every number of their tables, and mark the plan and what it found."""
 
-import shutil
 from itertools import product
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import planted_summaries as planted
 import planted_tables
 import plot_stimulus_ranking
 import pytest
-from matplotlib.text import Text
+from planted_summaries import statements, words_of
 
 from codingaxes.names import BRAIN
 
 pytestmark = pytest.mark.slow  # plants all tables
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    """The tables of three networks and the brain."""
-    folder = tmp_path_factory.mktemp("study")
-    planted.plant(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(study, tmp_path):
-    """The same, for a test to edit."""
-    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
-def statements(page):
-    """All texts of a figure."""
-    return [text.get_text() for text in page.findobj(Text)]
 
 
 def lines_of(axis, color):
@@ -93,3 +74,25 @@ def test_without_judges_power_says_so(folder):
         planted_tables.edit(folder, table, lambda rows: rows.head(0))
     page, values = planted.page_of(folder, "power")
     assert values.empty and any("no judge of another architecture" in text for text in statements(page))
+
+
+def test_a_set_that_keeps_the_most_telling_images_has_a_figure_of_power_that_says_that_nothing_was_planned(
+    folder,
+):
+    page, values = planted.page_of(folder, "power", choose="information")
+    assert values.empty and not any(axis.lines for axis in page.axes)
+    made = len(planted.read(folder, "set_ranking"))
+    said = " ".join(words_of(page).split())
+    assert f"nothing was planned: of the {made} images that were made for models, the set keeps" in said
+    assert f"the {made - 2} that tell most of the right family" in said
+    written = planted.draw(folder, "power", choose="information")
+    assert all(Path(file).stat().st_size for file in written.values())
+    assert list(pd.read_csv(written["csv"])) == list(values)
+
+
+def test_a_set_that_could_not_be_ranked_keeps_all_pairs_and_has_its_power_drawn(folder):
+    expected = planted.page_of(folder, "power")[1]
+    planted_tables.edit(folder, "set_ranking", lambda rows: rows.assign(gain=np.nan, reason="no judge"))
+    page, values = planted.page_of(folder, "power", choose="information")
+    pd.testing.assert_frame_equal(values, expected)
+    assert "nothing was planned" not in words_of(page) and len(page.axes) == 3 * 2
