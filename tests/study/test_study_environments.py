@@ -23,7 +23,7 @@ EXAMPLES = {
 LACKING = [
     ("data", "nibabel", "prepare_responses"),
     pytest.param("figures", "seaborn", "plot_attack_effects", marks=pytest.mark.long),
-    pytest.param("torch", "timm", "extract_features", marks=pytest.mark.long),
+    pytest.param("torch", "pyarrow", "extract_features", marks=pytest.mark.long),
 ]
 # Rules whose jobs a micro study does not have: they download, or check pretrained networks.
 ELSEWHERE = {"fetch_weights", "check_network", "collect_checks"}
