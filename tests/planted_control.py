@@ -85,6 +85,10 @@ def perturbation(direction, image, step):
 
 
 def plant_synthesis(folder, made, reviews):
-    """Write both tables, as the models' jobs and the review do; returns the inputs of summarise_control."""
+    """Write both tables, as the models' jobs and the review do; returns the inputs of summarise_control.
+
+    A review shows all images to one reviewer after the other, and its rows come in this order.
+    """
     files = plant_each(folder, "synthesis", made, "network", "perturbations")
+    reviews = pd.concat([part for _, part in reviews.groupby("reviewer", sort=False)], ignore_index=True)
     return {"perturbations": files, "peer_review": plant(folder, "peer_review", reviews)}

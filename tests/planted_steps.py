@@ -65,25 +65,29 @@ SETTINGS = {"k": [1, 2], "null_draws": 9, "image_size": SIDE, "bootstrap": 20, "
 WITH_BRAIN = ("summarise_agreement", "race_predictors")
 
 
-def plant_steps(folder, names, brain, regions, subjects, images=IMAGES):
+def plant_steps(folder, names, brain, regions, subjects, images=IMAGES, zoo=ZOO, **made):
     """Write the tables that summaries read; returns their paths by name.
 
     Parameters
     ----------
     folder : Path
     names : list of str
-        Networks of `planted.ZOO`.
+        Networks of `zoo`.
     brain : bool
         Whether there is a simulated brain.
     regions, subjects, images : lists of str
+    zoo : DataFrame
+        Rows of the table networks.
+    made : dict
+        Other arguments of `planted_control.synthesised`.
     """
     rng, models = np.random.default_rng(11), [*names, *([BRAIN] if brain else [])]
-    paths = {"networks": plant(folder, "networks", ZOO[ZOO.network.isin(names)])}
+    paths = {"networks": plant(folder, "networks", zoo[zoo.network.isin(names)])}
     paths["stimuli"] = plant(folder, "stimuli", [{"image_id": image, "probe": True} for image in images])
     paths |= plant_changes(folder, models, regions, subjects, images, rng)
     paths |= plant_readouts(folder, names, regions, subjects, images, rng)
     (folder / "synthesis").mkdir()
-    made = plant_synthesis(folder / "synthesis", *synthesised(models, regions))
+    made = plant_synthesis(folder / "synthesis", *synthesised(models, regions, **made))
     paths |= {"synthesis": made["perturbations"], "peer_review": made["peer_review"]}
     return paths | plant_axes(folder, models, names, regions, images, rng)
 
@@ -119,7 +123,7 @@ def plant_changes(folder, models, regions, subjects, images, rng):
     paths = {
         "perturbations": plant_each(folder, "transfer", main, "target", "perturbations"),
         "variants": plant_each(folder, "transfer", others, "target", "variants"),
-        "controls": [plant(folder, "transfer_control_changes", controls)],
+        "controls": plant_each(folder, "transfer_control_changes", controls, "target"),
     }
     main = [row for row in attacks if row["attack"] in MAIN]
     others = [row for row in attacks if row["attack"] not in MAIN]
