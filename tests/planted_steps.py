@@ -1,5 +1,6 @@
 """Planted tables of every step before the summaries, of a study of any size; and all summaries of them."""
 
+import contextlib
 from itertools import product
 from pathlib import Path
 
@@ -213,7 +214,8 @@ def summaries(folder, paths, brain, **settings):
             continue
         names = outputs.split()
         read = dict((name.split(":")[0], paths[name.split(":")[-1]]) for name in inputs.split())
-        written = planted.run(script, folder, *names, settings=settings, **read)
+        with contextlib.chdir(folder):  # where jobs keep their parts
+            written = planted.run(script, folder, *names, settings=settings, **read)
         tables |= dict(zip(names, written if len(names) > 1 else [written], strict=True))
         paths |= {name: str(folder / f"{name}.parquet") for name in names}
     return tables
