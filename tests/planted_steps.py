@@ -124,13 +124,19 @@ def plant_changes(folder, models, regions, subjects, images, rng):
     paths = {
         "perturbations": plant_each(folder, "transfer", main, "target", "perturbations"),
         "variants": plant_each(folder, "transfer", others, "target", "variants"),
-        "controls": plant_each(folder, "transfer_control_changes", controls, "target"),
+        "controls": plant_controls(folder, controls),
     }
     main = [row for row in attacks if row["attack"] in MAIN]
     others = [row for row in attacks if row["attack"] not in MAIN]
     paths["attacks"] = plant_each(folder, "perturbations", main, "network", "attacks")
     paths["variant_attacks"] = plant_each(folder, "perturbations", others, "network", "variant_attacks")
     return paths | plant_sensitivity(folder, models, regions, subjects, images, rng)
+
+
+def plant_controls(folder, rows):
+    """Write controls of transfer, one file for each target; of a single model there is one without rows."""
+    name = "transfer_control_changes"
+    return plant_each(folder, name, rows, "target") if rows else [plant(folder, name, rows)]
 
 
 def plant_sensitivity(folder, models, regions, subjects, images, rng):

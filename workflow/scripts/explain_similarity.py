@@ -26,7 +26,7 @@ def main(run):
     """Take pairs of networks, without the simulated brain, and permute whole networks, not pairs."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     sensitivity = measures.own_sensitivity(store.read(run.input["sensitivities"], SENSITIVITIES))["median"]
-    pairs = store.read(run.input["similarity"], SIMILARITY)
+    pairs = store.read(run.input["similarity"], SIMILARITY, [*SIMILARITY.key, "similarity"])
     pairs = pairs[(pairs.network_i != BRAIN) & (pairs.network_j != BRAIN)]
     regression, reliabilities = [], []
     for (response, roi, k), rows in pairs.groupby(["response", "roi", "k"], sort=False):
