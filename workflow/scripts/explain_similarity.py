@@ -31,7 +31,8 @@ def main(run):
     regression, reliabilities = [], []
     for (response, roi, k), rows in pairs.groupby(["response", "roi", "k"], sort=False):
         about = {"response": response, "roi": roi, "k": k}
-        names = [name for name in networks.index if name in set(rows.network_i) | set(rows.network_j)]
+        known = {*rows.network_i.unique(), *rows.network_j.unique()}
+        names = [name for name in networks.index if name in known]
         table = rows.pivot(index=["network_i", "network_j"], columns="image_id", values="similarity")
         table = table.loc[:, table.notna().all()]
         reliabilities.append(about | reliability(run, about, table))
