@@ -90,7 +90,7 @@ rule collect_units:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem=mem(memory.summarise),
+        mem=mem(memory.collect),
         runtime="30m",
     params:
         code=code_of("collect_units.py"),
@@ -117,7 +117,7 @@ rule evaluate_claims:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem=mem(memory.summarise),
+        mem=mem(memory.collect),
         runtime="30m",
     params:
         claims=CLAIMS,

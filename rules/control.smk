@@ -31,7 +31,7 @@ rule summarise_control:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem=mem(memory.judge),
+        mem=mem(memory.control),
         runtime="30m",
     params:
         bootstrap=config["estimates"]["bootstrap"],

@@ -8,6 +8,9 @@ makes   results/similarity/similarity.parquet         one row per pair of models
         results/similarity/alignment.parquet          how much of each attack the leading axes hold
 """
 
+# Minutes: two hours, and of more than 30 models as much longer as they have more pairs.
+COMPARING = max(120, round(120 * len(MODELS) * (len(MODELS) - 1) / (30 * 29)))
+
 
 rule compare_subspaces:
     """Similarity of the leading axes of every two models, their spectra, and the attacks inside their span."""
@@ -31,7 +34,7 @@ rule compare_subspaces:
     threads: 1
     resources:
         mem=mem(memory.compare),
-        runtime="2h",
+        runtime=COMPARING,
     params:
         k=config["similarity"]["k"],
         null_draws=config["similarity"]["null_draws"],

@@ -4,9 +4,11 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from planted import IMAGES, MODELS, REGIONS, plant, plant_each
+from planted import IMAGES, MODELS, REGIONS, plant_each, rows_of
 
 from codingaxes.names import BRAIN, SIGNS
+from codingaxes.tables import store
+from codingaxes.tables.synthesis import PEER_REVIEW
 
 ARMS, CONTROLS = ("pixels", "fourier"), ("none", "blend", "phase_scrambled")
 STARTS = IMAGES[:4]
@@ -85,6 +87,17 @@ def perturbation(direction, image, step):
 
 
 def plant_synthesis(folder, made, reviews):
-    """Write both tables, as the models' jobs and the review do; returns the inputs of summarise_control."""
-    files = plant_each(folder, "synthesis", made, "network", "perturbations")
-    return {"perturbations": files, "peer_review": plant(folder, "peer_review", reviews)}
+    """Write both tables, as the models' jobs and the review do; returns the inputs of summarise_control.
+
+    A review shows all images to one reviewer after the other, and joins the rows of each.
+    """
+    files, path = (
+        plant_each(folder, "synthesis", made, "network", "perturbations"),
+        folder / "peer_review.parquet",
+    )
+    parts = []
+    for name, rows in reviews.groupby("reviewer", sort=False):
+        parts.append(folder / f"peer_review_{name}.arrow")
+        store.write_part(parts[-1], PEER_REVIEW, rows_of("peer_review", rows))
+    store.join(path, PEER_REVIEW, parts)
+    return {"perturbations": files, "peer_review": str(path)}

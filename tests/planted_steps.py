@@ -1,5 +1,6 @@
 """Planted tables of every step before the summaries, of a study of any size; and all summaries of them."""
 
+import contextlib
 from itertools import product
 from pathlib import Path
 
@@ -65,25 +66,29 @@ SETTINGS = {"k": [1, 2], "null_draws": 9, "image_size": SIDE, "bootstrap": 20, "
 WITH_BRAIN = ("summarise_agreement", "race_predictors")
 
 
-def plant_steps(folder, names, brain, regions, subjects, images=IMAGES):
+def plant_steps(folder, names, brain, regions, subjects, images=IMAGES, zoo=ZOO, **made):
     """Write the tables that summaries read; returns their paths by name.
 
     Parameters
     ----------
     folder : Path
     names : list of str
-        Networks of `planted.ZOO`.
+        Networks of `zoo`.
     brain : bool
         Whether there is a simulated brain.
     regions, subjects, images : lists of str
+    zoo : DataFrame
+        Rows of the table networks.
+    made : dict
+        Other arguments of `planted_control.synthesised`.
     """
     rng, models = np.random.default_rng(11), [*names, *([BRAIN] if brain else [])]
-    paths = {"networks": plant(folder, "networks", ZOO[ZOO.network.isin(names)])}
+    paths = {"networks": plant(folder, "networks", zoo[zoo.network.isin(names)])}
     paths["stimuli"] = plant(folder, "stimuli", [{"image_id": image, "probe": True} for image in images])
     paths |= plant_changes(folder, models, regions, subjects, images, rng)
     paths |= plant_readouts(folder, names, regions, subjects, images, rng)
     (folder / "synthesis").mkdir()
-    made = plant_synthesis(folder / "synthesis", *synthesised(models, regions))
+    made = plant_synthesis(folder / "synthesis", *synthesised(models, regions, **made))
     paths |= {"synthesis": made["perturbations"], "peer_review": made["peer_review"]}
     return paths | plant_axes(folder, models, names, regions, images, rng)
 
@@ -119,13 +124,19 @@ def plant_changes(folder, models, regions, subjects, images, rng):
     paths = {
         "perturbations": plant_each(folder, "transfer", main, "target", "perturbations"),
         "variants": plant_each(folder, "transfer", others, "target", "variants"),
-        "controls": [plant(folder, "transfer_control_changes", controls)],
+        "controls": plant_controls(folder, controls),
     }
     main = [row for row in attacks if row["attack"] in MAIN]
     others = [row for row in attacks if row["attack"] not in MAIN]
     paths["attacks"] = plant_each(folder, "perturbations", main, "network", "attacks")
     paths["variant_attacks"] = plant_each(folder, "perturbations", others, "network", "variant_attacks")
     return paths | plant_sensitivity(folder, models, regions, subjects, images, rng)
+
+
+def plant_controls(folder, rows):
+    """Write controls of transfer, one file for each target; of a single model there is one without rows."""
+    name = "transfer_control_changes"
+    return plant_each(folder, name, rows, "target") if rows else [plant(folder, name, rows)]
 
 
 def plant_sensitivity(folder, models, regions, subjects, images, rng):
@@ -209,7 +220,8 @@ def summaries(folder, paths, brain, **settings):
             continue
         names = outputs.split()
         read = dict((name.split(":")[0], paths[name.split(":")[-1]]) for name in inputs.split())
-        written = planted.run(script, folder, *names, settings=settings, **read)
+        with contextlib.chdir(folder):  # where jobs keep their parts
+            written = planted.run(script, folder, *names, settings=settings, **read)
         tables |= dict(zip(names, written if len(names) > 1 else [written], strict=True))
         paths |= {name: str(folder / f"{name}.parquet") for name in names}
     return tables

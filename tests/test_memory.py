@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import compare_subspaces
 import extract_features
 import measure_sensitivity
 import measure_transfer
@@ -15,6 +16,7 @@ import yaml
 from codingaxes import configuration, memory
 from codingaxes.names import BRAIN
 from codingaxes.networks.network import Network
+from codingaxes.tables import compact
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "config/schemas"
@@ -89,7 +91,7 @@ def estimates(study):
         "measure_transfer": max(memory.show(study, row, rows[:i]) for i, row in enumerate(rows)),
         "render_movies": memory.judge(study),
         "review_images": memory.review(study),
-        "summarise_control": memory.judge(study),
+        "summarise_control": memory.control(study),
         "synthesise_images": max(memory.search(study, row, other) for row in rows),
         "synthesise_perturbations": max(memory.search(study, row, other) for row in rows),
     }
@@ -131,6 +133,19 @@ def test_larger_studies_ask_for_more():
     small, large = default(), full(device="cpu")
     for rule, asked in estimates(small).items():
         assert estimates(large)[rule] > asked, rule
+
+
+def test_what_is_read_in_blocks_asks_for_a_block_and_little_of_each_further_pair():
+    assert memory.BLOCK == compact.ROWS
+    assert 1e6 * memory.AXES == pytest.approx(compare_subspaces.HELD, rel=0.01)
+    study = full()
+    names = [f"{name}_{copy}" for copy in range(6) for name in study.rows]
+    many = memory.Study(study.config, dict(zip(names, list(study.rows.values()) * 6, strict=True)), 8)
+    assert many.models == 108
+    for estimate in (memory.summarise, memory.control, memory.compare):
+        few, asked = estimate(study), estimate(many)
+        assert few < asked < 16_000, estimate.__name__  # as a node of a cluster has
+    assert memory.collect(many) > 8 * memory.summarise(many)
 
 
 def kept(row):

@@ -27,34 +27,65 @@ ROUNDING = 1e-5  # of the largest eigenvalue: below it, and so beyond the rank o
 def main(run):
     """Compare all pairs of one kind of responses and region at a time, a block of models with another.
 
-    The axes of two blocks are in memory together (`HELD`), however many models there are.
+    The axes of two blocks are in memory together (`HELD`), however many models there are. A killed job
+    resumes at the kind of responses and region that it had reached.
     """
     stimuli = store.read(run.input["stimuli"], STIMULI, columns=["image_id", "probe"])
     images = stimuli.image_id[stimuli.probe].to_list()
     attacks = {model_of(file): file for file in run.input["attacks"]}
-    similarities, means, profiles, alignments, dropped = [], [], [], [], 0
-    for response, roi in run.track(spaces_of(run), unit="response and region"):
-        compared = []
-        for models, pairs, first in blocks_of_pairs(run, response, roi, images):
-            for name in first:
-                axes, about = models[name], {"network": name, "response": response, "roi": roi}
-                dropped += int((~axes.usable.all(axis=1)).sum())
-                profiles.append(profile(axes.leading(axes.basis.shape[1]), run).assign(**about))
-                chosen = None if roi == "all" else [("roi", "=", roi)]
-                rows = store.read(attacks[name], PERTURBATIONS, filters=chosen)
-                alignments.append(align(axes, rows, images, run.params["k"]).assign(response=response))
-            compared += compare_pairs(run, response, roi, models, pairs)
-        for pair, values, summary in in_order(compared, list(attacks), run.params["k"]):
-            similarities.append(pd.DataFrame({"image_id": images, **values}).assign(**pair))
-            means.append(pair | summary)
-    job.log.info(
-        f"{dropped} sets of axes have one that had not converged, or is zero; pairs are missing there"
-    )
-    for table, frames in ((SIMILARITY, similarities), (PROFILES, profiles), (ALIGNMENT, alignments)):
-        store.write(run.output[table.name], table, joined(frames, table))
+    spaces = spaces_of(run)
+    shards = {table.name: run.shards(table) for table in (SIMILARITY, SIMILARITY_MEANS, PROFILES, ALIGNMENT)}
+    left = job.unfinished(*((of_table, spaces) for of_table in shards.values()))
+    for response, roi in run.track(left, unit="response and region"):
+        for name, rows in compare_space(run, response, roi, images, attacks).items():
+            shards[name].save((response, roi), rows)
+    for name, of_table in shards.items():
+        rows = joined((of_table.read(space) for space in spaces), of_table.table)
+        store.write(run.output[name], of_table.table, rows)
+    for of_table in shards.values():
+        of_table.remove()
+
+
+def compare_space(run, response, roi, images, attacks):
+    """Compare all pairs of models for one kind of responses and region: rows of all tables, by name."""
+    compared, profiles, alignments, dropped = [], [], [], 0
+    for models, pairs, first in blocks_of_pairs(run, response, roi, images):
+        for name in first:
+            axes, about = models[name], {"network": name, "response": response, "roi": roi}
+            dropped += int((~axes.usable.all(axis=1)).sum())
+            profiles.append(profile(axes.leading(axes.basis.shape[1]), run).assign(**about))
+            chosen = None if roi == "all" else [("roi", "=", roi)]
+            rows = store.read(attacks[name], PERTURBATIONS, filters=chosen)
+            alignments.append(align(axes, rows, images, run.params["k"]).assign(response=response))
+        compared += compare_pairs(run, response, roi, models, pairs)
+    if dropped:
+        job.log.info(
+            f"{response}, {roi}: {dropped} sets of axes have one that had not converged, or is zero; "
+            "pairs are missing there"
+        )
+    compared = in_order(compared, list(attacks), run.params["k"])
+    means = [pair | summary for pair, _, summary in compared]
     means = pd.DataFrame(means, columns=[name for name in SIMILARITY_MEANS.columns if name != "reason"])
     means["reason"] = undefined.of_estimate(means.similarity, means.similarity_low, NO_IMAGE)
-    store.write(run.output["similarity_means"], SIMILARITY_MEANS, means)
+    return {
+        "similarity": image_by_image(compared, images),
+        "similarity_means": means,
+        "profiles": joined(profiles, PROFILES),
+        "alignment": joined(alignments, ALIGNMENT),
+    }
+
+
+def image_by_image(compared, images):
+    """Arrange the values of compared pairs as rows of the table similarity, without a frame for each pair."""
+    if not compared:
+        return joined([], SIMILARITY)
+    pairs = pd.DataFrame([pair for pair, *_ in compared])
+    rows = pairs.loc[pairs.index.repeat(len(images))].reset_index(drop=True)
+    values = {
+        name: np.concatenate([np.broadcast_to(of_pair[name], len(images)) for _, of_pair, _ in compared])
+        for name in compared[0][1]
+    }
+    return rows.assign(image_id=images * len(pairs), **values)
 
 
 def in_order(compared, names, dimensions):

@@ -26,12 +26,13 @@ def main(run):
     """Take pairs of networks, without the simulated brain, and permute whole networks, not pairs."""
     networks = store.read(run.input["networks"], NETWORKS).set_index("network")
     sensitivity = measures.own_sensitivity(store.read(run.input["sensitivities"], SENSITIVITIES))["median"]
-    pairs = store.read(run.input["similarity"], SIMILARITY)
+    pairs = store.read(run.input["similarity"], SIMILARITY, [*SIMILARITY.key, "similarity"])
     pairs = pairs[(pairs.network_i != BRAIN) & (pairs.network_j != BRAIN)]
     regression, reliabilities = [], []
     for (response, roi, k), rows in pairs.groupby(["response", "roi", "k"], sort=False):
         about = {"response": response, "roi": roi, "k": k}
-        names = [name for name in networks.index if name in set(rows.network_i) | set(rows.network_j)]
+        known = {*rows.network_i.unique(), *rows.network_j.unique()}
+        names = [name for name in networks.index if name in known]
         table = rows.pivot(index=["network_i", "network_j"], columns="image_id", values="similarity")
         table = table.loc[:, table.notna().all()]
         reliabilities.append(about | reliability(run, about, table))

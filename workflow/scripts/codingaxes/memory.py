@@ -38,6 +38,12 @@ BRAIN = 400  # bytes of an image for each pixel in the simulated brain
 WITH_AUTO = 8000  # at most so many MB for images inside a network if it may be on a GPU instead
 COVARIANCES = 12  # that a ranking of stimuli has in memory together
 ROW = 0.003  # MB of a row of numbers, with copies; summaries of the miniature took 0.6 to 2.6 kB
+BLOCK = 2**19  # rows that are in memory together where a script reads in blocks, see `tables.compact`
+# MB that such a script keeps of a row of what it has read: at most 50 bytes, and 170 with the rows that it
+# writes in studies of three images, see docs/many_networks.md.
+KEPT = 0.0002
+AXES = 4300  # MB of axes that compare_subspaces has in memory together
+COMPARED = 0.0005  # MB of a row of the table similarity while it is written
 NSD_IMAGES, NSD_VOXELS = 1000, 2000  # shared images; voxels of a region in a subject, about
 # Images that scripts show together, if no setting says so.
 FEATURES_BATCH, SHOWN_BATCH, REVIEW_BATCH = 50, 64, 144
@@ -268,18 +274,41 @@ def fit(study, row):
 
 
 def compare(study):
-    """Axes and sketches of all models for one kind of responses and region; of one model in float64."""
+    """Axes and sketches of some models for one kind of responses and region; of one in float64; all pairs."""
     settings = study.config["eigenvectors"]
-    each = study.config["nsd"]["probes"] * (2 * settings["rank"] + settings["sketches"]) * study.image
-    return round(TABLES + 2 * study.models * each + 4 * each)
+    probes = study.config["nsd"]["probes"]
+    each = probes * (2 * settings["rank"] + settings["sketches"]) * study.image
+    spaces = len(settings["responses"]) * study.regions * len(study.config["similarity"]["k"])
+    pairs = COMPARED * probes * spaces * study.models**2 / 2
+    return round(TABLES + min(2 * study.models * each, 1.5 * AXES) + 4 * each + pairs)
 
 
-def summarise(study):
-    """Rows of transfer between all pairs of models, or of controls of each."""
+def changes(study):
+    """Count the rows of transfer between all pairs of models, and of controls of each."""
     draws = study.config["controls"]
     pairs = study.main * (2 + 3 * draws["transfer_draws"]) + study.variants
     own = study.main * (1 + study.subjects) * (2 + 2 * draws["draws"])
-    return round(TABLES + ROW * study.models * (study.models * pairs + own))
+    return study.models * (study.models * pairs + own)
+
+
+def in_blocks(rows):
+    """Rows of which a block is in memory at a time, and what is kept of all."""
+    return round(TABLES + ROW * min(rows, BLOCK) + KEPT * rows)
+
+
+def summarise(study):
+    """Rows of transfer between all pairs of models, or of controls of each, in blocks."""
+    return in_blocks(changes(study))
+
+
+def collect(study):
+    """The same rows, all at once."""
+    return round(TABLES + ROW * changes(study))
+
+
+def control(study):
+    """Responses of all models to all synthesised images, in blocks of reviewers."""
+    return in_blocks(study.models * study.synthesised)
 
 
 def judge(study):

@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.stats import t
 
 from codingaxes.estimates import bootstrap, measures, undefined
+from codingaxes.estimates.sums import Sums
 
 FEWEST_LEVELS = 3  # that a slope is fitted to
 TRAINING = ("family", "architecture", "training_radius")  # of networks of the zoo; beside these, a seed
@@ -24,7 +25,7 @@ BOOTSTRAPPED = 6  # images: of fewer, intervals are by Student's t, see `mean_ov
 AT_ONCE = 1024  # cells of a bootstrap that are in memory together
 
 
-def beside_predictions(reviews):
+def beside_predictions(reviews, own=None):
     """Give every accentuated image, of all reviewers, the level that its maker predicts.
 
     That is the level of the maker itself on the saved file of the image that was made for it. A control
@@ -34,6 +35,8 @@ def beside_predictions(reviews):
     ----------
     reviews : DataFrame
         Accentuated images of the table peer_review.
+    own : DataFrame, optional
+        The same of all makers' own reviews, where `reviews` are those of some reviewers.
 
     Returns
     -------
@@ -42,10 +45,15 @@ def beside_predictions(reviews):
         maker's own review is.
     """
     place = ["network", "arm", "roi", "image_id", "step"]
-    own = reviews[(reviews.reviewer == reviews.network) & (reviews.control == "none")]
+    own = own_reviews(reviews) if own is None else own
     own = own.groupby(place, observed=True)[["level", "response", "wanted_level"]].mean()
     names = {"level": "predicted", "response": "predicted_response", "wanted_level": "wanted"}
     return reviews.join(own.rename(columns=names), on=place, validate="many_to_one")
+
+
+def own_reviews(reviews):
+    """Take what makers themselves answer to the images that were made for them, without controls."""
+    return reviews[(reviews.reviewer == reviews.network) & (reviews.control == "none")]
 
 
 def control_slope(reviews, unit):
@@ -77,9 +85,10 @@ def control_slope(reviews, unit):
     known = reviews.dropna(subset=["predicted", "level"])
     means = known.groupby(unit, observed=True).predicted.transform("mean")
     centred = known.predicted - means
-    sums = known[unit].assign(xy=centred * known.level, xx=centred**2)
-    sums = sums.groupby(unit, observed=True).sum()
     groups = known.groupby(unit, observed=True)
+    xy, xx = (Sums(groups.ngroups) for _ in range(2))
+    xy.add(groups.ngroup().to_numpy(), (centred * known.level).to_numpy())
+    xx.add(groups.ngroup().to_numpy(), (centred**2).to_numpy())
     level, response = (groups[name].agg(["min", "max"]) for name in ("predicted", "predicted_response"))
     table = reviews[unit].drop_duplicates().set_index(unit).assign(unknown=False)
     table["levels"] = groups.step.nunique()
@@ -87,7 +96,7 @@ def control_slope(reviews, unit):
     table["few"] = table.levels < FEWEST_LEVELS
     same = undefined.constant(level, axis=1) | ~undefined.moves(response["max"] - response["min"])
     table["same"] = same.reindex(table.index, fill_value=False) & ~table.few
-    slope = sums.xy / sums.xx.where(~same)
+    slope = xy.total / pd.Series(xx.total, same.index).where(~same)
     table["slope"] = slope.reindex(table.index).where(~table.few)
     return table[["slope", "unknown", "few", "same"]]
 
@@ -202,16 +211,37 @@ def mean_over_images(value, cell, image, rng, draws):
         mean, ci_low, ci_high, n_images; NaN where no value is known. No interval for fewer than three images,
         or where all are the same.
     """
+    column, names = pd.factorize(np.asarray(image), sort=True)
+    top, bottom = np.zeros((2, int(cell.max()) + 1, len(names)))
+    add_to_sums(top, bottom, value, cell, column)
+    return mean_of_sums(top, bottom, rng, draws)
+
+
+def add_to_sums(top, bottom, value, cell, column):
+    """Add values to sums over all but cells and images, in the order in which the values come.
+
+    Parameters
+    ----------
+    top, bottom : arrays (cells, images) float64
+        Sums of values, and numbers of values; changed in place.
+    value : array (n,)
+        Missing values (NaN) do not count.
+    cell, column : arrays of ints (n,)
+        Where each value belongs.
+    """
     value = np.asarray(value, float)
-    known, (column, names) = ~np.isnan(value), pd.factorize(np.asarray(image), sort=True)
-    shape = int(cell.max()) + 1, len(names)
-    place = (cell * shape[1] + column)[known]
-    top = np.bincount(place, value[known], shape[0] * shape[1]).reshape(shape)
-    bottom = np.bincount(place, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+    known = ~np.isnan(value)
+    place = (np.asarray(cell) * top.shape[1] + column)[known]
+    np.add.at(top.reshape(-1), place, value[known])
+    np.add.at(bottom.reshape(-1), place, 1.0)
+
+
+def mean_of_sums(top, bottom, rng, draws):
+    """Give the means and intervals of `mean_over_images` from the sums of `add_to_sums`."""
     table = pd.DataFrame({"mean": bootstrap.ratio(top.sum(axis=1), bottom.sum(axis=1))})
     low, high = student_interval(top, bottom)
     units = np.count_nonzero(bottom, axis=1)
-    counts = bootstrap.draw_counts(shape[1], rng, draws).astype(float)
+    counts = bootstrap.draw_counts(top.shape[1], rng, draws).astype(float)
     counts = counts[np.count_nonzero(counts, axis=1) > 1]  # one image alone has no standard error
     enough = np.flatnonzero(units >= BOOTSTRAPPED)
     for start in range(0, len(enough), AT_ONCE):
