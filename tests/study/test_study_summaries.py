@@ -31,7 +31,7 @@ NOISES = {"linf": "random_linf", "l2_large": "random_large", "l2_effect": "rando
 def test_the_study_makes_every_figure_with_its_values_and_the_numbers(study):
     figures = study / "results/figures"
     names = {file.stem for file in figures.iterdir()}
-    assert len(names) == 27
+    assert len(names) == 28
     for name in names:
         assert (figures / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (figures / f"{name}.png").stat().st_size > 10_000
