@@ -6,6 +6,7 @@ makes   ROWS, NETWORKS, MODELS, SUBJECTS, SOURCE and other names; how jobs get t
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -25,11 +26,11 @@ from codingaxes import (
     configuration_scoring,
     configuration_synthesis,
     memory,
+    provenance,
 )
 from codingaxes.miniature import recipes
 from codingaxes.names import BRAIN
 from codingaxes.networks import requirements
-from codingaxes.provenance import code_of
 
 SCHEMAS = CODE / "config" / "schemas"
 # Before names of files that come with the workflow, where it is used as a module from another folder.
@@ -156,6 +157,17 @@ def mem(estimate, *about):
         return f"{attempt * estimate(STUDY, *about)}MB"
 
     return resource
+
+
+@cache
+def code_of(script):
+    """Give the digest of a script's code to the jobs that are planned: all scripts together take seconds."""
+
+    @cache
+    def digest():
+        return provenance.code_of(script)
+
+    return lambda wildcards: digest()
 
 
 def mem_of_row(estimate, *about):
