@@ -49,6 +49,7 @@ def test_a_stopped_job_resumes_with_the_pictures_that_it_had_made(run, tmp_path)
     album.save("two", *part(2))
     table, saved = finish(album, run, ["one", "two"])
     assert table.step.to_list() == [1, 2] and (saved[1] == 2).all() and (saved[0] == 1).all()
+    assert not album.kept.parent.exists(), "nothing is left of a job that is done"
     assert not list((tmp_path / "results/.parts").rglob("*.png"))
 
 

@@ -59,6 +59,7 @@ class Album:
         self.shards.write(table_file, parts)
         self.shards.remove()  # first, as they say that the pictures are there
         shutil.rmtree(self.kept)
+        self.shards.remove()  # the folder of the job, which is empty now
 
 
 def name_of(row):
