@@ -82,6 +82,15 @@ def test_a_figure_and_the_report_are_redrawn_from_an_archive_without_torch(study
     assert (folder / "results/report.html").read_bytes() == (study / "results/report.html").read_bytes()
 
 
+def test_what_every_figure_and_movie_is_drawn_from_is_in_the_archive(study, tmp_path, modules):
+    folder = unpacked(study, tmp_path / "archive")
+    for name in ("figures", "movies"):
+        shutil.rmtree(folder / "results" / name)
+    done = redraw(folder, modules, "-n")
+    assert done.returncode == 0, done.stdout
+    assert {"plot_power", "render_movies", "write_report"} <= set(re.findall(r"rule (\w+):", done.stdout))
+
+
 @pytest.mark.long
 def test_every_figure_and_movie_is_redrawn_from_an_archive_without_torch(study, tmp_path, modules):
     folder = unpacked(study, tmp_path / "archive")
