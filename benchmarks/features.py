@@ -41,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow/scripts"))
 import extract_features
 
 from codingaxes import job
+from codingaxes.networks.folding import fold_batch_norms
 from codingaxes.networks.network import load_network
 from codingaxes.tables.features import FEATURES
 
@@ -156,6 +157,8 @@ def together(batches):
 
 @torch.no_grad()
 def ours(network, batches, layers):
+    fold_batch_norms(network, batches[0].shape[-1])
+
     def make(_):
         return together([network.features(batch) for batch in batches])
 

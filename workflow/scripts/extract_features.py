@@ -5,6 +5,7 @@ import torch
 
 from codingaxes import devices, job
 from codingaxes.images import read_images
+from codingaxes.networks.folding import fold_batch_norms
 from codingaxes.networks.network import load_network
 from codingaxes.tables import store
 from codingaxes.tables.features import FEATURES
@@ -17,6 +18,7 @@ def main(run):
     """Hold one batch in memory at a time; a stopped job resumes at the batch it had reached."""
     device, size = devices.choose_device(run.params["device"], run.gpus, str(run)), run.params["image_size"]
     network = load_network(run.params["network"], run.input["weights"], device, image_size=size)
+    fold_batch_norms(network, size)
     stimuli = store.read(run.input["stimuli"], STIMULI)
     shards, starts, fitting = run.shards(FEATURES), range(0, len(stimuli), BATCH), devices.Batches(BATCH)
 
