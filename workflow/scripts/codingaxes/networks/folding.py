@@ -34,12 +34,12 @@ def fold_batch_norms(network, image_size):
     """
     images = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(1))
     images = images.to(network.mean)
+    with torch.no_grad():
+        before = network.features(images)  # the first pass also counts how often layers run
     read = {layer.partition(":")[0] for layer in network.layers}
     pairs = [(conv, norm) for conv, norm in _pairs(network, images) if conv not in read]
     if not pairs:
         return 0
-    with torch.no_grad():
-        before = network.features(images)
     whole = network.body
     network.body = copy.deepcopy(network.body)
     modules = dict(network.body.named_modules())
