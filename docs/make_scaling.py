@@ -169,7 +169,7 @@ def machines(jobs, measured, asking):
 def choices(config, measured):
     """Say what other settings would cost."""
     file = yaml.safe_load((costs.ROOT / "config/thorough.yaml").read_text())
-    limits = {"attacks": {name: file["attacks"][name] for name in LIMITS}}
+    limits = {"attacks": {name: file["attacks"][name] for name in LIMITS if name in file["attacks"]}}
     all_probes = {"attacks": {"effect_probes": 0, "variant_probes": 0}}
     thorough, more = costs.settings(THOROUGH), "with config/nsd_thorough.yaml"
     rows = [["as config/nsd.yaml is", config, {}, ()]]

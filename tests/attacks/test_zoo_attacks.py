@@ -17,6 +17,16 @@ NETWORKS = ["vgg_standard_1", "resnet_standard_2", "resnet_robust_1", "densenet_
 SETTINGS = {"steps": 10, "limit": 310, "tolerance": 0.005}  # the default of the configuration
 
 
+def test_no_large_attack_on_a_standard_network_gives_up_after_the_first_round():
+    # the first ten gradients find nothing for one of these attacks, and a fifth of what there is for another
+    devices.keep_memory()
+    respond, images = face_body_house(ZOO, "densenet_standard_2", n=2)
+    items = {"which": torch.tensor([1, 1]), "direction": torch.tensor([1.0, 1.0])}
+    attack = strongest.maximise(respond, images, 8.6, **items, **SETTINGS)
+    peer = strongest.maximise(respond, images, 8.6, **items, algorithm="apgd", steps=300)
+    assert not attack.converged.any() and (attack.change > 0.9 * peer.change).all()
+
+
 def attack_and_go_on(network):
     """Attack two images in three responses, up and down; shares of flagged gains, and of a peer's change."""
     respond, images = face_body_house(ZOO, network, n=2)

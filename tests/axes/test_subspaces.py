@@ -1,5 +1,7 @@
 """Tests of subspaces: similarity against scipy, its chance level, its nulls, its reliability."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
@@ -34,6 +36,12 @@ def low_frequency_bases(rng, images, k, width, tint):
 def two_networks(rng, images, k):
     """Draw unrelated subspaces of two networks that prefer different low frequencies and colours."""
     return low_frequency_bases(rng, images, k, 1.2, 0.8), low_frequency_bases(rng, images, k, 2.0, 0.3)
+
+
+def matched_null(one, other, draws, rng):
+    """Draw the null of one pair of networks; the fields of the second come after those of the first."""
+    rngs = {"one": rng, "other": rng}
+    return subspaces.matched_nulls({"one": one, "other": other}, [("one", "other")], draws, rngs)[0]
 
 
 @pytest.mark.parametrize("dimensions", [(4, 4), (2, 5), (5, 2), (1, 1)])
@@ -126,7 +134,7 @@ def test_subspaces_of_different_images_sizes_are_refused(rng):
 def test_white_axes_have_the_plain_chance_level(rng):
     white = spectra.CrossSpectrum(np.tile(np.eye(3) * 2 / 432, (12, 12, 1, 1)), 2)
     assert subspaces.matched_chance(white, white) == pytest.approx(subspaces.chance(2, 432))
-    null = subspaces.matched_null(white, white, 500, rng)
+    null = matched_null(white, white, 500, rng)
     uniform = similarity(*(random_bases(rng, 500, 2, 432) for _ in "ab"))
     assert null.std() == pytest.approx(uniform.std(), rel=0.2)
 
@@ -138,7 +146,7 @@ def test_the_matched_chance_is_the_mean_over_unrelated_axes_and_that_of_the_null
     unrelated, expected = similarity(ones, others), subspaces.matched_chance(one, other)
     assert unrelated.mean() == pytest.approx(expected, abs=4 * unrelated.std() / np.sqrt(800))
     assert expected > 8 * subspaces.chance(k, 432)
-    null = subspaces.matched_null(one, other, 800, rng)
+    null = matched_null(one, other, 800, rng)
     assert null.mean() == pytest.approx(expected)
     assert null.std() == pytest.approx(unrelated.std(), rel=0.2)
     # The fields are scaled little: they have nearly this mean themselves.
@@ -150,6 +158,41 @@ def test_the_matched_chance_is_the_mean_over_unrelated_axes_and_that_of_the_null
     ]
     drawn = similarity(*fields)
     assert drawn.mean() == pytest.approx(expected, abs=4 * drawn.std() / np.sqrt(800), rel=0.06)
+
+
+def test_the_null_is_the_similarity_of_the_spans_of_random_fields(rng):
+    one, other = (spectra.cross_spectrum(bases, SHAPE) for bases in two_networks(rng, 20, 3))
+    null, repeated = matched_null(one, other, 40, np.random.default_rng(3)), np.random.default_rng(3)
+    weights = [spectra.matching_filter(spectrum) for spectrum in (one, other)]
+    fields = [[spectra.random_fields(w, 3, 12, repeated) for w in weights] for _ in range(40)]
+    expected = similarity(*zip(*fields, strict=True))
+    np.testing.assert_allclose(null / null.mean(), expected / expected.mean(), rtol=1e-4)
+
+
+def test_the_null_of_a_pair_is_the_same_whichever_other_pairs_there_are(rng):
+    bases = [*two_networks(rng, 20, 3), *two_networks(rng, 20, 3)]
+    known = {name: spectra.cross_spectrum(basis, SHAPE) for name, basis in zip("abcd", bases, strict=True)}
+
+    def nulls(*pairs):
+        rngs = {name: np.random.default_rng(seed) for seed, name in enumerate("abcd")}
+        return dict(zip(pairs, subspaces.matched_nulls(known, pairs, 20, rngs), strict=True))
+
+    together = nulls(*itertools.combinations("abcd", 2))
+    for pair, null in together.items():
+        np.testing.assert_array_equal(nulls(pair)[pair], null)
+    for pair, null in nulls(("a", "c"), ("a", "d"), ("b", "c"), ("b", "d")).items():
+        np.testing.assert_array_equal(together[pair], null)
+
+
+def test_the_nulls_of_pairs_that_share_a_network_are_each_as_wide_as_one_that_is_drawn_alone(rng):
+    ones, others = two_networks(rng, 400, 2)
+    one, other = (spectra.cross_spectrum(bases, SHAPE) for bases in (ones, others))
+    known = {"a": one, "b": other, "c": other}
+    rngs = {name: np.random.default_rng([7, seed]) for seed, name in enumerate(known)}
+    nulls = subspaces.matched_nulls(known, [("a", "b"), ("a", "c"), ("b", "c")], 800, rngs)
+    for null, pair in zip(nulls, [(one, other), (one, other), (other, other)], strict=True):
+        assert kstest(null, matched_null(*pair, 800, rng)).pvalue > 1e-3
+    assert np.abs(np.corrcoef(nulls) - np.eye(3)).max() < 0.5  # they share networks, not values
 
 
 def test_for_single_gray_axes_the_matched_chance_is_the_overlap_of_their_power(rng):
@@ -166,7 +209,7 @@ def test_p_values_against_the_matched_null_are_uniform_over_seeds():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         ones, others = two_networks(rng, 6, 2)
-        null = subspaces.matched_null(
+        null = matched_null(
             spectra.cross_spectrum(ones, SHAPE), spectra.cross_spectrum(others, SHAPE), 120, rng
         )
         observed = similarity(ones, others)
@@ -196,9 +239,7 @@ def test_an_axis_that_is_truly_shared_stands_out_above_the_matched_null(rng):
 
 def p_of_mean(ones, others, rng):
     """Compute the p-value of a mean over images against the matched null, and that mean."""
-    null = subspaces.matched_null(
-        spectra.cross_spectrum(ones, SHAPE), spectra.cross_spectrum(others, SHAPE), 400, rng
-    )
+    null = matched_null(spectra.cross_spectrum(ones, SHAPE), spectra.cross_spectrum(others, SHAPE), 400, rng)
     observed = similarity(ones, others).mean()
     return permutations.p_value(observed, subspaces.null_of_mean(null, len(ones), 399, rng)), observed
 

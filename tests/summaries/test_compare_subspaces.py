@@ -1,10 +1,14 @@
 """The comparison of axes, of planted models: a killed job resumes, and its tables do not tell."""
 
 import compare_subspaces
+import numpy as np
 import pandas as pd
 import planted
 import planted_steps
 import pytest
+
+from codingaxes.axes import spectra
+from codingaxes.job import Run
 
 
 @pytest.fixture
@@ -42,3 +46,29 @@ def test_a_killed_job_resumes_at_the_kind_of_responses_and_region_that_it_had_re
     assert sorted(done) == sorted(spaces)
     compare()
     assert len(done) == 2 * len(spaces)  # nothing is kept of a job that has finished
+
+
+def test_p_values_do_not_depend_on_the_blocks_that_models_are_read_in(compare, monkeypatch):
+    means, split, numbers = compare()[1], compare_subspaces.split, []
+    assert means.p_matched.nunique() > 5 and means.p_matched.notna().all()
+    monkeypatch.setattr(compare_subspaces, "split", lambda *of: numbers.append(len(s := split(*of))) or s)
+    for held in (30_000, 1):
+        monkeypatch.setattr(compare_subspaces, "HELD", held)
+        pd.testing.assert_frame_equal(means, compare()[1], check_exact=True)
+    assert {2, 4} <= set(numbers)  # blocks of two models and of one
+
+
+def test_a_null_belongs_to_its_two_models_and_equal_spectra_are_not_equal_axes():
+    run = Run("compare_subspaces", {}, {}, {"seed": 5, "null_draws": 30}, {}, "")
+    white = spectra.CrossSpectrum(np.tile(np.eye(3) * 2 / 432, (12, 12, 1, 1)), 2)
+    mixed = {"a": white, "b": white, "c": white, "without axes": None}
+    pairs = [("a", "b"), ("a", "c"), ("b", "c"), ("a", "without axes")]
+    nulls = compare_subspaces.draw_nulls(run, "voxels", "FFA", 2, mixed, pairs)
+    assert list(nulls) == pairs[:3]
+    # The same axes in all models would make every value the mean.
+    assert all(null.std() > 0.3 * null.mean() for null in nulls.values())
+    assert len({null[0] for null in nulls.values()}) == 3
+    alone = compare_subspaces.draw_nulls(run, "voxels", "FFA", 2, {"c": white, "b": white}, [("b", "c")])
+    np.testing.assert_array_equal(alone["b", "c"], nulls["b", "c"])
+    elsewhere = compare_subspaces.draw_nulls(run, "voxels", "PPA", 2, mixed, pairs)
+    assert not np.isin(elsewhere["a", "b"], nulls["a", "b"]).any()

@@ -237,6 +237,7 @@ def compare_pairs(run, response, roi, models, pairs):
         mixed = {name: cross_spectrum(span, run) for name, span in spans.items()}
         own = {name: models[name].shares[:, :k].sum(axis=1) for name in spans}
         missing = {name: ~models[name].usable[:, :k].all(axis=1) for name in spans}
+        nulls = draw_nulls(run, response, roi, k, mixed, pairs)
         for one, other in pairs:
             if one not in spans or other not in spans:
                 continue
@@ -248,7 +249,35 @@ def compare_pairs(run, response, roi, models, pairs):
                 "own_j": own[other],
             }
             values["reason"] = reasons(values, missing[one], missing[other])
-            yield pair, values, average(run, pair, values, mixed[one], mixed[other])
+            null = nulls.get((one, other))
+            yield pair, values, average(run, pair, values, mixed[one], mixed[other], null)
+
+
+def draw_nulls(run, response, roi, k, mixed, pairs):
+    """Draw the null of similarity of every pair whose models both have axes.
+
+    Random numbers belong to a model, so that no value depends on the blocks that models are read in.
+
+    Parameters
+    ----------
+    run : job.Run
+    response, roi : str
+    k : int
+    mixed : dict of str to CrossSpectrum or None
+        Of `cross_spectrum`.
+    pairs : list of (str, str)
+
+    Returns
+    -------
+    dict of (str, str) to array (null_draws,)
+        Empty if there are to be no draws.
+    """
+    if not run.params["null_draws"]:
+        return {}
+    drawn = [pair for pair in pairs if all(mixed.get(name) is not None for name in pair)]
+    rngs = {name: np.random.default_rng(run.seed(name, response, roi, k)) for name in mixed}
+    nulls = subspaces.matched_nulls(mixed, drawn, run.params["null_draws"], rngs)
+    return dict(zip(drawn, nulls, strict=True))
 
 
 def reasons(values, missing_i, missing_j):
@@ -293,8 +322,11 @@ def compare(one, other):
     }
 
 
-def average(run, pair, values, one, other):
-    """Average the values of one pair over images, with intervals, and compute the levels of chance."""
+def average(run, pair, values, one, other, null):
+    """Average the values of one pair over images, with intervals, and compute the levels of chance.
+
+    Those need the spectra of both models, None where one has no axes; p needs the draws of `draw_nulls` too.
+    """
     params, rng = run.params, np.random.default_rng(run.seed(*pair.values()))
     known = pd.DataFrame({name: values[name] for name in ("similarity", "across_images")}).dropna()
     means = {
@@ -311,9 +343,8 @@ def average(run, pair, values, one, other):
         means |= interval(pd.Series(values[name]).dropna(), name, rng, params["bootstrap"])
     if one is not None and other is not None:
         means["matched_chance"] = subspaces.matched_chance(one, other)
-        if params["null_draws"] and len(known):
-            null = subspaces.matched_null(one, other, params["null_draws"], rng)
-            null_means = subspaces.null_of_mean(null, len(known), 100 * params["null_draws"], rng)
+        if null is not None and len(known):
+            null_means = subspaces.null_of_mean(null, len(known), 100 * len(null), rng)
             means["p_matched"] = permutations.p_value(means["similarity"], null_means)
     return means
 

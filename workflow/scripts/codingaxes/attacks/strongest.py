@@ -9,10 +9,11 @@ from dataclasses import dataclass, fields
 import torch
 
 from codingaxes.attacks import budgets
-from codingaxes.attacks.steps import ALGORITHMS, Ball, ascent, later_rounds, wide
+from codingaxes.attacks.steps import ALGORITHMS, Ball, ascent, wide
 from codingaxes.names import SIGNS
 
 RUGGED = 6  # tolerances that all rounds after the first may have added, for an attack to have converged
+HALF = 0.5  # weight of short rounds after the first
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ def maximise(
     which need not be the last. Images do not influence each other.
 
     Our ascent decides for each image how long to go on, up to the limit. Its first round has `steps`
-    gradients. Each further round starts at the best point, with fresh annealing, and is longer; see
-    `steps.later_rounds`. An image is done once a round has added at most the tolerance. It counts as
-    converged if all rounds after the first have added at most six times the tolerance together: where they
-    added more, the landscape is rugged, and one quiet round is weak evidence.
+    gradients. Two more start at the best point, with fresh annealing from half the weight, and have twice and
+    four times as many. An image is done, and counts as converged, once a round has added at most the
+    tolerance. Where all rounds after the first have added more than six times the tolerance together, or
+    none has found anything, the landscape is rugged, and one quiet round is weak evidence. Then, and where an
+    image is not done after the short rounds, one long round with whole weight has all that is left.
 
     Parameters
     ----------
@@ -150,11 +152,10 @@ def _maximise(respond, images, radius, direction, first, settings):
     evidence = {name: settings[name] for name in ("which", "explore", "prior")}
     objective, gradient = Objective.of(respond, images, direction, first, **evidence), first[1]
     ball, steps = Ball(images, radius, settings["norm"]), settings["steps"]
-    search = _Search(objective, ball, objective.steer(wide(objective.sign, gradient) * gradient))
     algorithm, begin = ALGORITHMS[settings["algorithm"]], settings["begin"]
-    if begin is not None:
-        begin = torch.where(_given(begin), begin, search.gradient)
-    for start in (begin, *settings["starts"]):
+    followed = objective.steer(wide(objective.sign, gradient) * gradient)
+    search = _Search(objective, ball, followed, begin)
+    for start in (None if begin is None else search.begin, *settings["starts"]):
         search.attempt(algorithm, steps, start)
     search.judge(settings["tolerance"])
     if algorithm is ascent:
@@ -182,8 +183,10 @@ def _maximise(respond, images, radius, direction, first, settings):
 class _Search:
     """Hold the best perturbations so far, and look for better ones."""
 
-    def __init__(self, objective, ball, gradient):
+    def __init__(self, objective, ball, gradient, begin):
         self.objective, self.ball, self.gradient = objective, ball, gradient
+        # the direction of the first attempt, and of later ones where none has found anything
+        self.begin = gradient if begin is None else torch.where(_given(begin), begin, gradient)
         self.change, self.best = torch.zeros_like(objective.before), torch.zeros_like(objective.images)
         self.halfway = torch.zeros_like(self.change)  # the best of the first half of an attempt's points
         self.converged = torch.zeros_like(self.change, dtype=torch.bool)
@@ -205,22 +208,38 @@ class _Search:
         self.converged = (self.change > 0) & (self.change - self.halfway <= tolerance * self.change)
 
     def go_on(self, steps, limit, tolerance):
-        """Make further rounds of the ascent from the best points, until images are done or the limit."""
-        open_, first = torch.nonzero(self.change > 0).flatten(), self.change
-        for length in later_rounds(steps, limit):
-            if not len(open_):
-                break
-            objective, ball, best = self.objective.only(open_), self.ball.only(open_), self.best[open_]
-            proposals = ascent(ball, length, best)
-            change, delta, _ = follow(objective, self.gradient[open_], proposals, length)
-            before = self.change[open_]
-            now = torch.maximum(change, before)
-            self.best[open_] = torch.where(wide(change > before, delta), delta, best)
-            self.change = self.change.index_copy(0, open_, now)
-            done = now - before <= tolerance * now
-            self.converged[open_] = done & (now - first[open_] <= RUGGED * tolerance * now)
-            self.spent[open_] += length - 1  # the last of a round is a forward pass alone
-            open_ = open_[~done]
+        """Make further rounds of the ascent from the best points, until images are done or the limit.
+
+        Short rounds have half the weight, and climb on from where the one before has ended. Images that turn
+        out to be rugged, and those that are not done after two of them, get all that is left in one.
+        """
+        first, left = self.change, limit - steps
+        open_ = torch.nonzero(self.gradient.flatten(1).any(dim=1)).flatten()
+        for length in (2 * steps, 4 * steps):
+            if left < length or not len(open_):
+                return
+            left -= length
+            rugged = self._round(open_, length, HALF, first, tolerance)
+            if left >= 2 * length and rugged.any():
+                self._round(open_[rugged], left, 1.0, first, tolerance)
+            open_ = open_[~rugged & ~self.converged[open_]]
+        if left >= 8 * steps and len(open_):
+            self._round(open_, left, 1.0, first, tolerance)
+
+    def _round(self, rows, length, weight, first, tolerance):
+        """Make one round for some images, and flag those that are done; say which are rugged."""
+        objective, ball, best = self.objective.only(rows), self.ball.only(rows), self.best[rows]
+        before = self.change[rows]
+        start = torch.where(wide(before > 0, best), best, self.begin[rows])
+        proposals = ascent(ball, length, start, weight)
+        change, delta, _ = follow(objective, self.gradient[rows], proposals, length)
+        now = torch.maximum(change, before)
+        self.best[rows] = torch.where(wide(change > before, delta), delta, best)
+        self.change = self.change.index_copy(0, rows, now)
+        rugged = (now - first[rows] > RUGGED * tolerance * now) | (now <= 0)
+        self.converged[rows] = ~rugged & (now - before <= tolerance * now)
+        self.spent[rows] += length - 1  # the last of a round is a forward pass alone
+        return rugged
 
 
 @dataclass(frozen=True)
