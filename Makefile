@@ -65,6 +65,7 @@ lint: .venv/.installed
 	snakefmt --check .
 	python .ci/lint_workflow.py
 	python .ci/lint_workflow.py --configfile config/nsd.yaml
+	python .ci/lint_workflow.py --configfile config/nsd.yaml config/nsd_thorough.yaml
 
 format: .venv/.installed
 	ruff check --fix-only .

@@ -9,7 +9,7 @@ does not depend on weights. A network that cannot be built here, for want of a p
     gradients   responses of regions and their gradient, as attacks and synthesised images take it
     forward     responses of the group and of eight subjects in all regions, as transfer takes them
     products    JᵀJ v with 412 responses, as axes take it, once the forward pass has been recorded
-    attack      the study's main attacks, radii 1 and 3, of 8 images in 3 regions, up and down
+    attack      main attacks, of radii 1 and 3, of 8 images in 3 regions, up and down
 
 `per second` counts images (of an attack: gradients). `GB` is the most memory that was held beyond the loaded
 network. `share` is what an attack changes responses, scored in float32, over what that in float32 does (mean

@@ -12,6 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "workflow" / "scripts"))
 
+from codingaxes import configuration_synthesis  # noqa: E402
 from codingaxes.attacks import plan  # noqa: E402
 
 FOLDER = ROOT / "docs/scaling"
@@ -33,16 +34,19 @@ class Passes:
     draws: float = 0  # Jᵀu
 
 
-def settings():
-    """Read the settings of the full study."""
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    return merged(config, yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
+def settings(*overlays):
+    """Read the settings of the full study, with further files of config/ in their order."""
+    config = {}
+    for name in ("config.yaml", "nsd.yaml", *overlays):
+        config = merged(config, yaml.safe_load((ROOT / "config" / name).read_text()))
+    return config
 
 
 def merged(config, more):
     """Give settings with others in their place."""
     both = {
-        k: merged(config[k], v) if isinstance(v, dict) and k != "sessions" else v for k, v in more.items()
+        k: merged(config.get(k, {}), v) if isinstance(v, dict) and k != "sessions" else v
+        for k, v in more.items()
     }
     return config | both
 
@@ -121,8 +125,18 @@ def networks():
     return {row["name"]: "robust" if row["family"] == "robust" else "standard" for row in rows}, rows
 
 
-def passes(config, measured, family):
-    """List the passes of images through one network, without those that other networks' jobs ask for."""
+def exciting_makers(config):
+    """List the networks that make exciting images."""
+    names, rows = networks()
+    rows = {row["name"]: row | {"training_radius": float(row["training_radius"])} for row in rows}
+    return configuration_synthesis.exciting_makers(config, rows, list(names))
+
+
+def passes(config, measured, family, exciting):
+    """List the passes of images through one network, without those that other networks' jobs ask for.
+
+    `exciting` says whether it makes exciting images.
+    """
     a, probes = config["attacks"], config["nsd"]["probes"]
     items = probes * REGIONS * DIRECTIONS
     draws = config["controls"]["draws"]
@@ -147,7 +161,7 @@ def passes(config, measured, family):
         )
         inherited = e["inherited_draws"] * n if kind == "voxels" else 0
         yield Passes("axes", kind, forward=n, products=n * products, draws=n * more + inherited)
-    yield from synthesis_passes(config)
+    yield from synthesis_passes(config, exciting)
 
 
 def _part(budget):
@@ -167,28 +181,35 @@ def _gradients(a, measured, budget, family):
     return measured.gradients("l2" if budget.attack == "l2" else "linf", limit, family)
 
 
-def pictures(config):
-    """Count the pictures of one model by kind, those that are searched for and all with their controls."""
+def pictures(config, exciting=True):
+    """Count the pictures of one model by kind, those that are searched for and all with their controls.
+
+    `exciting` says whether it makes exciting images.
+    """
     s, arms = config["synthesis"], len(config["synthesis"]["arms"])
     perturbed = REGIONS * DIRECTIONS * s["perturbed"] * len(s["radii"])
     levels = s["levels"]["number"]
     at_levels = REGIONS * s["accentuated"]
-    exciting = REGIONS * DIRECTIONS * (2 + s["seeds"]) * arms * 2
-    searched = {"perturbations": perturbed * arms, "levels": at_levels * levels * arms, "exciting": exciting}
+    searched = {"perturbations": perturbed * arms, "levels": at_levels * levels * arms}
+    if exciting:
+        searched["exciting"] = REGIONS * DIRECTIONS * (2 + s["seeds"]) * arms * 2
     # of many levels, every second has controls
     controls = 2 * perturbed + 2 * at_levels * (levels if levels < 5 else -(-levels // 2))
     return searched, sum(searched.values()) + controls
 
 
-def synthesis_passes(config):
+def all_pictures(config, names):
+    """Count the pictures of some networks together."""
+    makers = exciting_makers(config)
+    return sum(pictures(config, name in makers)[1] for name in names)
+
+
+def synthesis_passes(config, exciting):
     """List the passes of synthesised images; limits are taken for what is spent."""
-    s, (searched, _) = config["synthesis"], pictures(config)
-    for kind, limit in (
-        ("perturbations", "limit"),
-        ("levels", "level_limit"),
-        ("exciting", "exciting_limit"),
-    ):
-        yield Passes("synthesised images", kind, searched[kind] * s[limit], forward=2 * searched[kind])
+    limits = {"perturbations": "limit", "levels": "level_limit", "exciting": "exciting_limit"}
+    for kind, number in pictures(config, exciting)[0].items():
+        limit = config["synthesis"][limits[kind]]
+        yield Passes("synthesised images", kind, number * limit, forward=2 * number)
 
 
 def stimulus_sets(config):
@@ -229,10 +250,10 @@ def gpu_jobs(config, measured, without=()):
     """Give the seconds on a GPU of every job, and the jobs that each waits for; leaves out some networks."""
     names, precision = networks()[0], config["attacks"]["precision"]
     names = {name: family for name, family in names.items() if name not in without}
-    jobs, parts = {}, defaultdict(float)
+    jobs, parts, makers = {}, defaultdict(float), exciting_makers(config)
     for name, family in names.items():
         by_step = defaultdict(float)
-        for one in passes(config, measured, family):
+        for one in passes(config, measured, family, name in makers):
             seconds = one.gradients * measured.seconds(name, "gradients", precision)
             for kind in ("forward", "products", "draws"):
                 seconds += getattr(one, kind) * measured.seconds(name, kind, "float32")
@@ -249,7 +270,7 @@ def gpu_jobs(config, measured, without=()):
         earlier.append(name)
         jobs["transfer", name] = cost, [("attacks", other) for other in earlier]
         parts["transfer", "attacks and controls of all, shown to all"] += cost
-    saved = pictures(config)[1] * len(names) + 2 * IMAGES
+    saved = all_pictures(config, names) + 2 * IMAGES
     review = sum(saved * seconds for seconds in forward.values())
     jobs["synthesised images", "review"] = review, [("synthesised images", name) for name in names]
     parts["synthesised images", "review of all by all"] += review
@@ -258,6 +279,12 @@ def gpu_jobs(config, measured, without=()):
         jobs["stimulus sets", name] = seconds, waits
         parts["stimulus sets", name] += seconds
     return jobs, parts
+
+
+def gpu_hours(config, measured, without=()):
+    """Give the hours that one GPU computes for the whole study; leaves out some networks."""
+    jobs, _ = gpu_jobs(config, measured, without)
+    return sum(seconds for seconds, _ in jobs.values()) / 3600
 
 
 def makespan(jobs, gpus):
@@ -310,11 +337,12 @@ def perturbations(config):
     return sum(min(probes, budget.probes or probes) for budget in budgets) * REGIONS * DIRECTIONS
 
 
-def gigabytes(config, measured):
-    """Estimate the disk that each step's files take."""
-    number, (names, rows) = measured.numbers, networks()
+def gigabytes(config, measured, without=()):
+    """Estimate the disk that each step's files take; leaves out some networks."""
+    number, rows = measured.numbers, [row for row in networks()[1] if row["name"] not in without]
+    names = [row["name"] for row in rows]
     models, probes = len(names), config["nsd"]["probes"]
-    features = sum(float(row["features"]) for row in measured.flops.values())
+    features = sum(float(measured.flops[name]["features"]) for name in names)
     one = number["MB of a perturbation"] / 1e3
     e = config["eigenvectors"]
     voxels = sum(kind != "group" for kind in e["responses"])
@@ -327,7 +355,7 @@ def gigabytes(config, measured):
         "readouts": TRAINING * 4 * features / 1e9,
         "attacks": models * perturbations(config) * one,
         "axes": models * axes * one,
-        "synthesised images": models * pictures(config)[1] * picture,
+        "synthesised images": all_pictures(config, names) * picture,
         # the picture twice, in the tables and in the folder, and the perturbation in float32, twice
         "stimulus sets": sum(images for *_, images in stimulus_sets(config).values())
         * 2

@@ -27,6 +27,14 @@ def merged(config, overlay):
     return config
 
 
+def together(*files):
+    """Merge files of settings in their order, as `--configfile` does, and write them as one overlay."""
+    config = {}
+    for file in files:
+        config = merged(config, yaml.safe_load((ROOT / file).read_text()))
+    return yaml.safe_dump(config)
+
+
 def check(overlay, here=ROOT):
     """Check the defaults with an overlay, written as YAML."""
     return configuration.checked(merged(DEFAULTS, yaml.safe_load(overlay)), SCHEMAS, here)
@@ -42,9 +50,18 @@ def table_with(folder, changes, suffix=""):
     return configuration.read_networks("networks.tsv", ROW_SCHEMA, here=folder, code=folder)
 
 
-@pytest.mark.parametrize("overlay", ["config/config.yaml", "config/nsd.yaml", "tests/data/micro.yaml"])
-def test_every_configuration_of_the_repository_is_valid_and_keeps_its_values(overlay):
-    text = (ROOT / overlay).read_text()
+@pytest.mark.parametrize(
+    "files",
+    [
+        "config/config.yaml",
+        "config/thorough.yaml",
+        "config/nsd.yaml",
+        "config/nsd.yaml config/nsd_thorough.yaml",
+        "tests/data/micro.yaml",
+    ],
+)
+def test_every_configuration_of_the_repository_is_valid_and_keeps_its_values(files):
+    text = together(*files.split())
     assert check(text) == merged(DEFAULTS, yaml.safe_load(text))
 
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from scipy.io import savemat
-from test_configuration import ROOT, ROW_SCHEMA, check
+from test_configuration import ROOT, ROW_SCHEMA, check, together
 
 from codingaxes import configuration, configuration_limits
 from codingaxes.miniature import design, nsd_files, zoo
@@ -30,18 +30,19 @@ def row(name="resnet_standard_1", **changes):
 
 
 @pytest.mark.parametrize(
-    ("overlay", "table"),
+    ("files", "table"),
     [
         ("config/config.yaml", "config/zoo.tsv"),
         ("config/thorough.yaml", "config/zoo.tsv"),
         ("config/nsd.yaml", "config/networks.tsv"),
+        ("config/nsd.yaml config/nsd_thorough.yaml", "config/networks.tsv"),
         ("tests/data/micro.yaml", "tests/data/networks.tsv"),
         ("tests/data/world.yaml", "config/zoo.tsv"),
     ],
 )
-def test_every_configuration_of_the_repository_is_possible(overlay, table):
+def test_every_configuration_of_the_repository_is_possible(files, table):
     rows = configuration.read_networks(table, ROW_SCHEMA, here=ROOT, code=ROOT)
-    assert refused((ROOT / overlay).read_text(), rows) == ""
+    assert refused(together(*files.split()), rows) == ""
 
 
 @pytest.mark.parametrize(

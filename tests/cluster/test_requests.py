@@ -83,6 +83,14 @@ def test_jobs_that_run_networks_ask_for_more_memory_each_time_they_are_tried_aga
     assert all(min(more[rule]) >= min(memory[rule]) for rule in memory)
 
 
+def test_the_thorough_settings_ask_for_no_less(workflow, first):
+    thorough = requests(workflow, *NSD, "config/nsd_thorough.yaml")
+    assert numbers(thorough, "gpu") == numbers(first, "gpu")
+    for resource in ("mem_mb", "runtime"):
+        least, asked = numbers(first, resource), numbers(thorough, resource)
+        assert all(max(asked[rule]) >= max(least[rule]) for rule in least)
+
+
 def test_the_profile_has_one_place_for_what_a_cluster_wants_of_gpu_jobs():
     text = PROFILE.read_text()
     wanted = yaml.safe_load(text)["set-resources"]

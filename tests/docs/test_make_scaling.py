@@ -36,6 +36,37 @@ def test_every_network_of_the_study_is_counted():
     assert list(costs.Measured().flops) == list(costs.networks()[0])
 
 
+def test_the_full_study_takes_less_than_one_gpu_hour():
+    measured = costs.Measured()
+    assert "H100" in measured.card
+    assert costs.gpu_hours(costs.settings(), measured) < 1
+
+
+def test_the_thorough_settings_leave_out_nothing_that_the_full_study_has():
+    measured, made = costs.Measured(), {}
+    for overlays in ((), (make_scaling.THOROUGH,)):
+        config = costs.settings(*overlays)
+        makers = costs.exciting_makers(config)
+        made[overlays] = {
+            (name, one.step, one.part): one.gradients + one.forward + one.products + one.draws
+            for name, family in costs.networks()[0].items()
+            for one in costs.passes(config, measured, family, name in makers)
+        }
+    lean, thorough = made.values()
+    assert set(lean) < set(thorough)
+    assert all(thorough[part] >= passes for part, passes in lean.items())
+
+
+def test_exciting_images_are_counted_for_those_networks_that_make_them():
+    config, names = costs.settings(), list(costs.networks()[0])
+    assert costs.exciting_makers(config) == ["resnet50", "resnet50_robust_500"]
+    of_one = costs.pictures(config)[0]["exciting"]
+    without = len(names) * costs.pictures(config, exciting=False)[1]
+    assert costs.all_pictures(config, names) == without + 2 * of_one
+    everybody = costs.merged(config, {"synthesis": {"exciting_makers": "all"}})
+    assert costs.all_pictures(everybody, names) == without + len(names) * of_one
+
+
 def test_jobs_end_when_the_longest_chain_or_the_busiest_gpu_does():
     jobs = {"a": (3.0, []), "b": (2.0, []), "c": (2.0, ["a"]), "d": (1.0, ["a", "b"])}
     assert costs.makespan(jobs, 1) == 8.0

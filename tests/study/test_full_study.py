@@ -32,6 +32,14 @@ def test_a_dry_run_of_the_full_study_needs_no_network_and_stays_below_600_jobs(w
     assert not {"simulate_nsd", "train_network", "summarise_agreement", "plot_agreement"} & set(listed)
 
 
+def test_the_thorough_settings_come_on_top_and_stay_below_600_jobs(workflow):
+    lean = jobs(workflow, "--configfile", "config/nsd.yaml")
+    thorough = jobs(workflow, "--configfile", "config/nsd.yaml", "config/nsd_thorough.yaml")
+    # every network makes exciting images, and nothing else is another job
+    assert lean["synthesise_images"] == 2 and thorough == {**lean, "synthesise_images": 18}
+    assert sum(thorough.values()) < 600
+
+
 def test_the_design_that_separates_robustness_from_architecture_is_a_study_of_its_own(workflow):
     crossed = ["--configfile", "config/nsd.yaml", "--config", "networks=config/networks_crossed.tsv"]
     listed = jobs(workflow, *crossed)
