@@ -117,7 +117,7 @@ rule evaluate_claims:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem=mem(memory.collect),
+        mem=mem(memory.evaluate),
         runtime="30m",
     params:
         claims=CLAIMS,

@@ -1,7 +1,7 @@
 """Planted tables of every step before the summaries, of a study of any size; and all summaries of them."""
 
 import contextlib
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,11 @@ SUMMARIES = {
         "networks perturbations variants sensitivity similarity similarity_means families predictivity",
         "numbers",
     ),
+    "collect_units": (
+        "networks sensitivity perturbations variants similarity similarity_means predictions targets "
+        "peer_review held_out",
+        "units",
+    ),
 }
 SETTINGS = {"k": [1, 2], "null_draws": 9, "image_size": SIDE, "bootstrap": 20, "permutations": 19}
 WITH_BRAIN = ("summarise_agreement", "race_predictors")
@@ -87,6 +92,7 @@ def plant_steps(folder, names, brain, regions, subjects, images=IMAGES, zoo=ZOO,
     paths["stimuli"] = plant(folder, "stimuli", [{"image_id": image, "probe": True} for image in images])
     paths |= plant_changes(folder, models, regions, subjects, images, rng)
     paths |= plant_readouts(folder, names, regions, subjects, images, rng)
+    paths["held_out"] = plant_held_out(folder, names, regions, images)
     (folder / "synthesis").mkdir()
     made = plant_synthesis(folder / "synthesis", *synthesised(models, regions, **made))
     paths |= {"synthesis": made["perturbations"], "peer_review": made["peer_review"]}
@@ -178,6 +184,22 @@ def plant_readouts(folder, names, regions, subjects, images, rng):
         "predictions": plant_each(folder, "predictions", predictions, "network"),
         "targets": plant(folder, "targets", targets),
     }
+
+
+def plant_held_out(folder, names, regions, images):
+    """Write predictions and gradients of readouts that were fitted without a category; two paths."""
+    rng, predictions, gradients = np.random.default_rng(7), [], []
+    for roi in regions:
+        places = [{"roi": roi, "image_id": image} for image in images]
+        for name, row in product(names, places):
+            predictions.append({"network": name, **row, "measured": rng.normal(), "predicted": rng.normal()})
+            gradients.append({"network_i": name, "network_j": "", **row, "cosine": np.nan})
+        for (one, other), row in product(combinations(names, 2), places):
+            gradients.append({"network_i": one, "network_j": other, **row, "cosine": rng.uniform(-1, 1)})
+    return [
+        plant(folder, "held_out_predictions", predictions),
+        plant(folder, "held_out_gradients", gradients),
+    ]
 
 
 def plant_axes(folder, models, names, regions, images, rng):

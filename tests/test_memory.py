@@ -145,10 +145,10 @@ def test_what_is_read_in_blocks_asks_for_a_block_and_little_of_each_further_pair
     names = [f"{name}_{copy}" for copy in range(6) for name in study.rows]
     many = memory.Study(study.config, dict(zip(names, list(study.rows.values()) * 6, strict=True)), 8)
     assert many.models == 108
-    for estimate in (memory.summarise, memory.control, memory.compare):
+    for estimate in (memory.summarise, memory.control, memory.compare, memory.collect, memory.evaluate):
         few, asked = estimate(study), estimate(many)
         assert few < asked < 16_000, estimate.__name__  # as a node of a cluster has
-    assert memory.collect(many) > 8 * memory.summarise(many)
+    assert memory.collect(many) < memory.summarise(many) < memory.ROW * memory.changes(many) / 8
 
 
 def kept(row):

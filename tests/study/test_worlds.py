@@ -7,6 +7,7 @@ stand in all three worlds. Two more robust ResNets, trained at smaller radii, co
 with two networks of each kind and architecture alone, no permutation test could reach 0.05 (2 of 36).
 """
 
+import contextlib
 import json
 
 import collect_units
@@ -169,8 +170,10 @@ def claims_of(study, folder):
     outputs = {"units": inputs["units"], "claims": str(folder / "claims.parquet")}
     outputs |= {"csv": str(folder / "claims.csv"), "text": str(folder / "claims.md")}
     params = job["params"] | {"claims": CLAIMS, "n_subjects": 2}
-    for script in (collect_units, evaluate_claims):
-        script.main(Run(script.__name__, inputs, outputs, params, {}, ""))
+    made = {"units": inputs.pop("units")}
+    with contextlib.chdir(folder):  # where jobs keep their parts
+        collect_units.main(Run("collect_units", inputs, outputs, params, {}, ""))
+        evaluate_claims.main(Run("evaluate_claims", inputs | made, outputs, params, {}, ""))
     return studies.store.read(outputs["claims"], claims.CLAIMS).set_index("claim")
 
 

@@ -38,6 +38,7 @@ OF_PAIR = {
     "summarise_families": 25_000,
     "summarise_predictivity": 10_000,
     "summarise_numbers": 15_000,
+    "collect_units": 40_000,
 }
 NOISE = 4e6  # bytes by which the memory of one script differs from run to run
 SLOWER = 1.3  # times the time by which more pairs take longer, on a busy machine
@@ -142,7 +143,7 @@ def test_time_grows_with_the_pairs_and_no_faster(costs, script):
     assert seconds[SIZES[2]] <= SLOWER * pairs(SIZES[2]) / pairs(SIZES[1]) * seconds[SIZES[1]]
 
 
-@pytest.mark.parametrize("script", ["summarise_transfer", "summarise_control"])
+@pytest.mark.parametrize("script", ["summarise_transfer", "summarise_control", "collect_units"])
 def test_blocks_are_what_keeps_memory_small(studies, costs, script):
     folder, paths = studies[SIZES[2]]
     at_once = measured(folder, dict(paths), script, held=10**9)

@@ -405,6 +405,15 @@ def test_parts_that_share_a_key_or_differ_in_form_are_refused_and_leave_no_file(
     assert {file.suffix for file in tmp_path.iterdir()} == {".arrow"}
 
 
+def test_rows_of_parts_are_told_apart_also_where_digests_of_their_keys_are_alike(tmp_path, monkeypatch):
+    frames = [readouts().assign(network=name) for name in "abc"]
+    monkeypatch.setattr("codingaxes.keys.digests", lambda content, key: np.zeros(len(content), "u8"))
+    store.join(tmp_path / "t.parquet", READOUTS, keep(tmp_path, *frames))
+    assert len(store.read(tmp_path / "t.parquet", READOUTS)) == 3 * len(frames[0])
+    with pytest.raises(ValueError, match=r"repeat a key, for instance .'b'"):
+        store.join(tmp_path / "again.parquet", READOUTS, keep(tmp_path, *frames, frames[1]))
+
+
 def test_a_damaged_part_is_refused_by_its_name(tmp_path):
     first, second = keep(tmp_path, readouts(), readouts().assign(network="b"))
     second.write_bytes(second.read_bytes()[:100])

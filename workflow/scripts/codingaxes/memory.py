@@ -42,6 +42,10 @@ BLOCK = 2**19  # rows that are in memory together where a script reads in blocks
 # MB that such a script keeps of a row of what it has read: at most 50 bytes, and 170 with the rows that it
 # writes in studies of three images, see docs/many_networks.md.
 KEPT = 0.0002
+# MB that collect_units takes of a row beyond a block: of a review 120 bytes, of transfer far fewer.
+COLLECTED = 0.0001
+UNIT = 0.001  # MB of a unit of claims, with copies; at 20 to 40 networks one took 700 bytes more
+LABELS = 300  # MB of permutation tests of families, with copies, see docs/many_networks.md
 AXES = 4300  # MB of axes that compare_subspaces has in memory together
 COMPARED = 0.0005  # MB of a row of the table similarity while it is written
 NSD_IMAGES, NSD_VOXELS = 1000, 2000  # shared images; voxels of a region in a subject, about
@@ -291,9 +295,9 @@ def changes(study):
     return study.models * (study.models * pairs + own)
 
 
-def in_blocks(rows):
+def in_blocks(rows, kept=KEPT):
     """Rows of which a block is in memory at a time, and what is kept of all."""
-    return round(TABLES + ROW * min(rows, BLOCK) + KEPT * rows)
+    return round(TABLES + ROW * min(rows, BLOCK) + kept * rows)
 
 
 def summarise(study):
@@ -302,8 +306,22 @@ def summarise(study):
 
 
 def collect(study):
-    """The same rows, all at once."""
-    return round(TABLES + ROW * changes(study))
+    """The same rows and reviews, in blocks; what was read is written in parts."""
+    return in_blocks(changes(study) + study.models * study.synthesised, COLLECTED)
+
+
+def units(study):
+    """Count the values that claims average: of pairs of models, region and image, and some of each model."""
+    attacks, probes = study.config["attacks"], study.config["nsd"]["probes"]
+    some = 2 * len(attacks["algorithms"]) * (attacks["variant_probes"] or probes)
+    some += len(attacks["effects"]) * (attacks["effect_probes"] or probes)
+    transferred = study.models * study.regions * (2 * probes + some)  # with similarity and what is above it
+    return study.models * (transferred + study.synthesised / 4)  # of both directions, and pixels alone
+
+
+def evaluate(study):
+    """All values that claims average, and those of one claim with copies; and a permutation test."""
+    return round(TABLES + LABELS + UNIT * units(study))
 
 
 def control(study):

@@ -14,6 +14,7 @@ from codingaxes.names import BRAIN, NOISE
 NO_PAIR = ""
 BLANKS = {"perturbation": "", "target": NO_PAIR, "wanted": 0.0, "step": 0, "bottom": 1.0}
 PLACE = ["roi", "image_id"]
+START = ["roi", "direction", "image_id"]  # an image that large perturbations start from
 CONTROLS = ("random", "phase_scrambled", "other_image")  # of one size with the attack, for the same region
 ALGORITHMS = ("l2_pgd", "l2_apgd")  # that repeat the main attack
 
@@ -30,13 +31,7 @@ def complete(frames, networks, columns):
         Of the table units.
     """
     rows = pd.concat([frame for frame in frames if len(frame)] or [pd.DataFrame(columns=columns)])
-    for name, value in {
-        "perturbation": "",
-        "target": NO_PAIR,
-        "wanted": 0.0,
-        "step": 0,
-        "bottom": 1.0,
-    }.items():
+    for name, value in BLANKS.items():
         rows[name] = rows[name].where(rows[name].notna(), value) if name in rows else value
     family = measures.families(networks) | {NO_PAIR: ""}
     pairs = rows[["source", "target"]].drop_duplicates()
@@ -95,79 +90,100 @@ def of_sensitivity(attacks):
     return own[["measure", "source", "target", *PLACE, "top", "bottom"]]
 
 
-def of_transfer(attacks):
+def own_changes(attacks):
+    """Select what models' own attacks do to them: what changes of others by them are divided by.
+
+    Parameters
+    ----------
+    attacks : DataFrame
+        As in `of_transfer`; of the rows of all models, those of attacks on the model itself are enough.
+
+    Returns
+    -------
+    Series, indexed by target, direction, roi and image_id
+    """
+    own = attacks[(attacks.source == attacks.target) & (attacks.source != NOISE)]
+    own = own.assign(own=undefined.reference(own, ["target", "roi"]))
+    return own.set_index(["target", "direction", *PLACE]).own
+
+
+def of_transfer(attacks, own):
     """Divide the change of another model by that under its own attack: transfer_of_target, also of the brain.
 
     Parameters
     ----------
     attacks : DataFrame
         Of one attack of the table transfer, at the main radius, with the column change (`attacked_change`).
+        All rows of a pair of models have to be there.
+    own : Series
+        From `own_changes`, of all models.
     """
-    attacks = attacks[attacks.source != NOISE]
-    own = attacks[attacks.source == attacks.target]
-    own = own.assign(own=undefined.reference(own, ["target", "roi"]))
-    key = ["target", "direction", *PLACE]
-    rows = attacks[(attacks.source != attacks.target) & (attacks.source != BRAIN)]
-    rows = rows.join(own.set_index(key).own, on=key, validate="many_to_one").dropna(subset=["own"])
+    rows = attacks[(attacks.source != attacks.target) & ~attacks.source.isin([NOISE, BRAIN])]
+    rows = rows.join(own, on=list(own.index.names), validate="many_to_one").dropna(subset=["own"])
     rows = averaged(rows.assign(top=rows.change, bottom=rows.own), ["source", "target"])
     to_brain = rows.target == BRAIN
     return rows.assign(measure=np.where(to_brain, "brain_transfer_of_target", "transfer_of_target"))
 
 
-def of_algorithms(main, variants):
-    """Give transfer by each algorithm, and by the main attack on the same images (perturbation l2)."""
-    for name in ALGORITHMS:
-        other = variants[variants.attack == name]
-        if len(other):
-            places = ["roi", "direction", "image_id"]
-            same = main.merge(other[places].drop_duplicates(), on=places)
-            for measure, part in (("algorithm_transfer", other), ("algorithm_reference", same)):
-                rows = of_transfer(part)
-                rows = rows[rows.target != BRAIN]
-                yield rows.assign(measure=measure, perturbation=name)
+def of_algorithm(attacks, own, measure, name):
+    """Give transfer by an algorithm, or by the main attack on the same images, to networks alone."""
+    rows = of_transfer(attacks, own)
+    return rows[rows.target != BRAIN].assign(measure=measure, perturbation=name)
 
 
-def of_effects(variants):
+def of_effects(effects):
     """Divide the change of another model by the change that was wanted of the attacked one, and reached."""
-    effects = variants[(variants.attack == "l2_effect") & (variants.source != NOISE)]
-    others = effects[(effects.source != effects.target) & (effects.source != BRAIN) & effects.reached]
-    if len(others):
-        rows = others.assign(top=others.change, bottom=others.wanted)
-        rows = averaged(rows, ["wanted", "source", "target"])
-        yield rows.assign(measure="effect_transfer", perturbation="l2_effect")
+    others = effects[(effects.source != effects.target) & effects.reached]
+    rows = averaged(others.assign(top=others.change, bottom=others.wanted), ["wanted", "source", "target"])
+    return rows.assign(measure="effect_transfer", perturbation="l2_effect")
+
+
+def of_sizes(effects):
+    """Give the inverse of the size that a wanted change of the model itself needs; 0: it is not reached."""
     own = effects[effects.source == effects.target]
-    if len(own):
-        inverse = np.where(own.reached, 1 / own["size"].where(own["size"] > 0), 0.0)
-        rows = averaged(own.assign(top=1.0, bottom=inverse), ["wanted", "source"])
-        yield rows.assign(measure="size_needed", perturbation="l2_effect")
+    inverse = np.where(own.reached, 1 / own["size"].where(own["size"] > 0), 0.0)
+    rows = averaged(own.assign(top=1.0, bottom=inverse), ["wanted", "source"])
+    return rows.assign(measure="size_needed", perturbation="l2_effect")
 
 
-def of_similarity(similarity, means):
-    """Give the similarity of axes and gradients, and what it is above that of unrelated axes of the spectra.
+def named(similarity, value):
+    """Call the models of pairs source and target, and take a column as top where it has a value."""
+    rows = similarity.rename(columns={"network_i": "source", "network_j": "target"})
+    return rows.assign(top=rows[value]).dropna(subset=["top"])
+
+
+def of_axes(axes, means):
+    """Give the similarity of axes, what it is above that of unrelated axes of the spectra, and the brain's.
 
     Parameters
     ----------
-    similarity, means : DataFrames
-        The tables similarity and similarity_means.
+    axes : DataFrame
+        Rows of the table similarity of one number of axes of voxels.
+    means : DataFrame
+        Rows of the table similarity_means of voxels.
     """
-    axes = similarity[similarity.response == "voxels"]
-    axes = axes[axes.k == axes.k.max()].rename(columns={"network_i": "source", "network_j": "target"})
-    axes = axes.assign(top=axes.similarity).dropna(subset=["top"])
-    key = ["source", "target", "roi", "k"]
-    chance = means[means.response == "voxels"].rename(columns={"network_i": "source", "network_j": "target"})
+    axes, key = named(axes, "similarity"), ["source", "target", "roi", "k"]
+    chance = means.rename(columns={"network_i": "source", "network_j": "target"})
     axes = axes.join(chance.set_index(key).matched_chance, on=key)
     names = ["source", "target", *PLACE, "top"]
     networks_only = axes[(axes.source != BRAIN) & (axes.target != BRAIN)]
     yield networks_only[names].assign(measure="similarity", bottom=1.0)
     above = networks_only.assign(top=networks_only.top - networks_only.matched_chance).dropna(subset=["top"])
     yield above[names].assign(measure="similarity_above_spectrum", bottom=1.0)
-    gradients = similarity[(similarity.response == "group") & (similarity.k == 1)]
-    gradients = gradients.rename(columns={"network_i": "source", "network_j": "target"})
-    gradients = gradients.assign(top=gradients.cosine).dropna(subset=["top"])
-    for measure, rows in (("brain_similarity", axes), ("brain_cosine", gradients)):
-        rows = rows[(rows.source == BRAIN) != (rows.target == BRAIN)]
-        network = rows.source.where(rows.target == BRAIN, rows.target)
-        yield rows[names].assign(measure=measure, source=network, target=BRAIN, bottom=1.0)
+    yield of_brain(axes, "brain_similarity")
+
+
+def of_gradients(gradients):
+    """Give the cosine of gradients of networks with the brain's, from rows of the table similarity."""
+    return of_brain(named(gradients, "cosine"), "brain_cosine")
+
+
+def of_brain(rows, measure):
+    """Select pairs of a network and the brain, whichever comes first."""
+    rows = rows[(rows.source == BRAIN) != (rows.target == BRAIN)]
+    network = rows.source.where(rows.target == BRAIN, rows.target)
+    rows = rows[["source", "target", *PLACE, "top"]]
+    return rows.assign(measure=measure, source=network, target=BRAIN, bottom=1.0)
 
 
 def of_predictions(predictions, ceilings, measure="r_over_ceiling"):
@@ -199,21 +215,19 @@ def of_predictions(predictions, ceilings, measure="r_over_ceiling"):
     return rows.dropna(subset=["top"]).assign(measure=measure, bottom=1.0)
 
 
-def of_held_out(predictions, gradients, ceilings, radius):
-    """Give prediction, sensitivity and transfer of readouts that were fitted without a category.
+def of_held_out(gradients, radius):
+    """Give sensitivity and transfer of readouts that were fitted without a category.
 
     To first order an attack of size ε changes a response by ε |g|, g its gradient, and another model's by the
     cosine of both gradients of what that model's own attack does.
 
     Parameters
     ----------
-    predictions, gradients : DataFrames
-        The tables held_out_predictions and held_out_gradients.
-    ceilings : Series, indexed by roi
+    gradients : DataFrame
+        Rows of the table held_out_gradients.
     radius : float
         ε, l2 norm.
     """
-    yield of_predictions(predictions, ceilings, "held_out_r")
     rows = gradients.rename(columns={"network_i": "source", "network_j": "target"})
     pair = rows.target != NO_PAIR
     own = rows[~pair].assign(top=radius * rows.norm, measure="held_out_sensitivity")
@@ -222,11 +236,8 @@ def of_held_out(predictions, gradients, ceilings, radius):
         yield part[["measure", "source", "target", *PLACE, "top"]].assign(bottom=1.0)
 
 
-def of_evidence(reviews, networks):
-    """Give the change of each independent judge's category evidence by perturbations of the ladder.
-
-    Start images were chosen for each region and direction. Here they are called by their place among these,
-    so that the images of a place, one of each region and direction, are resampled together.
+def judged(reviews, networks):
+    """Select reviews by independent judges that have evidence, and give its change as top.
 
     Parameters
     ----------
@@ -237,10 +248,41 @@ def of_evidence(reviews, networks):
     """
     reviews = reviews[control.independent(reviews.network, reviews.reviewer, networks)]
     change = control.evidence_change(reviews.evidence_before, reviews.evidence, reviews.direction)
-    reviews = reviews.assign(top=change, bottom=1.0).dropna(subset=["top"])
-    images = reviews.image_id.astype(object)
-    place = images.groupby([reviews.roi, reviews.direction]).rank(method="dense").astype(int)
-    rows = reviews.assign(source=reviews.network, target=reviews.reviewer, image_id=place.astype("str"))
-    rows = rows.assign(perturbation=reviews.control)
+    return reviews.assign(top=change, bottom=1.0).dropna(subset=["top"])
+
+
+def places_of(judged):
+    """Number the start images of each region and direction, from 1.
+
+    Start images were chosen for each region and direction. In units they are called by their place among
+    these, so that the images of a place, one of each region and direction, are resampled together.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        roi, direction and image_id of all rows from `judged`, each perhaps once.
+
+    Returns
+    -------
+    Series of str, indexed by roi, direction and image_id
+    """
+    images = judged[START].drop_duplicates()
+    place = images.image_id.astype(object).groupby([images.roi, images.direction]).rank(method="dense")
+    return images.assign(place=place.astype(int).astype("str")).set_index(START).place
+
+
+def of_evidence(judged, places):
+    """Give the change of each independent judge's category evidence by perturbations of the ladder.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        Rows from `judged`; all reviews by a judge have to be there.
+    places : Series
+        From `places_of`, of all judges.
+    """
+    rows = judged.join(places, on=START, validate="many_to_one").drop(columns="image_id")
+    rows = rows.rename(columns={"place": "image_id", "control": "perturbation"})
+    rows = rows.assign(source=rows.network, target=rows.reviewer)
     rows = averaged(rows, ["perturbation", "source", "target", "step"])
     return rows[rows.source != BRAIN].assign(measure="evidence")

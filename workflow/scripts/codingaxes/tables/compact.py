@@ -3,6 +3,7 @@
 import pandas as pd
 import pyarrow.parquet as pq
 
+from codingaxes.tables import store
 from codingaxes.tables.store import DAMAGE
 
 ROWS = 2**19  # that are read together (`blocks`): about 0.1 GB of words and numbers
@@ -27,6 +28,44 @@ def blocks(paths, rows=ROWS):
         split[-1].append(path)
         size += more
     return split
+
+
+def split(path, table, column, filters=None):
+    """Split the values of a column into lists whose rows are read in turn: at most `ROWS` rows, or one value.
+
+    Parameters
+    ----------
+    path : path-like
+        One file.
+    table : columns.Table
+    column : str
+    filters : list of tuples, optional
+        Only rows that these select are counted, see `store.read`.
+
+    Returns
+    -------
+    list of lists
+        Values in the order of the file. If rows of one value stand between rows of others, which reading in
+        turn would put into another order, all values are in one list.
+    """
+    values = store.read(path, table, [column], filters)[column]
+    first = values[values != values.shift()]
+    if first.duplicated().any():
+        return [list(first.unique())]
+    lists, size = [], 0
+    for value, rows in values.groupby(values, sort=False).size().items():
+        if not lists or size + rows > ROWS:
+            lists.append([])
+            size = 0
+        lists[-1].append(value)
+        size += rows
+    return lists
+
+
+def tally(path, column):
+    """Count the rows of each word of a column, a dict in the order of the file, in 4 bytes a row."""
+    words = pq.read_table(path, columns=[column], read_dictionary=[column])[column]
+    return {str(word["values"]): word["counts"].as_py() for word in words.value_counts()}
 
 
 def pack(rows):

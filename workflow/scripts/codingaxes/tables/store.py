@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from codingaxes import writing
+from codingaxes import keys, writing
 
 LISTS = {f"list[{kind}]": kind for kind in ("int16", "float16", "float32", "float64")}
 DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # what a damaged file can raise
@@ -94,7 +94,7 @@ def read_part(path, table):
 
 
 def join(path, table, parts):
-    """Write a table from its parts, one of them in memory at a time; otherwise as `write`.
+    """Write a table from its parts, one of them in memory at a time, and 8 bytes of each row.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def join(path, table, parts):
         If two parts have a key in common, or differ in form (vectors of one length and of another), or if a
         part is damaged.
     """
-    contents, seen = _contents(parts, table), set()
+    contents, digests = _contents(parts, table), []
     first = next(contents)
     with writing.whole(path) as temporary:
         with _parquet(temporary, first.schema, table) as writer:
@@ -119,13 +119,12 @@ def join(path, table, parts):
                     raise ValueError(
                         f"table {table.name}: parts of {path} differ: {first.schema}, {content.schema}"
                     )
-                keys = set(zip(*(content[column].to_pylist() for column in table.key), strict=True))
-                if repeated := keys & seen:
-                    raise ValueError(
-                        f"table {table.name}: parts of {path} repeat a key, for instance {min(repeated)}"
-                    )
-                seen |= keys
+                digests.append(keys.digests(content, table.key))
                 _append(writer, content)
+        if repeated := keys.repeated(lambda: _contents(parts, table), table.key, digests):
+            raise ValueError(
+                f"table {table.name}: parts of {path} repeat a key, for instance {min(repeated)}"
+            )
         _seal(temporary)
 
 
