@@ -129,8 +129,8 @@ def test_images_go_on_in_rounds_until_one_adds_little_or_the_limit_is_reached():
     respond.gradients = 0
     attack = strongest.maximise(respond, images, 1.5, steps=5, limit=155, tolerance=0.01)
     assert (attack.change >= once.change).all() and (attack.change > 1.02 * once.change).any()
-    # done after 10 or 10 + 20 more, or all that was left after 10 (rugged), or after 10 + 20
-    assert set(attack.evaluations.tolist()) <= {14, 33, 152, 153}
+    # done after 10 + 20 more, or after all that was left: after 10 if rugged, else after 10 + 20
+    assert set(attack.evaluations.tolist()) <= {33, 152, 153}
     rugged = attack.change - once.change > strongest.RUGGED * 0.01 * attack.change
     assert attack.converged[attack.evaluations < 152].all()
     assert attack.converged.any() and not (attack.converged & rugged).any()

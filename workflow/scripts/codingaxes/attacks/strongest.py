@@ -71,11 +71,12 @@ def maximise(
     which need not be the last. Images do not influence each other.
 
     Our ascent decides for each image how long to go on, up to the limit. Its first round has `steps`
-    gradients. Two more start at the best point, with fresh annealing from half the weight, and have twice and
-    four times as many. An image is done, and counts as converged, once a round has added at most the
-    tolerance. Where all rounds after the first have added more than six times the tolerance together, or
-    none has found anything, the landscape is rugged, and one quiet round is weak evidence. Then, and where an
-    image is not done after the short rounds, one long round with whole weight has all that is left.
+    gradients. Two more start at the best point, with fresh annealing, and have twice and four times as many;
+    the first of them has half the weight. An image is done, and counts as converged, once a round of whole
+    weight has added at most the tolerance. Where all rounds after the first have added more than six times
+    the tolerance together, or none has found anything, the landscape is rugged, and one quiet round is weak
+    evidence. Then, and where an image is not done after the short rounds, one long round has all that is
+    left.
 
     Parameters
     ----------
@@ -210,16 +211,17 @@ class _Search:
     def go_on(self, steps, limit, tolerance):
         """Make further rounds of the ascent from the best points, until images are done or the limit.
 
-        Short rounds have half the weight, and climb on from where the one before has ended. Images that turn
-        out to be rugged, and those that are not done after two of them, get all that is left in one.
+        The first of them has half the weight, and climbs on from where the one before has ended; the second
+        has whole weight, which may leave that hill. Images that turn out to be rugged, and those that are
+        not done after the two, get all that is left in one.
         """
         first, left = self.change, limit - steps
         open_ = torch.nonzero(self.gradient.flatten(1).any(dim=1)).flatten()
-        for length in (2 * steps, 4 * steps):
+        for length, weight in ((2 * steps, HALF), (4 * steps, 1.0)):
             if left < length or not len(open_):
                 return
             left -= length
-            rugged = self._round(open_, length, HALF, first, tolerance)
+            rugged = self._round(open_, length, weight, first, tolerance)
             if left >= 2 * length and rugged.any():
                 self._round(open_[rugged], left, 1.0, first, tolerance)
             open_ = open_[~rugged & ~self.converged[open_]]
@@ -227,7 +229,10 @@ class _Search:
             self._round(open_, left, 1.0, first, tolerance)
 
     def _round(self, rows, length, weight, first, tolerance):
-        """Make one round for some images, and flag those that are done; say which are rugged."""
+        """Make one round for some images, and flag those that are done; say which are rugged.
+
+        A round of less than whole weight says little of other hills, so that no image is done with it.
+        """
         objective, ball, best = self.objective.only(rows), self.ball.only(rows), self.best[rows]
         before = self.change[rows]
         start = torch.where(wide(before > 0, best), best, self.begin[rows])
@@ -237,7 +242,7 @@ class _Search:
         self.best[rows] = torch.where(wide(change > before, delta), delta, best)
         self.change = self.change.index_copy(0, rows, now)
         rugged = (now - first[rows] > RUGGED * tolerance * now) | (now <= 0)
-        self.converged[rows] = ~rugged & (now - before <= tolerance * now)
+        self.converged[rows] = ~rugged & (now - before <= tolerance * now) & (weight == 1)
         self.spent[rows] += length - 1  # the last of a round is a forward pass alone
         return rugged
 
