@@ -9,6 +9,7 @@ import pytest
 
 from codingaxes.axes import spectra
 from codingaxes.job import Run
+from codingaxes.tables import compact
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def test_a_killed_job_resumes_at_the_kind_of_responses_and_region_that_it_had_re
 
 
 def test_p_values_do_not_depend_on_the_blocks_that_models_are_read_in(compare, monkeypatch):
-    means, split, numbers = compare()[1], compare_subspaces.split, []
+    means, split, numbers = compare()[1], compact.gather, []
     assert means.p_matched.nunique() > 5 and means.p_matched.notna().all()
-    monkeypatch.setattr(compare_subspaces, "split", lambda *of: numbers.append(len(s := split(*of))) or s)
+    monkeypatch.setattr(compact, "gather", lambda *of: numbers.append(len(s := split(*of))) or s)
     for held in (30_000, 1):
         monkeypatch.setattr(compare_subspaces, "HELD", held)
         pd.testing.assert_frame_equal(means, compare()[1], check_exact=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from codingaxes import job
 from codingaxes.axes import spectra, subspaces
 from codingaxes.estimates import bootstrap, permutations, undefined
-from codingaxes.tables import store
+from codingaxes.tables import compact, store
 from codingaxes.tables.attacks import PERTURBATIONS
 from codingaxes.tables.axes import EIGENVECTORS, JACOBIANS, REMAINDERS
 from codingaxes.tables.nsd import STIMULI
@@ -113,7 +113,8 @@ def blocks_of_pairs(run, response, roi, images):
     kinds = ("eigenvectors", "jacobians", "remainders")
     files = list(zip(*(run.input[kind] for kind in kinds), strict=True))
     sizes = [bytes_of(run, response, roi, *rows) for rows in files]
-    blocks = split([(rows, size) for rows, size in zip(files, sizes, strict=True) if size], HELD // 2)
+    sized = [(rows, size) for rows, size in zip(files, sizes, strict=True) if size]
+    blocks = compact.gather(sized, HELD // 2)
     for place, block in enumerate(blocks):
         models = read_axes(block, response, roi, images)
         yield models, list(itertools.combinations(models, 2)), list(models)
@@ -128,18 +129,6 @@ def bytes_of(run, response, roi, eigenvectors, jacobians, remainders):
     axes = len(store.read(eigenvectors, EIGENVECTORS, ["rank"], chosen))
     rest = len(store.read(remainders, REMAINDERS, ["draw"], chosen))
     return (2 * axes + rest * (axes > 0)) * 3 * run.params["image_size"] ** 2 * np.dtype(np.float32).itemsize
-
-
-def split(items, most):
-    """Split items, each with its size, into blocks of at most this size together, or of one item."""
-    blocks, held = [], 0
-    for item, size in items:
-        if not blocks or held + size > most:
-            blocks.append([])
-            held = 0
-        blocks[-1].append(item)
-        held += size
-    return blocks
 
 
 def joined(frames, table):

@@ -19,15 +19,19 @@ def count(path):
 
 def blocks(paths, rows=ROWS):
     """Split a list of files into lists to be read in turn: at most `rows` rows together, or one file."""
-    split, size = [[]], 0
-    for path in paths:
-        more = count(path)
-        if split[-1] and size + more > rows:
-            split.append([])
-            size = 0
-        split[-1].append(path)
-        size += more
-    return split
+    return gather([(path, count(path)) for path in paths], rows) or [[]]
+
+
+def gather(items, most):
+    """Gather items, each with its size, into lists of at most this size together, or of one item."""
+    lists, held = [], 0
+    for item, size in items:
+        if not lists or held + size > most:
+            lists.append([])
+            held = 0
+        lists[-1].append(item)
+        held += size
+    return lists
 
 
 def split(path, table, column, filters=None):
@@ -52,14 +56,7 @@ def split(path, table, column, filters=None):
     first = values[values != values.shift()]
     if first.duplicated().any():
         return [list(first.unique())]
-    lists, size = [], 0
-    for value, rows in values.groupby(values, sort=False).size().items():
-        if not lists or size + rows > ROWS:
-            lists.append([])
-            size = 0
-        lists[-1].append(value)
-        size += rows
-    return lists
+    return gather(values.groupby(values, sort=False).size().items(), ROWS)
 
 
 def tally(path, column):
